@@ -1,0 +1,151 @@
+import type { HistogramData } from './histogram.ts';
+
+/**
+ * What the agent and Anneal say to each other: one JSON document per line over a Unix socket.
+ * The agent connects; Anneal listens. Anneal must be newer than or as new as the agent.
+ *
+ * Counts and durations are those since the agent's last summary, never since the process started.
+ */
+export const protocolVersion = 1;
+
+/** The environment variable that names the socket; without it the agent stays off. */
+export const socketVariable = 'ANNEAL_SOCKET';
+
+export type FromAgent =
+  | ({ readonly type: 'hello' } & AgentHello)
+  | { readonly type: 'summary'; readonly replyTo: number; readonly summary: AgentSummary }
+  | { readonly type: 'done'; readonly replyTo: number }
+  | { readonly type: 'refused'; readonly replyTo: number; readonly reason: string }
+  | { readonly type: 'policies'; readonly replyTo: number; readonly ids: readonly string[] };
+
+export type ToAgent =
+  | { readonly type: 'flush'; readonly id: number }
+  | { readonly type: 'start-profile'; readonly id: number }
+  | { readonly type: 'apply-policy'; readonly id: number; readonly policyId: string; readonly policy: Policy }
+  | { readonly type: 'revoke-policy'; readonly id: number; readonly policyId: string }
+  | { readonly type: 'list-policies'; readonly id: number }
+  /** Observation on or off, for measuring what it costs. Policies stay as they are. */
+  | { readonly type: 'observe'; readonly id: number; readonly on: boolean };
+
+/** All policies end when the socket closes. */
+export type Policy = {
+  readonly kind: 'pool-size';
+  /** `PoolSummary.name` of the pool to resize. */
+  readonly pool: string;
+  readonly max: number;
+};
+
+export interface AgentHello {
+  readonly version: number;
+  readonly pid: number;
+  readonly nodeVersion: string;
+  readonly workingDirectory: string;
+  /** What could be hooked, with versions: `pg 8.23.1`, `fastify 5.12.8`, `node:http`. */
+  readonly hooks: readonly string[];
+}
+
+export interface AgentSummary {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly hooks: readonly string[];
+  readonly runtime: RuntimeSummary;
+  readonly routes: readonly RouteSummary[];
+  /** Statements of no request: timers, start-up, sockets. */
+  readonly background: readonly StatementSummary[];
+  /** Texts by the ids used in this summary, each with a few real parameter sets. */
+  readonly statementTexts: readonly StatementText[];
+  readonly pools: readonly PoolSummary[];
+  readonly profile: ProfileSummary | null;
+  /** What the agent dropped to stay within its memory bounds, and errors of its own, as sentences. */
+  readonly problems: readonly string[];
+}
+
+export interface RuntimeSummary {
+  readonly cpuMs: number;
+  readonly eventLoopUtilizationShare: number;
+  readonly eventLoopDelayUs: HistogramData;
+  readonly gcMs: number;
+  readonly gcCount: number;
+  readonly heapUsedBytes: number;
+  readonly residentBytes: number;
+}
+
+export interface SourceLocation {
+  /** Absolute path. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly function: string | null;
+}
+
+export interface RouteSummary {
+  readonly method: string;
+  readonly route: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly durationUs: HistogramData;
+  readonly queryMs: number;
+  readonly poolWaitMs: number;
+  readonly heldIdleMs: number;
+  readonly heldAt: readonly { readonly location: SourceLocation; readonly heldIdleMs: number; readonly requests: number }[];
+  readonly serialisationMs: number;
+  readonly longestSerialisationMs: number;
+  readonly responseBytes: number;
+  readonly largestResponseBytes: number;
+  readonly statements: readonly StatementSummary[];
+}
+
+/** One template from one call site (within one route). The fields mean what `RouteStatementObservation`'s of the same name do. */
+export interface StatementSummary {
+  readonly templateId: number;
+  readonly location: SourceLocation | null;
+  readonly calls: number;
+  readonly errors: number;
+  readonly requests: number;
+  readonly maxCallsPerRequest: number;
+  readonly repeatingRequests: number;
+  readonly repeatingCalls: number;
+  readonly distinctParametersShare: number;
+  readonly duplicateCalls: number;
+  readonly overlappingShare: number;
+  readonly parentTemplateId: number | null;
+  readonly totalMs: number;
+  readonly rows: number;
+  readonly receivedBytes: number;
+}
+
+export interface StatementText {
+  readonly templateId: number;
+  /** Literals replaced by `?`; safe to store. */
+  readonly template: string;
+  /** One text as sent. May hold literals: never stored, used for EXPLAIN only. */
+  readonly sample: string;
+  /** Up to five parameter sets as sent. Never stored, used for EXPLAIN only. */
+  readonly parameterSets: readonly (readonly unknown[])[];
+}
+
+export interface PoolSummary {
+  readonly name: string;
+  readonly location: SourceLocation | null;
+  readonly max: number;
+  readonly checkouts: number;
+  readonly waits: number;
+  readonly waitUs: HistogramData;
+  readonly heldUs: HistogramData;
+  readonly peakInUse: number;
+  readonly peakWaiting: number;
+}
+
+export interface ProfileSummary {
+  readonly intervalUs: number;
+  readonly sampledMs: number;
+  readonly functions: readonly {
+    readonly location: SourceLocation;
+    readonly selfMs: number;
+    readonly heaviestCallee: string | null;
+    readonly heaviestCalleeMs: number;
+    readonly longestStretchMs: number;
+    readonly blockingStretches: number;
+    readonly blockingMs: number;
+  }[];
+}

@@ -1,0 +1,16 @@
+import type { Rule } from '../finding/finding.ts';
+import type { Probe } from '../measurement/measurement.ts';
+import type { Capability } from '../measurement/observations.ts';
+import type { Remedy } from '../remedy/remedy.ts';
+
+export type DomainId = 'database' | 'api' | 'cache' | 'realtime' | 'feed' | 'ai' | 'queue' | 'infrastructure' | 'frontend';
+
+/** A field of expertise: the same small room each time. */
+export interface Domain {
+  readonly id: DomainId;
+  readonly title: string;
+  readonly requires: readonly Capability[];
+  readonly probes: readonly Probe[];
+  readonly rules: readonly Rule[];
+  readonly remedies: readonly Remedy[];
+}

@@ -1,0 +1,203 @@
+/**
+ * The one catalogue of everything that can go wrong and is not our bug. A code, a sentence, a hint
+ * and an exit code; docs/reference/errors.md is generated from it.
+ */
+
+export const exitCodes = {
+  done: 0,
+  gateFailed: 1,
+  usage: 2,
+  inconclusive: 3,
+  blocked: 4,
+  rolledBack: 5,
+  rollbackIncomplete: 6,
+  bug: 70,
+  interrupted: 130,
+  terminated: 143,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+interface CatalogueEntry {
+  /** `{name}` is filled from the error's details. */
+  readonly message: string;
+  /** What to do next. */
+  readonly hint: string;
+  readonly exitCode: ExitCode;
+}
+
+const { usage, blocked, inconclusive, rollbackIncomplete, rolledBack, gateFailed, interrupted } = exitCodes;
+
+export const catalogue = {
+  ANNEAL_CONFIG_INVALID: {
+    message: 'the configuration {path} is not valid: {problem}',
+    hint: 'docs/reference/configuration.md lists every key',
+    exitCode: usage,
+  },
+  ANNEAL_CONFIG_UNREADABLE: {
+    message: 'the configuration {path} cannot be loaded: {problem}',
+    hint: 'run it with node to see where it fails, or write a fresh one with `anneal init`',
+    exitCode: usage,
+  },
+  ANNEAL_CONFIG_MISSING: {
+    message: 'there is no target to work on: {problem}',
+    hint: 'run `anneal init` here, or give --start "node app.js" and --url /path',
+    exitCode: usage,
+  },
+  ANNEAL_USAGE: { message: '{problem}', hint: 'see `anneal {command} --help`', exitCode: usage },
+  ANNEAL_WORKLOAD_EMPTY: {
+    message: 'the workload {name} sends nothing: {problem}',
+    hint: 'give it at least one scenario with a weight above 0 and one step, or --url /path',
+    exitCode: usage,
+  },
+  ANNEAL_WORKLOAD_INVALID: {
+    message: 'the workload {name} is not valid: {problem}',
+    hint: 'docs/reference/workload.md lists what a scenario may hold',
+    exitCode: usage,
+  },
+  ANNEAL_LOGIN_FAILED: {
+    message: 'the workload cannot log in: {problem}',
+    hint: 'try the login request by hand; `login.token` is the JSON path of the token in its answer',
+    exitCode: blocked,
+  },
+
+  ANNEAL_TARGET_UNREACHABLE: {
+    message: 'the target does not answer at {url}: {problem}',
+    hint: 'does it read its port from {portVariable}, and is `target.ready` a path it answers?',
+    exitCode: blocked,
+  },
+  ANNEAL_TARGET_EXITED: {
+    message: 'the target ended while starting ({outcome}): {output}',
+    hint: 'start it by hand with the same command: {command}',
+    exitCode: blocked,
+  },
+  ANNEAL_TARGET_CRASHED: {
+    message: 'the target crashed under load ({outcome}): {output}',
+    hint: 'nothing was concluded from this run; lower the rate or fix the crash first',
+    exitCode: blocked,
+  },
+  ANNEAL_TARGET_FAILING: {
+    message: '{share} of the answers are errors ({statuses})',
+    hint: "a target that fails cannot be optimised: check the workload's paths, login and data",
+    exitCode: blocked,
+  },
+
+  ANNEAL_DATABASE_UNREACHABLE: {
+    message: 'the database {database} does not answer: {problem}',
+    hint: 'is it running, and is DATABASE_URL right?',
+    exitCode: blocked,
+  },
+  ANNEAL_DATABASE_CREDENTIALS: {
+    message: 'the database {database} refuses the login: {problem}',
+    hint: 'check user and password in DATABASE_URL',
+    exitCode: blocked,
+  },
+  ANNEAL_DATABASE_MISSING: {
+    message: 'the database {database} does not exist',
+    hint: 'create it, or correct the name in DATABASE_URL',
+    exitCode: blocked,
+  },
+  ANNEAL_DATABASE_UNSUPPORTED: {
+    message: 'the database {database} is not one Anneal can read: {problem}',
+    hint: 'PostgreSQL 12 or later is supported',
+    exitCode: blocked,
+  },
+  ANNEAL_DATABASE_NOT_OURS: {
+    message: 'the database {database} is not on this machine and was not given for change',
+    hint: 'set `database.allowRemoteChange: true` in the configuration if you mean it, or use `anneal diagnose`, which only reads',
+    exitCode: blocked,
+  },
+  ANNEAL_DATABASE_BUSY: {
+    message: 'the database {database} cannot be copied while {sessions} other session(s) use it: {applications}',
+    hint: 'stop them (the backend itself included: Anneal starts its own copy), or point DATABASE_URL at a copy',
+    exitCode: blocked,
+  },
+  ANNEAL_DATABASE_PRIVILEGE: { message: 'the role {role} may not {action}', hint: '{remedy}', exitCode: blocked },
+  ANNEAL_DATABASE_READ_ONLY: {
+    message: 'the database {database} is read-only (a replica?)',
+    hint: 'point DATABASE_URL at the primary, or use `anneal diagnose`',
+    exitCode: blocked,
+  },
+  ANNEAL_EXTENSION_MISSING: { message: 'the extension {extension} is missing: {problem}', hint: '{remedy}', exitCode: blocked },
+  ANNEAL_DISK_LOW: {
+    message: '{free} free, {needed} needed for two copies of the database',
+    hint: 'free some space or optimise a smaller copy',
+    exitCode: blocked,
+  },
+
+  ANNEAL_AGENT_SILENT: {
+    message: 'no agent said hello within {timeoutMs} ms',
+    hint: 'the target must be a Node process (22.19 or later) that inherits NODE_OPTIONS',
+    exitCode: blocked,
+  },
+  ANNEAL_AGENT_LOST: { message: "the agent's connection closed: {problem}", hint: 'the target ended or was restarted', exitCode: blocked },
+  ANNEAL_POLICY_REFUSED: { message: 'the agent refused the policy {policy}: {problem}', hint: 'nothing was changed', exitCode: rolledBack },
+
+  ANNEAL_MEASUREMENT_UNTRUSTED: {
+    message: 'no window could be trusted: {problems}',
+    hint: 'lower the rate, close other programs, or lengthen the window',
+    exitCode: inconclusive,
+  },
+  ANNEAL_THRESHOLD_FAILED: {
+    message: 'thresholds failed: {thresholds}',
+    hint: 'the measured values are in the report',
+    exitCode: gateFailed,
+  },
+
+  ANNEAL_APPLY_FAILED: {
+    message: '{remedy} could not be applied: {problem}',
+    hint: 'it was rolled back; `anneal history` shows the entry',
+    exitCode: rolledBack,
+  },
+  ANNEAL_ROLLBACK_INCOMPLETE: {
+    message: 'not everything could be undone: {problem}',
+    hint: 'run `anneal recover` again once the database answers; until then this stays: {remains}',
+    exitCode: rollbackIncomplete,
+  },
+  ANNEAL_LEDGER_BROKEN: {
+    message: 'the ledger {path} was changed: entry {sequence} does not match its hash',
+    hint: 'nothing was done. Restore the file from a backup, or move it away to begin a new one',
+    exitCode: blocked,
+  },
+  ANNEAL_LEDGER_LOCKED: {
+    message: 'another Anneal (process {pid}) is at work in {path}',
+    hint: 'wait for it; if it was killed, run `anneal recover`',
+    exitCode: blocked,
+  },
+  ANNEAL_RUN_OPEN: {
+    message: 'the run {run} was interrupted and is not undone yet',
+    hint: 'run `anneal recover` first',
+    exitCode: blocked,
+  },
+  ANNEAL_TRIAL_UNKNOWN: { message: 'there is no kept change {id}', hint: '`anneal history` lists them', exitCode: usage },
+  ANNEAL_RUN_UNKNOWN: { message: 'there is no run {id} in {path}', hint: '`anneal history` lists them', exitCode: usage },
+  ANNEAL_LAB_MISSING: {
+    message: 'the demo needs the laboratory backend, which is not part of the installed package',
+    hint: 'clone the repository and run `make demo` there',
+    exitCode: usage,
+  },
+  ANNEAL_INTERRUPTED: { message: 'interrupted', hint: 'everything that was applied has been undone', exitCode: interrupted },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** The only error Anneal throws on purpose. Anything else that escapes is our bug (exit code 70). */
+export class AnnealError extends Error {
+  override readonly name = 'AnnealError';
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly exitCode: ExitCode;
+  readonly details: Readonly<Record<string, string | number>>;
+
+  constructor(code: ErrorCode, details: Readonly<Record<string, string | number>> = {}, options?: { readonly cause?: unknown }) {
+    super(fill(catalogue[code].message, details), options);
+    this.code = code;
+    this.hint = fill(catalogue[code].hint, details);
+    this.exitCode = catalogue[code].exitCode;
+    this.details = details;
+  }
+}
+
+function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+  return template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(details[name] ?? whole));
+}

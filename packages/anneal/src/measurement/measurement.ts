@@ -1,0 +1,71 @@
+import type { AgentControl } from '../ports/agent.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { StatementSample } from '../ports/planner.ts';
+import type { Processes } from '../ports/processes.ts';
+import type { SqlParser } from '../ports/sql-parser.ts';
+import type { Sql } from '../ports/sql.ts';
+import type { Capability, Observations } from './observations.ts';
+
+export type Arm = 'baseline' | 'candidate';
+
+/** What the probes saw in one window. */
+export interface Measurement {
+  readonly id: string;
+  readonly arm: Arm;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  readonly observations: Partial<Observations>;
+  /** Capabilities that could not be read, each with its reason. */
+  readonly gaps: readonly Gap[];
+  readonly quality: Quality;
+}
+
+export interface Gap {
+  readonly capability: Capability;
+  readonly reason: string;
+}
+
+export interface Quality {
+  readonly trusted: boolean;
+  readonly problems: readonly string[];
+}
+
+/** One metric in OpenTelemetry's names and UCUM units, for export and reports. */
+export interface Series {
+  readonly metric: string;
+  readonly unit: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** Reads one source over a window. It never changes the target. */
+export interface Probe {
+  readonly id: string;
+  readonly provides: readonly Capability[];
+  /** Takes the opening reading; the returned function takes the closing one and gives the difference. */
+  open(context: ProbeContext): Promise<ProbeWindow>;
+}
+
+export interface ProbeContext {
+  /** Read-only connection to the target's database; null when it has none. */
+  readonly sql: Sql | null;
+  /** Null when the target runs without the agent. */
+  readonly agent: AgentControl | null;
+  readonly processes: Processes;
+  readonly clock: Clock;
+  readonly sqlParser: SqlParser;
+  readonly targetPid: number | null;
+  /** Locations are told relative to it. */
+  readonly workingDirectory: string;
+}
+
+export interface ProbeWindow {
+  close(): Promise<ProbeReading>;
+}
+
+export interface ProbeReading {
+  readonly observations: Partial<Observations>;
+  /** Real parameter values by statement id, for EXPLAIN: held in memory, never written. */
+  readonly samples?: ReadonlyMap<string, readonly StatementSample[]>;
+  readonly gaps: readonly Gap[];
+}

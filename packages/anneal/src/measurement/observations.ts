@@ -1,0 +1,214 @@
+import type { IndexDefinition, StatementPlan } from '../ports/planner.ts';
+import type { StatementShape } from '../ports/sql-parser.ts';
+import type { HistogramData } from '../stats/histogram.ts';
+import type { LoadResult } from '../workload/load-result.ts';
+
+/**
+ * What probes can see in one window, by capability. A rule names the capabilities it `requires`;
+ * where one is missing the rule stays silent and says which.
+ *
+ * Everything counts within the window, never since the server started.
+ */
+export interface Observations {
+  readonly load: LoadResult;
+  readonly 'agent.routes': readonly RouteObservation[];
+  readonly 'agent.pools': readonly PoolObservation[];
+  readonly 'agent.runtime': RuntimeObservation;
+  readonly 'agent.profile': ProfileObservation;
+  /** Statements as the application sent them. */
+  readonly 'agent.statements': readonly StatementObservation[];
+  /** Statements as pg_stat_statements counted them. */
+  readonly 'postgres.server-statements': readonly StatementObservation[];
+  /** Both, joined by fingerprint: what rules read. */
+  readonly 'postgres.statements': readonly StatementObservation[];
+  readonly 'postgres.tables': readonly TableObservation[];
+  readonly 'postgres.indexes': readonly IndexObservation[];
+  readonly 'postgres.columns': readonly ColumnObservation[];
+  readonly 'postgres.settings': Readonly<Record<string, string>>;
+  readonly 'postgres.waits': readonly WaitObservation[];
+  /** Plans by statement id. */
+  readonly 'postgres.plans': Readonly<Record<string, StatementPlan>>;
+  readonly 'system.processes': readonly ProcessObservation[];
+}
+
+export type Capability = keyof Observations;
+
+export interface CodeLocation {
+  /** Relative to the target's working directory where it lies inside it. */
+  readonly file: string;
+  readonly line: number;
+  readonly column?: number;
+  readonly function: string | null;
+}
+
+export interface RouteObservation {
+  readonly method: string;
+  /** The framework's name (`/posts/:id`), else a templated URL. */
+  readonly route: string;
+  readonly requests: number;
+  readonly errors: number;
+  readonly durationUs: HistogramData;
+  /** Wall time requests of this route spent, summed. */
+  readonly totalMs: number;
+  /** Wall time in queries, counted once where queries overlap. */
+  readonly queryMs: number;
+  readonly poolWaitMs: number;
+  /** Time a connection was checked out while no query ran on it. */
+  readonly heldIdleMs: number;
+  /** Where such a connection was checked out, most time first. */
+  readonly heldAt: readonly (CodeLocation & { readonly heldIdleMs: number; readonly requests: number })[];
+  readonly serialisationMs: number;
+  readonly longestSerialisationMs: number;
+  readonly responseBytes: number;
+  readonly largestResponseBytes: number;
+  readonly statements: readonly RouteStatementObservation[];
+}
+
+/** One statement from one call site within one route. */
+export interface RouteStatementObservation {
+  /** Fingerprint: the key into `postgres.statements`. */
+  readonly statementId: string;
+  readonly location: CodeLocation | null;
+  readonly calls: number;
+  /** Requests in which it ran at least once. */
+  readonly requests: number;
+  readonly maxCallsPerRequest: number;
+  /** Requests in which it ran three times or more. */
+  readonly repeatingRequests: number;
+  /** Calls made in those requests. */
+  readonly repeatingCalls: number;
+  /** Of the calls in repeating requests: share whose parameters had not been seen before in the same request. */
+  readonly distinctParametersShare: number;
+  /** Calls whose template and parameters equal an earlier call's of the same request. */
+  readonly duplicateCalls: number;
+  /** Of the calls in repeating requests: share that began while another call of the same statement and request was running. */
+  readonly overlappingShare: number;
+  /** The statement whose result held the parameters of the repeated calls; null when not seen. */
+  readonly parentStatementId: string | null;
+  readonly totalMs: number;
+  readonly rows: number;
+  /** Bytes of row data received from the database. */
+  readonly receivedBytes: number;
+}
+
+export interface PoolObservation {
+  readonly name: string;
+  readonly location: CodeLocation | null;
+  readonly max: number;
+  readonly checkouts: number;
+  /** Checkouts that had to wait for another caller's release. */
+  readonly waits: number;
+  readonly waitMs: number;
+  readonly waitUs: HistogramData;
+  /** From checkout to release, microseconds. */
+  readonly heldUs: HistogramData;
+  readonly peakInUse: number;
+  readonly peakWaiting: number;
+}
+
+export interface RuntimeObservation {
+  readonly nodeVersion: string;
+  readonly windowMs: number;
+  readonly cpuMs: number;
+  readonly eventLoopUtilizationShare: number;
+  /** Delay of the event loop beyond its sampling resolution, microseconds. */
+  readonly eventLoopDelayUs: HistogramData;
+  readonly gcMs: number;
+  readonly gcCount: number;
+  readonly heapUsedBytes: number;
+  readonly residentBytes: number;
+}
+
+/** CPU samples folded onto the application's own functions. */
+export interface ProfileObservation {
+  readonly intervalUs: number;
+  readonly sampledMs: number;
+  readonly functions: readonly ProfiledFunction[];
+}
+
+export interface ProfiledFunction {
+  readonly location: CodeLocation;
+  /** CPU of this function and of everything outside the application that it called synchronously. */
+  readonly selfMs: number;
+  /** The synchronous library call that took most of it, e.g. `scryptSync`; null when it is its own code. */
+  readonly heaviestCallee: string | null;
+  readonly heaviestCalleeMs: number;
+  /** Longest uninterrupted stretch of samples. */
+  readonly longestStretchMs: number;
+  /** Stretches of at least 10 ms. */
+  readonly blockingStretches: number;
+  readonly blockingMs: number;
+}
+
+export interface StatementObservation {
+  /** The real parser's fingerprint: the same for texts that differ only in constants. */
+  readonly id: string;
+  /** Normalised: no constant of the application is in it. */
+  readonly text: string;
+  readonly kind: 'select' | 'insert' | 'update' | 'delete' | 'other';
+  readonly tables: readonly string[];
+  /** What the parse tree says; null where the text does not parse. */
+  readonly shape: StatementShape | null;
+  readonly calls: number;
+  /** Server execution time (pg_stat_statements) when `source` is `server`, else the client's. */
+  readonly totalMs: number;
+  readonly source: 'server' | 'client';
+  readonly rows: number;
+  readonly sharedBlocksHit: number;
+  readonly sharedBlocksRead: number;
+  readonly tempBlocksWritten: number;
+  readonly walBytes: number;
+  /** Where the application sends it from, most calls first; empty when no agent saw it. */
+  readonly locations: readonly CodeLocation[];
+  /** Routes it ran for, `GET /posts/:id`; empty for background work. */
+  readonly routes: readonly string[];
+}
+
+export interface TableObservation {
+  readonly schema: string;
+  readonly name: string;
+  readonly liveRows: number;
+  readonly sizeBytes: number;
+  readonly sequentialScans: number;
+  readonly sequentialRowsRead: number;
+  readonly indexScans: number;
+  readonly inserts: number;
+  readonly updates: number;
+  readonly hotUpdates: number;
+  readonly deletes: number;
+}
+
+export interface IndexObservation {
+  readonly name: string;
+  readonly definition: IndexDefinition;
+  readonly sizeBytes: number;
+  readonly scans: number;
+  readonly valid: boolean;
+  readonly unique: boolean;
+  readonly primary: boolean;
+}
+
+export interface ColumnObservation {
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  readonly type: string;
+  readonly averageWidthBytes: number;
+  /** PostgreSQL's n_distinct: positive a count, negative minus the share of rows. */
+  readonly distinct: number;
+  readonly nullShare: number;
+}
+
+export interface WaitObservation {
+  readonly event: string;
+  readonly eventType: string;
+  readonly samples: number;
+  readonly share: number;
+}
+
+export interface ProcessObservation {
+  readonly role: 'target' | 'database' | 'generator';
+  readonly pid: number;
+  readonly cpuMs: number;
+  readonly residentBytes: number;
+}

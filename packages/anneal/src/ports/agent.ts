@@ -1,0 +1,30 @@
+import type { AgentHello, AgentSummary, Policy } from '@anneal/agent/protocol';
+
+/** One connected agent, as the rest of Anneal sees it. */
+export interface AgentControl {
+  readonly hello: AgentHello;
+  /** Everything seen since the last flush. Throws ANNEAL_AGENT_LOST when the agent is gone. */
+  flush(): Promise<AgentSummary>;
+  /** Takes a CPU profile from now until the next `flush`, whose summary carries it. */
+  startProfile(): Promise<void>;
+  /** Resolves when the policy is in force; throws ANNEAL_POLICY_REFUSED with the agent's reason. */
+  apply(id: string, policy: Policy): Promise<void>;
+  /** Resolves when the policy is off. Unknown ids are already off. */
+  revoke(id: string): Promise<void>;
+  /** Ids of policies in force, asked of the agent. */
+  policies(): Promise<readonly string[]>;
+}
+
+export interface AgentListener extends AsyncDisposable {
+  /** The socket's path, handed to the target as ANNEAL_SOCKET. */
+  readonly socketPath: string;
+  /** The first agent that says hello; rejects with ANNEAL_AGENT_SILENT after `timeoutMs`. */
+  connected(timeoutMs: number): Promise<AgentControl>;
+}
+
+export interface Agents {
+  /** Listens on a fresh Unix socket in a folder only this user can read. */
+  listen(): Promise<AgentListener>;
+  /** The `--import` specifier that loads the agent into a Node process. */
+  readonly importSpecifier: string;
+}

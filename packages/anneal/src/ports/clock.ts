@@ -1,0 +1,7 @@
+export interface Clock {
+  /** Wall clock, for stamps that people read. */
+  now(): Date;
+  /** Monotonic milliseconds, for durations. */
+  monotonicMs(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}

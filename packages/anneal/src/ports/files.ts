@@ -1,0 +1,14 @@
+/** The few file operations Anneal makes. Paths are absolute. */
+export interface Files {
+  read(path: string): Promise<string>;
+  /** Replaces the file atomically (write aside, fsync, rename). */
+  write(path: string, content: string): Promise<void>;
+  /** Appends and fsyncs before it resolves: what is appended survives a kill. */
+  append(path: string, content: string): Promise<void>;
+  exists(path: string): Promise<boolean>;
+  list(path: string): Promise<readonly string[]>;
+  makeFolder(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Points the symbolic link `path` at `target` (relative), replacing an older one. */
+  link(path: string, target: string): Promise<void>;
+}

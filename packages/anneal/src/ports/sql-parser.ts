@@ -1,0 +1,57 @@
+/** PostgreSQL's own parser, as Anneal uses it; `adapters/sql-parser.ts` wraps libpg-query. */
+export interface SqlParser {
+  /** Equal for texts that differ only in constants, case of keywords and white space; null when the text does not parse. */
+  fingerprint(text: string): string | null;
+  /** Constants replaced by `$n`. A text that does not parse comes back with every literal masked. */
+  normalise(text: string): string;
+  shape(text: string): StatementShape | null;
+}
+
+/** What the parse tree of one statement says, as far as rules and index candidates need it. */
+export interface StatementShape {
+  readonly kind: 'select' | 'insert' | 'update' | 'delete' | 'other';
+  /** Every table named, once, `schema.name` where the text has a schema, else `name`. */
+  readonly tables: readonly TableReference[];
+  /** `column <operator> value` conditions of WHERE and JOIN, whose other side is a constant or parameter. */
+  readonly predicates: readonly PredicateShape[];
+  /** `a.x = b.y` conditions. */
+  readonly joins: readonly JoinShape[];
+  readonly orderBy: readonly OrderKey[];
+  readonly hasLimit: boolean;
+  readonly hasOffset: boolean;
+  /** Position of the parameter that is the OFFSET, when it is one. */
+  readonly offsetParameter: number | null;
+  /** `SELECT *` or `t.*`. */
+  readonly selectsStar: boolean;
+  readonly aggregates: boolean;
+  readonly groups: boolean;
+}
+
+export interface TableReference {
+  readonly schema: string | null;
+  readonly name: string;
+  readonly alias: string | null;
+}
+
+export interface PredicateShape {
+  /** Alias or table name the column is qualified with; null when unqualified. */
+  readonly qualifier: string | null;
+  /** Null when the condition is on an expression without a single column. */
+  readonly column: string | null;
+  /** Canonical SQL of the indexed side, e.g. `post_id`, `lower(email)`. */
+  readonly expression: string;
+  readonly operator: '=' | '<' | '<=' | '>' | '>=' | 'between' | 'in' | 'like' | 'ilike' | '@>' | 'is null' | 'is not null' | 'other';
+  /** A constant that is part of the statement's own text, so that a partial index could hold it; null for parameters. */
+  readonly constant: string | null;
+}
+
+export interface JoinShape {
+  readonly left: { readonly qualifier: string | null; readonly column: string };
+  readonly right: { readonly qualifier: string | null; readonly column: string };
+}
+
+export interface OrderKey {
+  readonly qualifier: string | null;
+  readonly expression: string;
+  readonly direction: 'asc' | 'desc';
+}

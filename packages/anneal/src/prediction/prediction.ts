@@ -1,0 +1,36 @@
+import type { Estimate } from '../stats/estimate.ts';
+
+/** Written before a trial, held against the trial's result afterwards. */
+export interface Prediction {
+  readonly metric: MetricId;
+  readonly change: Estimate;
+  readonly model: 'plan-cost' | 'queueing' | 'amdahl';
+  readonly assumptions: readonly string[];
+}
+
+/**
+ * What a trial compares, always per request of the workload.
+ * `database.time:<key>` is the time of the statements a plan touches.
+ */
+export type MetricId =
+  | 'cpu.time'
+  | 'database.time'
+  | `database.time:${string}`
+  | 'pool.wait'
+  | 'latency.p50'
+  | 'latency.p95'
+  | 'latency.p99'
+  | `latency.p95:${string}`
+  | 'errors'
+  | 'memory'
+  | 'wal.bytes';
+
+export interface CalibrationEntry {
+  readonly remedy: string;
+  readonly subject: string;
+  readonly metric: MetricId;
+  readonly predicted: Estimate;
+  readonly measured: Estimate;
+  /** The measured point lies inside the predicted interval. */
+  readonly inside: boolean;
+}

@@ -1,0 +1,83 @@
+import type { Finding, RuleId } from '../finding/finding.ts';
+import type { Measurement } from '../measurement/measurement.ts';
+import type { AgentControl } from '../ports/agent.ts';
+import type { Planner, StatementSample } from '../ports/planner.ts';
+import type { SqlParser } from '../ports/sql-parser.ts';
+import type { Sql } from '../ports/sql.ts';
+import type { Prediction } from '../prediction/prediction.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** A reversible change. Its plan is data: a new process can undo what a killed one began. */
+export interface Remedy<Plan extends Json = Json> {
+  readonly id: RuleId;
+  readonly title: string;
+  readonly addresses: readonly RuleId[];
+  /** `database`: DDL that outlives the process. `process`: a policy, gone when the agent's socket is. */
+  readonly scope: 'database' | 'process';
+  readonly risk: 'low' | 'medium' | 'high';
+  readonly effort: 'none' | 'restart' | 'build';
+  readonly contract: 'transparent' | 'changes-contract';
+  /** Null: this finding has no such remedy, e.g. an equal index exists already. Reads only. */
+  plan(finding: Finding, context: PlanningContext): Promise<Plan | null>;
+  predict(plan: Plan, finding: Finding, context: PlanningContext): Promise<Prediction>;
+  inspect(plan: Plan, context: ActContext): Promise<Presence>;
+  /** Idempotent: applying what is present changes nothing. */
+  apply(plan: Plan, context: ActContext): Promise<void>;
+  /** Idempotent: reverting what is absent changes nothing. Restores what was, never what it guesses. */
+  revert(plan: Plan, context: ActContext): Promise<void>;
+  /** Measured after `apply`: what the change takes. */
+  cost(plan: Plan, context: ActContext): Promise<Cost>;
+  /** Which statements and routes the change can touch: two plans that share none may share a trial. */
+  touches(plan: Plan, measurement: Measurement): Touched;
+  /** For people: what is done, in one line; and the lasting form. */
+  describe(plan: Plan): Description;
+}
+
+export type Presence = 'absent' | 'partial' | 'present';
+
+export interface PlanningContext {
+  readonly measurement: Measurement;
+  /** A read-only connection, or null when the target has no database. */
+  readonly sql: Sql | null;
+  readonly sqlParser: SqlParser;
+  /** Null when no engine is to be had; predictions then rest on plan costs alone. */
+  readonly planner: Planner | null;
+  /** Real parameter values, held in memory only and never written anywhere. */
+  readonly samples: ReadonlyMap<string, readonly StatementSample[]>;
+}
+
+export interface ActContext {
+  readonly sql: Sql | null;
+  readonly agent: AgentControl | null;
+  readonly signal?: AbortSignal;
+  /** One line of progress, e.g. the share of an index build. */
+  readonly report?: (detail: string) => void;
+}
+
+export interface Cost {
+  readonly diskBytes: number;
+  readonly buildMs: number;
+  readonly memoryBytes: number;
+  readonly connections: number;
+}
+
+export interface Touched {
+  readonly statementIds: readonly string[];
+  readonly routes: readonly string[];
+  /** `schema.table` whose writes become dearer. */
+  readonly writtenTables: readonly string[];
+}
+
+export interface Description {
+  readonly title: string;
+  /** SQL of the change and its undo; null for a policy. */
+  readonly sql: { readonly up: string; readonly down: string } | null;
+  /** What a person writes to keep it for good, when the change itself does not last. */
+  readonly lasting: string | null;
+}
+
+/** Hides the plan's own type, so that remedies of different plans stand in one list. */
+export function defineRemedy<Plan extends Json>(remedy: Remedy<Plan>): Remedy {
+  return remedy;
+}

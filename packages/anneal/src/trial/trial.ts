@@ -1,0 +1,107 @@
+import type { Finding } from '../finding/finding.ts';
+import type { HistogramData } from '../stats/histogram.ts';
+import type { MetricId, Prediction } from '../prediction/prediction.ts';
+import type { Cost, Description, Json } from '../remedy/remedy.ts';
+import type { Estimate } from '../stats/estimate.ts';
+
+/** One remedy on two arms. Several trials may share their slices when they touch nothing in common. */
+export interface Trial {
+  readonly id: string;
+  readonly finding: Finding;
+  readonly remedyId: string;
+  readonly description: Description;
+  readonly plan: Json;
+  readonly prediction: Prediction;
+  readonly design: TrialDesign;
+  readonly primary: Comparison;
+  readonly guards: readonly GuardResult[];
+  readonly equality: Equality;
+  readonly cost: Cost;
+  readonly verdict: Verdict;
+  /** Raw slices, so that anyone can compute the verdict again. */
+  readonly rounds: readonly Round[];
+  /** Response times of both arms over all kept rounds, of the whole workload and of touched routes. */
+  readonly distributions: readonly Distribution[];
+}
+
+export interface Distribution {
+  readonly subject: string;
+  readonly baseline: HistogramData;
+  readonly candidate: HistogramData;
+}
+
+export interface TrialDesign {
+  readonly seed: number;
+  readonly sliceMs: number;
+  readonly looks: readonly number[];
+  readonly nominalLevel: number;
+  /** A keep needs the whole interval below minus this share. */
+  readonly minimumEffect: number;
+  /** Ids of trials that shared the arms. */
+  readonly sharedWith: readonly string[];
+}
+
+/** One slice per arm, in random order. */
+export interface Round {
+  readonly index: number;
+  readonly first: 'baseline' | 'candidate';
+  readonly baseline: Slice;
+  readonly candidate: Slice;
+  /** Reasons for dropping it, found without looking at its outcome; empty when kept. */
+  readonly dropped: readonly string[];
+}
+
+/** Everything is per slice; `metrics` are already per request. */
+export interface Slice {
+  readonly requests: number;
+  readonly failedRequests: number;
+  readonly metrics: Readonly<Partial<Record<MetricId, number>>>;
+}
+
+export type Result = 'improved' | 'regressed' | 'no-change' | 'inconclusive';
+
+export interface Comparison {
+  readonly metric: MetricId;
+  readonly baseline: number;
+  readonly candidate: number;
+  /** Relative change candidate / baseline - 1, Hodges-Lehmann over paired log ratios. */
+  readonly change: Estimate;
+  readonly result: Result;
+  readonly rounds: number;
+}
+
+export interface GuardResult extends Comparison {
+  /** Non-inferior when the interval's upper end stays below it. */
+  readonly margin: number;
+  readonly holds: boolean;
+}
+
+export interface Equality {
+  readonly result: 'match' | 'mismatch' | 'unknown';
+  readonly compared: number;
+  readonly mismatches: readonly Mismatch[];
+  readonly masks: readonly Mask[];
+  /** Answers equal but for the order of an array whose statement leaves the order open. */
+  readonly reordered: number;
+}
+
+export interface Mismatch {
+  readonly request: string;
+  /** JSON path, `status` or `header:name`. */
+  readonly where: string;
+  /** What differed, values shortened and never credentials. */
+  readonly difference: string;
+}
+
+/** A place in an answer that differs between two runs of the baseline itself. */
+export interface Mask {
+  /** `GET /posts/:id` style name of the step. */
+  readonly request: string;
+  /** JSON path with `[]` for any element, e.g. `$.items[].createdAt`. Never `$`. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+export type Verdict =
+  | { readonly decision: 'keep'; readonly performance: 'improved'; readonly equality: 'match' }
+  | { readonly decision: 'rollback'; readonly performance: Result; readonly equality: Equality['result']; readonly reason: string };
