@@ -1,5 +1,5 @@
 import type { Rule } from '../finding/finding.ts';
-import type { Probe } from '../measurement/measurement.ts';
+import type { Derivation, Probe } from '../measurement/measurement.ts';
 import type { Capability } from '../measurement/observations.ts';
 import type { Remedy } from '../remedy/remedy.ts';
 
@@ -11,6 +11,8 @@ export interface Domain {
   readonly title: string;
   readonly requires: readonly Capability[];
   readonly probes: readonly Probe[];
+  /** Run in order after the window closes; a later one sees what an earlier one derived. */
+  readonly derivations: readonly Derivation[];
   readonly rules: readonly Rule[];
   readonly remedies: readonly Remedy[];
 }

@@ -69,3 +69,14 @@ export interface ProbeReading {
   readonly samples?: ReadonlyMap<string, readonly StatementSample[]>;
   readonly gaps: readonly Gap[];
 }
+
+/** Computes further observations from those of a window: a join, or plans of the statements it saw. */
+export interface Derivation {
+  readonly id: string;
+  readonly provides: readonly Capability[];
+  derive(
+    context: ProbeContext,
+    observations: Partial<Observations>,
+    samples: ReadonlyMap<string, readonly StatementSample[]>,
+  ): Promise<ProbeReading>;
+}

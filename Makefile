@@ -1,0 +1,57 @@
+# Two commands: `make demo` and `make test`. Everything they need is installed by them.
+
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+RUN := node --conditions=@anneal/source
+
+.PHONY: demo test check install redis build docs bench bench-agent bench-load matrix clean help
+
+help:
+	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
+	@echo 'make test         every test, lint and type check'
+	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
+	@echo 'make bench-agent  what the agent costs per request'
+	@echo 'make bench-load   what the load engine costs, beside autocannon and wrk'
+	@echo 'make docs         writes docs/reference again'
+
+demo: install redis
+	$(RUN) packages/anneal/src/cli/main.ts demo
+
+test: install redis
+	npm run --silent format:check
+	npm run --silent lint
+	npm run --silent typecheck
+	npm run --silent unused
+	npm run --silent build
+	npx --no publint packages/agent --strict
+	npx --no publint packages/anneal --strict
+	npm run --silent test
+
+matrix: install
+	$(RUN) scripts/matrix.ts
+
+bench: bench-agent bench-load
+
+bench-agent: install
+	$(RUN) bench/agent-overhead.ts
+
+bench-load: install
+	$(RUN) bench/load.ts
+
+docs: install
+	$(RUN) scripts/generate-docs.ts
+
+build: install
+	npm run --silent build
+
+install: node_modules/.installed
+
+# Node 24 itself is one of the packages, so an older system Node is enough to get here.
+node_modules/.installed: package.json package-lock.json $(wildcard packages/*/package.json lab/*/package.json)
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+redis:
+	@sh scripts/ensure-redis.sh
+
+clean:
+	rm -rf node_modules packages/*/dist packages/*/*.tsbuildinfo coverage .anneal

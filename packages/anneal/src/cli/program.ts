@@ -1,0 +1,176 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import { AnnealError, exitCodes, type ExitCode } from '../errors.ts';
+import {
+  annealVersion,
+  demo,
+  diagnose,
+  history,
+  loadTest,
+  measure,
+  optimize,
+  readAssessment,
+  recover,
+  renderText,
+  rollback,
+  type Assessment,
+  type RunOptions,
+} from '../index.ts';
+import { configTemplate, detectProject } from './init.ts';
+import { outputFolderOf, settingsOf, withOutputOptions, withTargetOptions, type OutputOptions, type TargetOptions } from './options.ts';
+import { terminalProgress } from './progress.ts';
+import { historyTable } from './history-table.ts';
+
+export interface Program {
+  readonly command: Command;
+  run(argv: readonly string[]): Promise<ExitCode>;
+}
+
+const levels = ['error', 'warning', 'note'] as const;
+
+export function createProgram(signal: AbortSignal): Program {
+  let exitCode: ExitCode = exitCodes.done;
+  const program = new Command('anneal')
+    .description(
+      'A performance engineer for backends: measures a backend under its own traffic, finds what holds it back\n' +
+        'with evidence to file and line, tries each fix on a copy against the original, and keeps it only if it is\n' +
+        'faster and answers the same.',
+    )
+    .version(annealVersion)
+    .exitOverride()
+    .showHelpAfterError('(anneal --help lists the commands)')
+    .addHelpText('after', epilogue);
+
+  const runOptions = (options: OutputOptions): RunOptions => ({
+    progress: terminalProgress(process.stderr, { quiet: options.quiet === true }),
+    signal,
+  });
+  const print = (assessment: Assessment, options: OutputOptions) => {
+    process.stdout.write(options.json === true ? `${JSON.stringify(assessment, null, 2)}\n` : renderText(assessment, process.stdout));
+    if (assessment.thresholds.some((threshold) => !threshold.holds)) exitCode = exitCodes.gateFailed;
+  };
+
+  program
+    .command('init')
+    .description('look at this project and write anneal.config.ts')
+    .option('--force', 'replace an existing configuration')
+    .action((options: { readonly force?: boolean }) => {
+      const path = join(process.cwd(), 'anneal.config.ts');
+      if (existsSync(path) && options.force !== true) {
+        throw new AnnealError('ANNEAL_USAGE', { problem: 'anneal.config.ts exists already; --force replaces it', command: 'init' });
+      }
+      const project = detectProject(process.cwd());
+      writeFileSync(path, configTemplate(project));
+      const found = [project.framework, project.databaseLibrary, project.databaseUrlVariable].filter((fact) => fact !== null);
+      process.stdout.write(
+        `Wrote anneal.config.ts${found.length > 0 ? ` (found ${found.join(', ')})` : ''}.\n` +
+          'Check the start command and the list of URLs, then run: anneal diagnose\n',
+      );
+    });
+
+  withTargetOptions(program.command('measure').description('run the workload once and print what it saw; changes nothing')).action(
+    async (options: TargetOptions) => {
+      print(await measure(await settingsOf(options), runOptions(options)), options);
+    },
+  );
+
+  withTargetOptions(program.command('diagnose').description('measure, then say what holds the backend back; changes nothing'))
+    .addOption(new Option('--fail-on <level>', 'exit 1 when a finding of this level or above stands').choices(levels))
+    .action(async (options: TargetOptions & { readonly failOn?: (typeof levels)[number] }) => {
+      const assessment = await diagnose(await settingsOf(options), runOptions(options));
+      print(assessment, options);
+      const gate = options.failOn === undefined ? [] : levels.slice(0, levels.indexOf(options.failOn) + 1);
+      if (assessment.findings.some((finding) => gate.includes(finding.level))) exitCode = exitCodes.gateFailed;
+    });
+
+  withTargetOptions(program.command('optimize').description('diagnose, try every remedy on copies, keep what is proven'))
+    .option('--dry-run', 'prove on copies and leave the database itself as it is')
+    .action(async (options: TargetOptions & { readonly dryRun?: boolean }) => {
+      print(await optimize(await settingsOf(options), { ...runOptions(options), dryRun: options.dryRun === true }), options);
+    });
+
+  withTargetOptions(program.command('load').description('put the workload on the backend and check its thresholds')).action(
+    async (options: TargetOptions) => {
+      print(await loadTest(await settingsOf(options), runOptions(options)), options);
+    },
+  );
+
+  withTargetOptions(program.command('rollback').description('undo kept changes on the database they were applied to'))
+    .argument('[ids...]', 'trial ids as `anneal history` lists them')
+    .option('--all', 'undo every kept change')
+    .action(async (ids: readonly string[], options: TargetOptions & { readonly all?: boolean }) => {
+      if ((ids.length === 0) === (options.all !== true)) {
+        throw new AnnealError('ANNEAL_USAGE', { problem: 'name the changes to undo, or give --all', command: 'rollback' });
+      }
+      const undone = await rollback(await settingsOf(options), { ...runOptions(options), ids: options.all === true ? 'all' : ids });
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify(undone, null, 2)}\n`
+          : `${undone.map((line) => `undone: ${line}\n`).join('') || 'nothing to undo\n'}`,
+      );
+    });
+
+  withTargetOptions(program.command('history').description('list runs, trials, verdicts and what is kept')).action(
+    async (options: TargetOptions) => {
+      const entries = await history(await outputFolderOf(options));
+      process.stdout.write(options.json === true ? `${JSON.stringify(entries, null, 2)}\n` : historyTable(entries));
+    },
+  );
+
+  withTargetOptions(program.command('recover').description('undo what an interrupted run left behind')).action(
+    async (options: TargetOptions) => {
+      const settings = await settingsOf(options).catch((error: unknown) => {
+        // Recovery needs the ledger and, for changes to the target itself, its database: a broken configuration must not prevent the rest.
+        if (error instanceof AnnealError && error.exitCode === exitCodes.usage) return null;
+        throw error;
+      });
+      const recovered = await recover(
+        { outputFolder: await outputFolderOf(options), databaseUrl: settings?.target.database?.url ?? process.env['DATABASE_URL'] ?? null },
+        runOptions(options),
+      );
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify(recovered, null, 2)}\n`
+          : `${recovered.map((line) => `${line}\n`).join('') || 'nothing to recover\n'}`,
+      );
+    },
+  );
+
+  withTargetOptions(program.command('report').description('print a run again and say where its files are'))
+    .argument('[run]', 'run id; default: the latest')
+    .action(async (run: string | undefined, options: TargetOptions) => {
+      const folder = join(await outputFolderOf(options), run === undefined ? 'latest' : join('runs', run));
+      const assessment = await readAssessment(folder);
+      process.stdout.write(options.json === true ? `${JSON.stringify(assessment, null, 2)}\n` : renderText(assessment, process.stdout));
+      process.stderr.write(`${relative(process.cwd(), resolve(folder, 'report.html'))}\n`);
+    });
+
+  withOutputOptions(program.command('demo').description('the whole loop on the laboratory backend (needs a checkout of the repository)'))
+    .option('--size <factor>', 'size of the data, 1 to 10', Number, 1)
+    .action(async (options: OutputOptions & { readonly size: number }) => {
+      print(await demo({ ...runOptions(options), size: options.size }), options);
+    });
+
+  return {
+    command: program,
+    async run(argv) {
+      await program.parseAsync([...argv]);
+      return exitCode;
+    },
+  };
+}
+
+const epilogue = `
+Start here:
+  anneal init                       write a configuration for this project
+  anneal diagnose                   what holds it back, and where
+  anneal optimize                   try, prove, keep
+  anneal rollback --all             take everything back
+
+Without a configuration:
+  DATABASE_URL=postgres://... anneal optimize --start "node app.js" --url /users/1 --url "/orders?page=2"
+
+Exit codes: 0 done · 1 a gate failed · 2 usage or configuration · 3 inconclusive · 4 blocked ·
+5 apply failed and was rolled back · 6 rollback incomplete · 70 a bug in Anneal · 130/143 interrupted
+`;

@@ -1,0 +1,230 @@
+import { basename, join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
+import { AnnealError } from './errors.ts';
+import type { Target } from './target/target.ts';
+import type { Workload } from './workload/workload.ts';
+import { workloadFromUrls } from './workload/urls.ts';
+
+/** Durations are milliseconds, shares 0-1. Every key but `target.start` and `workload` has a default. */
+const configSchema = z.strictObject({
+  target: z.strictObject({
+    start: z.string().min(1).describe('Shell command that starts the backend in the foreground'),
+    name: z.string().min(1).optional().describe("Shown in reports; default: the folder's name"),
+    cwd: z.string().optional().describe('Working directory, relative to the configuration file'),
+    env: z.record(z.string(), z.string()).optional().describe('Added to the environment'),
+    portVariable: z.string().min(1).optional().describe('Environment variable the backend reads its port from; default PORT'),
+    ready: z.string().startsWith('/').optional().describe('Path that answers below 500 once the backend is ready; default /'),
+    readyTimeoutMs: z.number().int().positive().optional().describe('Default 30000'),
+  }),
+  database: z
+    .strictObject({
+      url: z.string().min(1).optional().describe('Default: the environment variable named by urlVariable'),
+      urlVariable: z.string().min(1).optional().describe('Environment variable the backend reads its database from; default DATABASE_URL'),
+      allowRemoteChange: z
+        .boolean()
+        .optional()
+        .describe('Allow copies and indexes on a database that is not on this machine; default false'),
+    })
+    .optional(),
+  workload: z
+    .union([
+      z.strictObject({
+        urls: z.array(z.string().min(1)).describe('Requests such as "/users/1" or "POST /orders {\\"item\\":1}"'),
+        ratePerSecond: z.number().positive().optional().describe('Default 20'),
+      }),
+      z.looseObject({ name: z.string(), scenarios: z.array(z.unknown()) }),
+    ])
+    .describe('A list of URLs, or a whole workload (docs/reference/workload.md)'),
+  measure: z
+    .strictObject({
+      warmupMs: z.number().int().positive().optional().describe('Longest warm-up; it ends earlier once three slices agree. Default 15000'),
+      windowMs: z.number().int().positive().optional().describe('Default 30000'),
+    })
+    .optional(),
+  diagnose: z
+    .strictObject({
+      minimumShare: z
+        .number()
+        .min(0)
+        .max(1)
+        .optional()
+        .describe("Findings below this share of the workload's time are not reported; default 0.01"),
+    })
+    .optional(),
+  trial: z
+    .strictObject({
+      sliceMs: z.number().int().positive().optional().describe('Default 2500'),
+      looks: z
+        .array(z.number().int().positive())
+        .min(1)
+        .optional()
+        .describe('Rounds after which the evidence is weighed; default 8, 12, 16, 24'),
+      minimumEffect: z.number().positive().max(1).optional().describe('Smallest gain worth keeping; default 0.03'),
+      writeVolumeMargin: z.number().min(0).optional().describe('How much more write-ahead log a change may cause; default 0.25'),
+      answers: z.number().int().positive().optional().describe('Requests whose answers are compared; default 120'),
+    })
+    .optional(),
+  output: z.string().min(1).optional().describe('Folder for runs and ledger; default .anneal'),
+  seed: z.number().int().nonnegative().optional().describe('Default 1'),
+});
+
+export const configJsonSchema = (): unknown => z.toJSONSchema(configSchema, { io: 'input' });
+
+/** What a person writes in anneal.config.ts. */
+export interface AnnealConfig {
+  readonly target: {
+    readonly start: string;
+    readonly name?: string;
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly portVariable?: string;
+    readonly ready?: string;
+    readonly readyTimeoutMs?: number;
+  };
+  readonly database?: { readonly url?: string; readonly urlVariable?: string; readonly allowRemoteChange?: boolean };
+  readonly workload: { readonly urls: readonly string[]; readonly ratePerSecond?: number } | Workload;
+  readonly measure?: { readonly warmupMs?: number; readonly windowMs?: number };
+  readonly diagnose?: { readonly minimumShare?: number };
+  readonly trial?: {
+    readonly sliceMs?: number;
+    readonly looks?: readonly number[];
+    readonly minimumEffect?: number;
+    readonly writeVolumeMargin?: number;
+    readonly answers?: number;
+  };
+  readonly output?: string;
+  readonly seed?: number;
+}
+
+/** Gives completion in anneal.config.ts; changes nothing. */
+export function defineConfig(config: AnnealConfig): AnnealConfig {
+  return config;
+}
+
+/** Every default filled in, every path absolute. */
+export interface Settings {
+  readonly target: Target;
+  readonly workload: Workload;
+  readonly measure: { readonly warmupMs: number; readonly windowMs: number };
+  readonly diagnose: { readonly minimumShare: number };
+  readonly trial: TrialSettings;
+  readonly outputFolder: string;
+  readonly seed: number;
+}
+
+export interface TrialSettings {
+  readonly sliceMs: number;
+  readonly looks: readonly number[];
+  readonly minimumEffect: number;
+  readonly writeVolumeMargin: number;
+  readonly answers: number;
+}
+
+const configFileNames = ['anneal.config.ts', 'anneal.config.mts', 'anneal.config.js', 'anneal.config.mjs', 'anneal.config.json'];
+
+/** Null when the folder holds no configuration. */
+export function findConfigFile(folder: string): string | null {
+  return configFileNames.map((name) => join(folder, name)).find((path) => existsSync(path)) ?? null;
+}
+
+/** Throws ANNEAL_CONFIG_UNREADABLE when the file cannot be loaded and ANNEAL_CONFIG_INVALID when it holds what it should not. */
+export async function loadConfig(path: string): Promise<AnnealConfig> {
+  let loaded: { readonly default?: unknown };
+  try {
+    loaded = path.endsWith('.json')
+      ? await import(pathToFileURL(path).href, { with: { type: 'json' } })
+      : await import(pathToFileURL(path).href);
+  } catch (cause) {
+    throw new AnnealError('ANNEAL_CONFIG_UNREADABLE', { path, problem: cause instanceof Error ? cause.message : String(cause) }, { cause });
+  }
+  return parseConfig(loaded.default, path);
+}
+
+export function parseConfig(value: unknown, path: string): AnnealConfig {
+  const parsed = configSchema.safeParse(value);
+  if (parsed.success) return parsed.data as unknown as AnnealConfig;
+  throw new AnnealError('ANNEAL_CONFIG_INVALID', { path, problem: parsed.error.issues.map(describeIssue).join('; ') });
+}
+
+/**
+ * Flags have been merged into `config` by the caller; the environment fills what is left.
+ * `folder` is what relative paths are relative to.
+ */
+export function resolveSettings(config: AnnealConfig, folder: string, environment: NodeJS.ProcessEnv = process.env): Settings {
+  const urlVariable = config.database?.urlVariable ?? 'DATABASE_URL';
+  const databaseUrl = config.database?.url ?? environment[urlVariable];
+  const workingDirectory = resolve(folder, config.target.cwd ?? '.');
+  const seed = config.seed ?? 1;
+  return {
+    target: {
+      name: config.target.name ?? basename(workingDirectory),
+      startCommand: config.target.start,
+      workingDirectory,
+      env: config.target.env ?? {},
+      portVariable: config.target.portVariable ?? 'PORT',
+      readyPath: config.target.ready ?? '/',
+      readyTimeoutMs: config.target.readyTimeoutMs ?? 30_000,
+      database:
+        databaseUrl === undefined
+          ? null
+          : { url: databaseUrl, urlVariable, allowRemoteChange: config.database?.allowRemoteChange ?? false },
+    },
+    workload:
+      'urls' in config.workload
+        ? workloadFromUrls(config.workload.urls, { ratePerSecond: config.workload.ratePerSecond ?? 20, seed })
+        : config.workload,
+    measure: { warmupMs: config.measure?.warmupMs ?? 15_000, windowMs: config.measure?.windowMs ?? 30_000 },
+    diagnose: { minimumShare: config.diagnose?.minimumShare ?? 0.01 },
+    trial: {
+      sliceMs: config.trial?.sliceMs ?? 2500,
+      looks: config.trial?.looks ?? [8, 12, 16, 24],
+      minimumEffect: config.trial?.minimumEffect ?? 0.03,
+      writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
+      answers: config.trial?.answers ?? 120,
+    },
+    outputFolder: resolve(folder, config.output ?? '.anneal'),
+    seed,
+  };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const where = issue.path.join('.') || 'the configuration';
+  if (issue.code !== 'unrecognized_keys') return `${where}: ${issue.message}`;
+  const known = knownKeys(issue.path.map(String));
+  return issue.keys
+    .map((key) => {
+      const nearest = nearestName(key, known);
+      return `unknown key "${[...issue.path, key].join('.')}"${nearest === null ? '' : ` (did you mean "${nearest}"?)`}`;
+    })
+    .join('; ');
+}
+
+function knownKeys(path: readonly string[]): readonly string[] {
+  let schema: { properties?: Record<string, unknown> } = z.toJSONSchema(configSchema, { io: 'input' }) as never;
+  for (const key of path) schema = (schema.properties?.[key] ?? {}) as never;
+  return Object.keys(schema.properties ?? {});
+}
+
+/** The known name within a third of its length in edits, or null: a far-fetched guess helps nobody. */
+function nearestName(name: string, known: readonly string[]): string | null {
+  const ranked = known.map((candidate) => ({ candidate, edits: editDistance(name, candidate) })).toSorted((a, b) => a.edits - b.edits);
+  const best = ranked[0];
+  return best !== undefined && best.edits <= Math.max(2, best.candidate.length / 3) ? best.candidate : null;
+}
+
+/** Levenshtein distance, case ignored. */
+function editDistance(left: string, right: string): number {
+  const [a, b] = [left.toLowerCase(), right.toLowerCase()];
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= a.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const substitution = previous[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1);
+      current.push(Math.min(previous[column]! + 1, current[column - 1]! + 1, substitution));
+    }
+    previous = current;
+  }
+  return previous[b.length]!;
+}

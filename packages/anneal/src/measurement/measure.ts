@@ -1,0 +1,101 @@
+import { AnnealError } from '../errors.ts';
+import type { StatementSample } from '../ports/planner.ts';
+import type { LoadSession } from '../workload/load-session.ts';
+import type { LoadResult } from '../workload/load-result.ts';
+import type { Arm, Derivation, Gap, Measurement, Probe, ProbeContext, ProbeReading } from './measurement.ts';
+import type { Observations } from './observations.ts';
+
+export interface MeasureRequest {
+  readonly id: string;
+  readonly arm: Arm;
+  readonly context: ProbeContext;
+  readonly probes: readonly Probe[];
+  readonly derivations: readonly Derivation[];
+  readonly load: LoadSession;
+  readonly windowMs: number;
+  readonly seed: number;
+  /** Says how the target ended, when it has. */
+  readonly crashed: () => { readonly outcome: string; readonly output: string } | null;
+  readonly onProgress?: (share: number) => void;
+}
+
+export interface Measured {
+  readonly measurement: Measurement;
+  /** Real parameter values by statement id: memory only. */
+  readonly samples: ReadonlyMap<string, readonly StatementSample[]>;
+}
+
+/** More errors than this and the figures describe the error path, not the backend. */
+const mostFailedShare = 0.5;
+
+/**
+ * One window: every probe opened, the workload run, every probe closed, the derivations computed.
+ * A probe that fails becomes a gap. Throws ANNEAL_TARGET_CRASHED and ANNEAL_TARGET_FAILING.
+ */
+export async function measure(request: MeasureRequest): Promise<Measured> {
+  const startedAt = request.context.clock.now().toISOString();
+  const windows = await Promise.all(
+    request.probes.map(async (probe) => ({ probe, window: await attempt(probe, () => probe.open(request.context)) })),
+  );
+  const load = await request.load.run({
+    durationMs: request.windowMs,
+    seed: request.seed,
+    ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
+  });
+  const readings: ProbeReading[] = [];
+  for (const { probe, window } of windows) {
+    const reading = 'gaps' in window ? window : await attempt(probe, () => window.close());
+    readings.push('observations' in reading ? reading : { observations: {}, gaps: reading.gaps });
+  }
+  refuseUselessLoad(load, request.crashed());
+
+  const samples = new Map<string, readonly StatementSample[]>(readings.flatMap((reading) => [...(reading.samples ?? [])]));
+  let observations: Partial<Observations> = Object.assign({ load }, ...readings.map((reading) => reading.observations));
+  const gaps: Gap[] = readings.flatMap((reading) => [...reading.gaps]);
+  for (const derivation of request.derivations) {
+    const reading = await attempt(derivation, () => derivation.derive(request.context, observations, samples));
+    if ('observations' in reading) observations = { ...observations, ...reading.observations };
+    gaps.push(...reading.gaps);
+  }
+  return {
+    measurement: {
+      id: request.id,
+      arm: request.arm,
+      startedAt,
+      durationMs: load.durationMs,
+      observations,
+      gaps,
+      quality: { trusted: load.validity.valid, problems: load.validity.problems },
+    },
+    samples,
+  };
+}
+
+export function refuseUselessLoad(load: LoadResult, crash: { readonly outcome: string; readonly output: string } | null): void {
+  if (crash !== null) throw new AnnealError('ANNEAL_TARGET_CRASHED', { ...crash });
+  if (load.requests === 0 || load.failedRequests / load.requests <= mostFailedShare) return;
+  const statuses = new Map<string, number>();
+  for (const step of load.steps) {
+    for (const [status, count] of Object.entries(step.statuses)) statuses.set(status, (statuses.get(status) ?? 0) + count);
+  }
+  throw new AnnealError('ANNEAL_TARGET_FAILING', {
+    share: `${Math.round((100 * load.failedRequests) / load.requests)} %`,
+    statuses: [...statuses].map(([status, count]) => `${status}: ${count}`).join(', '),
+  });
+}
+
+/** A source that cannot be read is a gap with its reason, never the end of a measurement. */
+async function attempt<T>(source: Pick<Probe, 'id' | 'provides'>, read: () => Promise<T>): Promise<T | { readonly gaps: readonly Gap[] }> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof AnnealError && error.code === 'ANNEAL_AGENT_LOST') return { gaps: gapsOf(source, error) };
+    if (error instanceof Error && error.name === 'AbortError') throw error;
+    return { gaps: gapsOf(source, error) };
+  }
+}
+
+function gapsOf(source: Pick<Probe, 'id' | 'provides'>, error: unknown): readonly Gap[] {
+  const reason = `${source.id}: ${error instanceof Error ? error.message : String(error)}`;
+  return source.provides.map((capability) => ({ capability, reason }));
+}

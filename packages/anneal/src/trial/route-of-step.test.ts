@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest';
+import { stepIsOfRoute } from './route-of-step.ts';
+
+test('a step belongs to the route whose parameters its variables fill', () => {
+  expect(stepIsOfRoute('GET /posts/{postId}/comments?page=2', 'GET /posts/:id/comments')).toBe(true);
+  expect(stepIsOfRoute('GET /posts/17', 'GET /posts/:id')).toBe(true);
+  expect(stepIsOfRoute('GET /', 'GET /')).toBe(true);
+});
+
+test('method, length and fixed segments must agree', () => {
+  expect(stepIsOfRoute('POST /posts', 'GET /posts')).toBe(false);
+  expect(stepIsOfRoute('GET /posts/{id}', 'GET /posts')).toBe(false);
+  expect(stepIsOfRoute('GET /users/{id}', 'GET /posts/:id')).toBe(false);
+});

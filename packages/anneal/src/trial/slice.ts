@@ -1,0 +1,77 @@
+import type { AgentControl } from '../ports/agent.ts';
+import type { Probe, ProbeContext } from '../measurement/measurement.ts';
+import type { StatementObservation } from '../measurement/observations.ts';
+import type { MetricId } from '../prediction/prediction.ts';
+import { quantileUs } from '../stats/histogram.ts';
+import type { LoadResult } from '../workload/load-result.ts';
+import type { LoadSession } from '../workload/load-session.ts';
+import type { Slice } from './trial.ts';
+
+/** What one slice needs of its arm. */
+export interface SliceSource {
+  readonly load: LoadSession;
+  readonly context: ProbeContext;
+  readonly agent: AgentControl | null;
+  /** Counts statements on the server; null when the target has no database. */
+  readonly statements: Probe | null;
+}
+
+/** A group of statements whose time is one metric: those a plan touches, and the writes that pay for it. */
+export interface StatementGroup {
+  readonly key: string;
+  readonly statementIds: ReadonlySet<string>;
+}
+
+export interface TakenSlice {
+  readonly slice: Slice;
+  readonly load: LoadResult;
+}
+
+/**
+ * Runs the load for one slice and reads what it cost. CPU is read as soon as the last answer is in,
+ * before the agent and the database are asked anything, so that asking is not charged to the arm.
+ */
+export async function takeSlice(
+  source: SliceSource,
+  request: { readonly durationMs: number; readonly seed: number },
+  groups: readonly StatementGroup[],
+): Promise<TakenSlice> {
+  const { context, agent } = source;
+  const pid = context.targetPid;
+  const statementWindow = await source.statements?.open(context);
+  await agent?.flush();
+  const before = pid === null ? null : await context.processes.usage(pid);
+  const load = await source.load.run(request);
+  const after = pid === null ? null : await context.processes.usage(pid);
+  const summary = await agent?.flush();
+  const reading = await statementWindow?.close();
+
+  const perRequest = (total: number) => total / Math.max(load.requests, 1);
+  const metrics: Partial<Record<MetricId, number>> = {
+    'latency.p50': quantileUs(load.responseTimeUs, 0.5),
+    'latency.p95': quantileUs(load.responseTimeUs, 0.95),
+    'latency.p99': quantileUs(load.responseTimeUs, 0.99),
+    errors: perRequest(load.failedRequests),
+  };
+  if (before !== null && after !== null) {
+    metrics['cpu.time'] = perRequest(after.cpuMs - before.cpuMs);
+    metrics.memory = after.residentBytes;
+  }
+  if (summary !== undefined) {
+    metrics['pool.wait'] = perRequest(summary.pools.reduce((total, pool) => total + pool.waitUs.sum / 1000, 0));
+  }
+  const statements = reading?.observations['postgres.server-statements'];
+  if (statements !== undefined) {
+    metrics['database.time'] = perRequest(total(statements, (statement) => statement.totalMs));
+    metrics['wal.bytes'] = perRequest(total(statements, (statement) => statement.walBytes));
+    for (const group of groups) {
+      const touched = statements.filter((statement) => group.statementIds.has(statement.id));
+      metrics[`database.time:${group.key}`] = perRequest(total(touched, (statement) => statement.totalMs));
+    }
+  }
+  return { slice: { requests: load.requests, failedRequests: load.failedRequests, metrics }, load };
+}
+
+function total(statements: readonly StatementObservation[], figure: (statement: StatementObservation) => number): number {
+  return statements.reduce((sum, statement) => sum + figure(statement), 0);
+}
