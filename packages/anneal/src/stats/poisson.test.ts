@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { poissonRateInterval } from './poisson.ts';
-import { seededRandom } from './random.ts';
+import { seededRandom, type Random } from './random.ts';
 
 describe('the exact interval of a count', () => {
   test.each([
@@ -36,7 +36,7 @@ describe('the exact interval of a count', () => {
     const mean = 4.2;
     let covered = 0;
     for (let window = 0; window < 2000; window += 1) {
-      const { lower, upper } = poissonRateInterval(poissonDraw(mean, random.next), 0.95);
+      const { lower, upper } = poissonRateInterval(poissonDraw(mean, random), 0.95);
       if (lower <= mean && mean <= upper) covered += 1;
     }
     // Exact means conservative: 95 % less three binomial standard errors is the floor.
@@ -50,9 +50,9 @@ describe('the exact interval of a count', () => {
 });
 
 /** Knuth's multiplication method (The Art of Computer Programming, volume 2, section 3.4.1). */
-function poissonDraw(mean: number, next: () => number): number {
+function poissonDraw(mean: number, random: Random): number {
   const limit = Math.exp(-mean);
   let count = 0;
-  for (let product = next(); product > limit; product *= next()) count += 1;
+  for (let product = random.next(); product > limit; product *= random.next()) count += 1;
   return count;
 }
