@@ -1,0 +1,174 @@
+import type { Finding, Silence } from '../finding/finding.ts';
+import type { Measurement } from '../measurement/measurement.ts';
+import type { CalibrationEntry } from '../prediction/prediction.ts';
+import type { TargetFingerprint } from '../target/target.ts';
+import type { PlannedChange } from '../trial/planned-change.ts';
+import type { Trial } from '../trial/trial.ts';
+import type {
+  AssessedFinding,
+  Assessment,
+  Costs,
+  DomainCoverage,
+  NoiseFloor,
+  Overall,
+  RunFacts,
+  Summary,
+  ThresholdResult,
+  Window,
+  WorkloadFacts,
+} from './assessment.ts';
+
+/** Everything a run found out, before it is put into the form that reports read. */
+export interface RunResults {
+  readonly run: RunFacts;
+  readonly target: TargetFingerprint;
+  readonly workload: WorkloadFacts;
+  readonly windows: readonly { readonly title: string; readonly measurement: Measurement }[];
+  readonly findings: readonly Finding[];
+  readonly silences: readonly Silence[];
+  readonly suppressed: ReadonlyMap<string, string>;
+  /** Findings no remedy answers, by fingerprint, with the reason. */
+  readonly unplanned: ReadonlyMap<string, string>;
+  readonly changes: readonly PlannedChange[];
+  readonly noiseFloor: NoiseFloor | null;
+  readonly trials: readonly Trial[];
+  readonly overall: Overall | null;
+  readonly calibration: readonly CalibrationEntry[];
+  readonly thresholds: readonly ThresholdResult[];
+  readonly domains: readonly DomainCoverage[];
+  /** Whether kept changes are on the target's own database now. */
+  readonly applied: boolean;
+}
+
+export function assemble(results: RunResults): Assessment {
+  const findings = results.findings.map((finding) => assessFinding(finding, results));
+  const kept = results.trials.filter((trial) => trial.verdict.decision === 'keep');
+  const p95 = results.overall?.comparisons.find((comparison) => comparison.metric === 'latency.p95');
+  const summary: Summary = {
+    defects: null,
+    trials: {
+      kept: kept.length,
+      rolledBack: results.trials.filter((trial) => trial.verdict.decision === 'rollback').length,
+      inconclusive: results.trials.filter((trial) => trial.verdict.decision === 'rollback' && trial.verdict.performance === 'inconclusive').length,
+    },
+    overall: p95 === undefined ? null : { metric: p95.metric, change: p95.change },
+    calibration: results.calibration.map((entry) => ({
+      remedy: `${entry.remedy} ${entry.subject}`,
+      metric: entry.metric,
+      predicted: entry.predicted.point,
+      measured: entry.measured.point,
+    })),
+    durationMs: results.run.durationMs,
+  };
+  return {
+    schemaVersion: '1.0.0',
+    run: results.run,
+    summary,
+    target: results.target,
+    workload: results.workload,
+    windows: results.windows.map(({ title, measurement }) => windowOf(title, measurement)),
+    findings,
+    silences: results.silences,
+    noiseFloor: results.noiseFloor,
+    trials: results.trials,
+    overall: results.overall,
+    calibration: results.calibration,
+    thresholds: results.thresholds,
+    costs: costsOf(kept, results.overall),
+    nextActions: nextActions(findings, kept, results),
+    domains: results.domains,
+  };
+}
+
+function assessFinding(finding: Finding, results: RunResults): AssessedFinding {
+  const suppression = results.suppressed.get(finding.fingerprint);
+  if (suppression !== undefined) return { ...finding, standing: 'suppressed', standingReason: suppression, trialId: null };
+  const change = results.changes.find((candidate) => candidate.findings.some(({ fingerprint }) => fingerprint === finding.fingerprint));
+  const trial = results.trials.find((candidate) => candidate.id === change?.id);
+  if (trial === undefined) {
+    const reason = results.unplanned.get(finding.fingerprint) ?? 'not tried in this run';
+    return { ...finding, standing: 'proposed', standingReason: reason, trialId: null };
+  }
+  const { verdict } = trial;
+  if (verdict.decision === 'keep') return { ...finding, standing: 'confirmed', standingReason: 'its remedy was tried and kept', trialId: trial.id };
+  const isRefuted = verdict.performance === 'regressed' || verdict.performance === 'no-change';
+  return { ...finding, standing: isRefuted ? 'refuted' : 'undecided', standingReason: verdict.reason, trialId: trial.id };
+}
+
+function windowOf(title: string, measurement: Measurement): Window {
+  const { observations } = measurement;
+  const routes = observations['agent.routes'] ?? [];
+  const statements = observations['postgres.statements'] ?? [];
+  const routeMs = routes.reduce((total, route) => total + route.totalMs, 0);
+  const statementMs = statements.reduce((total, statement) => total + statement.totalMs, 0);
+  return {
+    id: measurement.id,
+    title,
+    startedAt: measurement.startedAt,
+    durationMs: measurement.durationMs,
+    quality: measurement.quality,
+    gaps: measurement.gaps,
+    load: observations.load ?? null,
+    routes: routes
+      .map((route) => ({
+        route: `${route.method} ${route.route}`,
+        requests: route.requests,
+        errors: route.errors,
+        durationUs: route.durationUs,
+        totalMs: route.totalMs,
+        queryMs: route.queryMs,
+        poolWaitMs: route.poolWaitMs,
+        responseBytes: route.responseBytes,
+        timeShare: shareOf(route.totalMs, routeMs),
+      }))
+      .toSorted((a, b) => b.totalMs - a.totalMs),
+    statements: statements
+      .map((statement) => ({
+        id: statement.id,
+        text: statement.text,
+        calls: statement.calls,
+        totalMs: statement.totalMs,
+        rows: statement.rows,
+        timeShare: shareOf(statement.totalMs, statementMs),
+        locations: statement.locations.map((location) => `${location.file}:${location.line}`),
+      }))
+      .toSorted((a, b) => b.totalMs - a.totalMs)
+      .slice(0, mostStatements),
+    pools: observations['agent.pools'] ?? [],
+    runtime: observations['agent.runtime'] ?? null,
+  };
+}
+
+/** Enough to see where the time goes; the rest is a long tail that only makes the file large. */
+const mostStatements = 50;
+
+function shareOf(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
+
+function costsOf(kept: readonly Trial[], overall: Overall | null): Costs {
+  const sum = (figure: (trial: Trial) => number) => kept.reduce((total, trial) => total + figure(trial), 0);
+  return {
+    diskBytes: sum((trial) => trial.cost.diskBytes),
+    buildMs: sum((trial) => trial.cost.buildMs),
+    memoryBytes: sum((trial) => trial.cost.memoryBytes),
+    connections: sum((trial) => trial.cost.connections),
+    writeVolumeChange: overall?.comparisons.find((comparison) => comparison.metric === 'wal.bytes')?.change.point ?? null,
+  };
+}
+
+function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[], results: RunResults): readonly string[] {
+  const lasting = kept.flatMap((trial) => (trial.description.lasting === null ? [] : [trial.description.lasting]));
+  const toApply = kept.some((trial) => trial.description.sql !== null) && !results.applied;
+  return [
+    ...(toApply ? ['Run the files in slow-query-fixes/ on the database, or `anneal optimize` without --dry-run.'] : []),
+    ...lasting,
+    ...findings
+      .filter((finding) => finding.standing === 'proposed' && finding.level !== 'note')
+      .map((finding) => {
+        const where = finding.locations[0];
+        return `${finding.proposal.title}${where === undefined ? '' : ` (${where.file}:${where.line})`}`;
+      }),
+    ...(results.thresholds.some((threshold) => !threshold.holds) ? ['Thresholds still fail: see the report for the routes that miss them.'] : []),
+  ];
+}
