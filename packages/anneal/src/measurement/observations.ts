@@ -24,6 +24,7 @@ export interface Observations {
   readonly 'postgres.tables': readonly TableObservation[];
   readonly 'postgres.indexes': readonly IndexObservation[];
   readonly 'postgres.columns': readonly ColumnObservation[];
+  readonly 'postgres.foreign-keys': readonly ForeignKeyObservation[];
   readonly 'postgres.settings': Readonly<Record<string, string>>;
   readonly 'postgres.waits': readonly WaitObservation[];
   /** Plans by statement id. */
@@ -197,6 +198,17 @@ export interface ColumnObservation {
   /** PostgreSQL's n_distinct: positive a count, negative minus the share of rows. */
   readonly distinct: number;
   readonly nullShare: number;
+}
+
+export interface ForeignKeyObservation {
+  readonly name: string;
+  readonly schema: string;
+  readonly table: string;
+  /** In the constraint's order; `referencedColumns` match by position. */
+  readonly columns: readonly string[];
+  readonly referencedSchema: string;
+  readonly referencedTable: string;
+  readonly referencedColumns: readonly string[];
 }
 
 export interface WaitObservation {

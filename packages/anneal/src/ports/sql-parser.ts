@@ -25,6 +25,8 @@ export interface StatementShape {
   readonly selectsStar: boolean;
   readonly aggregates: boolean;
   readonly groups: boolean;
+  /** Columns an UPDATE, or the ON CONFLICT of an INSERT, assigns: an index on one of them ends heap-only updates. */
+  readonly assignedColumns?: readonly string[];
 }
 
 export interface TableReference {
@@ -40,7 +42,23 @@ export interface PredicateShape {
   readonly column: string | null;
   /** Canonical SQL of the indexed side, e.g. `post_id`, `lower(email)`. */
   readonly expression: string;
-  readonly operator: '=' | '<' | '<=' | '>' | '>=' | 'between' | 'in' | 'like' | 'ilike' | '@>' | 'is null' | 'is not null' | 'other';
+  readonly operator:
+    | '='
+    | '<'
+    | '<='
+    | '>'
+    | '>='
+    | 'between'
+    | 'in'
+    | 'like'
+    | 'ilike'
+    | '@>'
+    | 'regex'
+    | 'is null'
+    | 'is not null'
+    | 'other';
+  /** The condition is one arm of an OR: an index on it helps only where every other arm has one. */
+  readonly alternative?: boolean;
   /** A constant that is part of the statement's own text, so that a partial index could hold it; null for parameters. */
   readonly constant: string | null;
 }

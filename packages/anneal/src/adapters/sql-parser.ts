@@ -1,0 +1,73 @@
+import { fingerprintSync, loadModule, normalizeSync, parseSync } from 'libpg-query';
+import { maskLiterals, maskStrings } from '../ports/sql-literals.ts';
+import type { SqlParser, StatementShape } from '../ports/sql-parser.ts';
+import { shapeOf } from './sql-shape.ts';
+
+/** PostgreSQL 18's own parser, compiled to WebAssembly. It grows with its input and has a small stack: both are bounded here. */
+export async function createSqlParser(): Promise<SqlParser> {
+  await loadModule();
+  return {
+    fingerprint: cached(fingerprint),
+    normalise: cached(normalise),
+    shape: cached(shape),
+  };
+}
+
+/** A megabyte of SQL is a bulk load with inlined values, not a template worth a second look. */
+const longestText = 1_000_000;
+const cachedTexts = 2_000;
+const longestCachedText = 50_000;
+
+/** The least recently asked text leaves first. */
+function cached<Value>(compute: (text: string) => Value): (text: string) => Value {
+  const known = new Map<string, Value>();
+  return (text) => {
+    const value = known.has(text) ? known.get(text)! : compute(text);
+    known.delete(text);
+    if (text.length <= longestCachedText) known.set(text, value);
+    if (known.size > cachedTexts) known.delete(known.keys().next().value!);
+    return value;
+  };
+}
+
+/**
+ * libpg-query gives `= ANY(list)` the fingerprint of `=`. Here they differ: one batched look-up is what
+ * many single ones should have been, so the two must never be counted as one statement.
+ */
+function fingerprint(text: string): string | null {
+  return attempt(text, () => {
+    const found = fingerprintSync(text);
+    // Some failures ("memory exhausted ...") come back as the result instead of being thrown.
+    if (!/^[0-9a-f]{16}$/.test(found)) return null;
+    const quantified = /\b(?:any|some)\b/i.test(text) && JSON.stringify(parseSync(text)).includes('"AEXPR_OP_ANY"');
+    return quantified ? `${found}-any` : found;
+  });
+}
+
+function normalise(text: string): string {
+  const normalised = attempt(text, () => (/^[0-9a-f]{16}$/.test(fingerprintSync(text)) ? normalizeSync(text) : null));
+  // The parser leaves literals of some utility statements (PREPARE, COMMENT) and every comment.
+  return tidy(normalised === null ? maskLiterals(text.slice(0, longestText)) : maskStrings(normalised));
+}
+
+function shape(text: string): StatementShape | null {
+  return attempt(text, () => {
+    const statements = parseSync(text).stmts ?? [];
+    const only = statements.length === 1 ? statements[0]?.stmt : undefined;
+    return only === undefined ? null : shapeOf(only);
+  });
+}
+
+/** Text that does not parse, or nests so deeply that a stack overflows, is simply not known. */
+function attempt<Value>(text: string, work: () => Value | null): Value | null {
+  if (text.trim() === '' || text.length > longestText || text.includes('\0')) return null;
+  try {
+    return work();
+  } catch {
+    return null;
+  }
+}
+
+function tidy(text: string): string {
+  return text.trim().replace(/;$/, '').trimEnd();
+}
