@@ -3,6 +3,7 @@ import type { HistogramData } from '../stats/histogram.ts';
 /** What one run of the load engine saw. Latency is counted from the moment a request was due. */
 export interface LoadResult {
   readonly startedAt: string;
+  /** From the start to the end of the window or, when that is later, to the last answer. */
   readonly durationMs: number;
   readonly plannedIterations: number;
   readonly startedIterations: number;
@@ -10,13 +11,15 @@ export interface LoadResult {
   readonly droppedIterations: number;
   readonly requests: number;
   readonly failedRequests: number;
+  /** Checks made, the default one (status below 400) and captures included. */
+  readonly checks: number;
   readonly failedChecks: number;
   readonly requestsPerSecond: number;
   /** From intended send to last byte, microseconds. */
   readonly responseTimeUs: HistogramData;
   /** From actual send to last byte, microseconds. */
   readonly serviceTimeUs: HistogramData;
-  /** From intended to actual send, microseconds: the generator's own lateness. */
+  /** From intended to actual send, microseconds: the generator's own lateness. Only of sends the clock decided: not of a step that follows an answer at once. */
   readonly sendLagUs: HistogramData;
   readonly steps: readonly StepResult[];
   readonly validity: LoadValidity;

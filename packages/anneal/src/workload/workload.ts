@@ -71,7 +71,11 @@ export type Variable =
   | { readonly type: 'integer'; readonly min: number; readonly max: number; readonly distribution?: 'uniform' | 'zipf' }
   | { readonly type: 'one-of'; readonly values: readonly (string | number)[] }
   | { readonly type: 'text'; readonly words: number }
-  /** 1, 2, 3 ... : for values that must not repeat. Rendered through `template`, `{n}` is the number. */
+  /**
+   * For values that must not repeat. Rendered through `template`, where `{n}` is a whole number that
+   * counts up from a million times the run's seed: unique across iterations and across runs of
+   * different seeds, and the same on both arms of a trial.
+   */
   | { readonly type: 'sequence'; readonly template: string };
 
 export interface Login {
