@@ -1,0 +1,29 @@
+import type { Domain } from '../domain.ts';
+import { resizePool } from './remedies/resize-pool.ts';
+import { blockingCall } from './rules/blocking-call.ts';
+import { connectionHeld } from './rules/connection-held.ts';
+import { duplicateQuery } from './rules/duplicate-query.ts';
+import { heavySerialisation } from './rules/heavy-serialisation.ts';
+import { parallelNPlusOne } from './rules/parallel-n-plus-one.ts';
+import { poolTooSmall } from './rules/pool-too-small.ts';
+import { sequentialNPlusOne } from './rules/sequential-n-plus-one.ts';
+import { unboundedResult } from './rules/unbounded-result.ts';
+
+export const api: Domain = {
+  id: 'api',
+  title: 'Application code',
+  requires: ['agent.routes', 'agent.runtime'],
+  probes: [],
+  derivations: [],
+  rules: [
+    sequentialNPlusOne,
+    parallelNPlusOne,
+    duplicateQuery,
+    poolTooSmall,
+    connectionHeld,
+    blockingCall,
+    unboundedResult,
+    heavySerialisation,
+  ],
+  remedies: [resizePool],
+};

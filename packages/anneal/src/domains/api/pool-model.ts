@@ -1,0 +1,142 @@
+import { bucketRange } from '@anneal/agent/histogram';
+import type { PoolObservation, RouteObservation } from '../../measurement/observations.ts';
+import { fewestServers, fitPeakedness, meanWaitMs, waitingShare, type Queue } from '../../prediction/queueing.ts';
+import type { Estimate } from '../../stats/estimate.ts';
+import { poissonRateInterval } from '../../stats/poisson.ts';
+import type { HistogramData } from '../../stats/histogram.ts';
+
+/**
+ * A pool as a queue, fitted to what the window saw: arrivals and hold times are measured, the
+ * burstiness of the arrivals is what makes the model give the wait that was measured.
+ */
+export interface PoolModel {
+  readonly arrivalsPerSecond: number;
+  /** Mean time from checkout to release. */
+  readonly meanHoldMs: number;
+  readonly holdCv2: number;
+  readonly loadErlangs: number;
+  /** Mean over all checkouts, those that did not wait included. */
+  readonly meanWaitMs: number;
+  readonly waitedShare: number;
+  /** M/M/c's wait at the present size, for independent arrivals: how far the measured one is from it says how bursty they are. */
+  readonly independentWaitMs: number;
+  readonly queue: Queue;
+  /**
+   * Connections that would have been wanted at once at the worst moment. With so many nobody of this
+   * window would have waited: more servers never lengthen a first-come-first-served queue.
+   */
+  readonly peakDemand: number;
+  /** Wait at the present size, had no connection been held without a query running. */
+  readonly waitWithoutIdleMs: number;
+}
+
+/** Null when the pool did no work, or was so full that its hold times say nothing about its demand. */
+export function modelPool(pool: PoolObservation, heldIdleMs: number, windowMs: number): PoolModel | null {
+  if (pool.checkouts === 0 || windowMs <= 0 || pool.heldUs.count === 0) return null;
+  const { mean, cv2 } = momentsMs(pool.heldUs);
+  const loadErlangs = (pool.checkouts * mean) / windowMs;
+  // Work in hand at the ends of the window is counted with one end only; above 99 % the rest is noise over a vanishing reserve.
+  if (mean === 0 || loadErlangs >= 0.99 * pool.max) return null;
+  const station = { servers: pool.max, loadErlangs, meanHoldMs: mean, holdCv2: cv2 };
+  const waitMs = pool.waitMs / pool.checkouts;
+  const queue = { ...station, peakedness: fitPeakedness(station, meanWaitMs, waitMs) };
+  const busyShare = 1 - Math.min(heldIdleMs / (pool.checkouts * mean), 1);
+  const withoutIdle = { ...queue, loadErlangs: loadErlangs * busyShare, meanHoldMs: mean * busyShare };
+  return {
+    arrivalsPerSecond: (pool.checkouts * 1000) / windowMs,
+    meanHoldMs: mean,
+    holdCv2: cv2,
+    loadErlangs,
+    meanWaitMs: waitMs,
+    waitedShare: pool.waits / pool.checkouts,
+    independentWaitMs: meanWaitMs({ ...station, peakedness: 1 }),
+    queue,
+    peakDemand: pool.peakInUse + pool.peakWaiting,
+    waitWithoutIdleMs: busyShare === 0 ? 0 : Math.min(meanWaitMs(withoutIdle), waitMs),
+  };
+}
+
+/** Less than one checkout in a hundred may wait longer than the budget: the p99 of a request is then not made by the pool. */
+const exceedingShare = 0.01;
+
+/**
+ * The smallest size that keeps the wait within the budget; never more than the window could have
+ * used. A pool that was always full does not show its demand: double it, then measure again.
+ */
+export function wantedSize(pool: PoolObservation, model: PoolModel | null, waitBudgetMs: number): number {
+  const usable = Math.max(pool.peakInUse + pool.peakWaiting, pool.max + 1);
+  if (model === null) return Math.min(usable, pool.max * 2);
+  return Math.max(fewestServers(model.queue, waitBudgetMs, exceedingShare, usable) ?? usable, pool.max + 1);
+}
+
+/**
+ * Share of the wait that would go if no connection were held without a query running. Where the pool
+ * was always full there is no stationary wait to compute with: the idle share of its time, which is
+ * what could be given back.
+ */
+export function owedToIdleShare(pool: PoolObservation, model: PoolModel | null, heldIdleMs: number): number {
+  if (model !== null) return model.meanWaitMs === 0 ? 0 : 1 - model.waitWithoutIdleMs / model.meanWaitMs;
+  return pool.heldUs.sum === 0 ? 0 : Math.min((heldIdleMs * 1000) / pool.heldUs.sum, 1);
+}
+
+/**
+ * A tenth of what a request takes without waiting: below that a wait disappears among the
+ * differences between requests. Never below a millisecond, the resolution of timers.
+ */
+export function waitBudgetMs(routes: readonly RouteObservation[]): number {
+  const sum = (figure: (route: RouteObservation) => number) => routes.reduce((total, route) => total + figure(route), 0);
+  const requests = sum((route) => route.requests);
+  if (requests === 0) return 1;
+  return Math.max(1, (0.1 * (sum((route) => route.totalMs) - sum((route) => route.poolWaitMs))) / requests);
+}
+
+/**
+ * Relative change of this pool's mean wait at another size. The interval spans what two different
+ * moments of the same waits say about the burstiness (how long, how often) and the 95 % intervals of
+ * arrivals and hold times; `independentObservations` is the number of requests, since the checkouts
+ * of one request are not independent.
+ */
+export function predictWaitChange(model: PoolModel, pool: PoolObservation, size: number, independentObservations: number): Estimate {
+  const count = Math.max(Math.min(Math.floor(independentObservations), pool.checkouts), 1);
+  const arrivals = poissonRateInterval(count, 0.95);
+  const holdError = 1.96 * Math.sqrt(model.holdCv2 / count);
+  const factors = [(arrivals.lower / count) * Math.max(1 - holdError, 0), 1, (arrivals.upper / count) * (1 + holdError)];
+  const changes = factors.flatMap((factor) => {
+    // A load at or beyond the present size cannot have given the finite wait that was measured.
+    const loadErlangs = Math.min(model.loadErlangs * factor, 0.99 * pool.max);
+    const station = { servers: pool.max, loadErlangs, meanHoldMs: model.meanHoldMs, holdCv2: model.holdCv2 };
+    const byLength = fitPeakedness(station, meanWaitMs, model.meanWaitMs);
+    const byFrequency = fitPeakedness(station, waitingShare, model.waitedShare);
+    return [byLength, byFrequency].map((peakedness) => {
+      const before = meanWaitMs({ ...station, peakedness });
+      return before > 0 ? meanWaitMs({ ...station, servers: size, peakedness }) / before - 1 : 0;
+    });
+  });
+  const point = meanWaitMs({ ...model.queue, servers: size }) / model.meanWaitMs - 1;
+  return { point, lower: Math.min(point, ...changes), upper: Math.max(point, ...changes), confidenceLevel: 0.95 };
+}
+
+/** Idle held time of one pool: the routes tell it for all pools together, so it is split by the time each pool was held. */
+export function heldIdleOf(pool: PoolObservation, pools: readonly PoolObservation[], routes: readonly RouteObservation[]): number {
+  const idleMs = routes.reduce((sum, route) => sum + route.heldIdleMs, 0);
+  const heldUs = pools.reduce((sum, other) => sum + other.heldUs.sum, 0);
+  return heldUs === 0 ? 0 : (idleMs * pool.heldUs.sum) / heldUs;
+}
+
+/** Wait of requests for this pool; what background work waited is nobody's answer time. */
+export function requestWaitMs(pool: PoolObservation, routes: readonly RouteObservation[]): number {
+  return Math.min(
+    pool.waitMs,
+    routes.reduce((sum, route) => sum + route.poolWaitMs, 0),
+  );
+}
+
+function momentsMs(histogram: HistogramData): { readonly mean: number; readonly cv2: number } {
+  const mean = histogram.sum / histogram.count;
+  if (mean === 0) return { mean: 0, cv2: 0 };
+  const squares = histogram.buckets.reduce((sum, [bucket, times]) => {
+    const { lower, width } = bucketRange(bucket, histogram.precisionBits);
+    return sum + times * (lower + width / 2 - mean) ** 2;
+  }, 0);
+  return { mean: mean / 1000, cv2: squares / histogram.count / mean ** 2 };
+}

@@ -1,0 +1,47 @@
+import type { Observations } from '../measurement/observations.ts';
+import type { Finding, Impact } from './finding.ts';
+import { requestTimeMs, shareOf } from './request-time.ts';
+
+/**
+ * How findings about different resources stand in one list: each is ranked by the share of the
+ * workload's request time (`finding/request-time.ts`) it accounts for, since that is what callers
+ * wait for.
+ *
+ * - request-time is that share already.
+ * - database-time: a statement's share of database time, times database time per request time.
+ * - cpu-time: the process runs on one main thread, and a request that needs D of a server that is
+ *   busy a share ρ of the time spends D / (1 - ρ) on it (M/G/1 with processor sharing, Kleinrock,
+ *   Queueing Systems II, 4.4). So CPU counts for more the busier the event loop is.
+ * - pool-wait: all waiting for connections per request time.
+ *
+ * Time that overlaps inside a request, or belongs to background work, can make these sums exceed the
+ * request time; none counts for more than all of it. What the window did not measure counts as if
+ * the resource were all of the request time, so a finding is never hidden by a gap.
+ */
+export function requestTimeShare(impact: Impact, observations: Partial<Observations>): number {
+  return impact.certainShare * weightOf(impact.resource, observations);
+}
+
+/** Most costly first; equal ones by fingerprint, so that two runs over one measurement agree. */
+export function rank(findings: readonly Finding[], observations: Partial<Observations>): readonly Finding[] {
+  return findings
+    .map((finding) => ({ finding, share: requestTimeShare(finding.impact, observations) }))
+    .sort((left, right) => right.share - left.share || (left.finding.fingerprint < right.finding.fingerprint ? -1 : 1))
+    .map(({ finding }) => finding);
+}
+
+function weightOf(resource: Impact['resource'], observations: Partial<Observations>): number {
+  if (resource === 'request-time') return 1;
+  const { 'agent.routes': routes, 'agent.runtime': runtime } = observations;
+  const spentMs = spentOn(resource, observations);
+  if (routes === undefined || runtime === undefined || spentMs === null) return 1;
+  return shareOf(spentMs, requestTimeMs(routes, runtime));
+}
+
+function spentOn(resource: Exclude<Impact['resource'], 'request-time'>, observations: Partial<Observations>): number | null {
+  const { 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements } = observations;
+  if (resource === 'database-time') return statements?.reduce((sum, statement) => sum + statement.totalMs, 0) ?? null;
+  if (resource === 'pool-wait') return routes?.reduce((sum, route) => sum + route.poolWaitMs, 0) ?? null;
+  // A loop that never rests has no finite answer; the caller's cap stands in for it.
+  return runtime === undefined ? null : runtime.cpuMs / Math.max(1 - runtime.eventLoopUtilizationShare, Number.EPSILON);
+}
