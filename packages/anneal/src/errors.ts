@@ -113,6 +113,11 @@ export const catalogue = {
     exitCode: blocked,
   },
   ANNEAL_DATABASE_PRIVILEGE: { message: 'the role {role} may not {action}', hint: '{remedy}', exitCode: blocked },
+  ANNEAL_DATABASE_LOCKED: {
+    message: '{action} waited longer than {waitMs} ms for {holders}',
+    hint: 'end those transactions, or try again when they are over',
+    exitCode: blocked,
+  },
   ANNEAL_DATABASE_READ_ONLY: {
     message: 'the database {database} is read-only (a replica?)',
     hint: 'point DATABASE_URL at the primary, or use `anneal diagnose`',
@@ -144,10 +149,20 @@ export const catalogue = {
     exitCode: gateFailed,
   },
 
+  ANNEAL_DESIGN_IMPOSSIBLE: {
+    message: 'a trial with looks after {looks} rounds cannot decide: {problem}',
+    hint: 'the standard looks are 10, 15, 20, 30, 40, 60; short ones are 8, 10, 14, 20',
+    exitCode: usage,
+  },
   ANNEAL_APPLY_FAILED: {
     message: '{remedy} could not be applied: {problem}',
     hint: 'it was rolled back; `anneal history` shows the entry',
     exitCode: rolledBack,
+  },
+  ANNEAL_REMEDY_UNSUPPORTED: {
+    message: '{remedy} is not applied: {problem}',
+    hint: '{instead}',
+    exitCode: blocked,
   },
   ANNEAL_ROLLBACK_INCOMPLETE: {
     message: 'not everything could be undone: {problem}',

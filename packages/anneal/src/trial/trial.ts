@@ -51,7 +51,10 @@ export interface Round {
   readonly dropped: readonly string[];
 }
 
-/** Everything is per slice; `metrics` are already per request. */
+/**
+ * Everything is per slice; `metrics` are already per request: latency in microseconds, other times in
+ * milliseconds, WAL and memory in bytes. `errors` is judged from the two counts.
+ */
 export interface Slice {
   readonly requests: number;
   readonly failedRequests: number;
@@ -64,7 +67,10 @@ export interface Comparison {
   readonly metric: MetricId;
   readonly baseline: number;
   readonly candidate: number;
-  /** Relative change candidate / baseline - 1, Hodges-Lehmann over paired log ratios. */
+  /**
+   * Relative change candidate / baseline - 1, Hodges-Lehmann over paired log ratios; for `errors` the
+   * difference of the two shares. Its level is lower than the design's where the rounds cannot support it.
+   */
   readonly change: Estimate;
   readonly result: Result;
   readonly rounds: number;
@@ -83,6 +89,13 @@ export interface Equality {
   readonly masks: readonly Mask[];
   /** Answers equal but for the order of an array whose statement leaves the order open. */
   readonly reordered: number;
+  /** Requests whose answers could not be compared; any of them makes a match impossible. */
+  readonly unknown?: readonly UnknownAnswer[];
+}
+
+export interface UnknownAnswer {
+  readonly request: string;
+  readonly reason: string;
 }
 
 export interface Mismatch {

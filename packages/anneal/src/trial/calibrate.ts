@@ -1,0 +1,157 @@
+import { percent } from '../finding/wording.ts';
+import type { MetricId } from '../prediction/prediction.ts';
+import type { Estimate } from '../stats/estimate.ts';
+import { normalQuantile } from '../stats/normal.ts';
+import { median, medianAbsoluteDeviation, standardDeviation } from '../stats/sample.ts';
+import { hodgesLehmannEstimate } from '../stats/signed-rank.ts';
+import { resultOf } from './decide.ts';
+import { keptRounds, logRatio, logRatios } from './paired-evidence.ts';
+import type { Result, Round, TrialDesign } from './trial.ts';
+
+/** How one metric differs between two arms that are the same: the noise floor, in natural logarithms of the ratio. */
+export interface Noise {
+  readonly metric: MetricId;
+  readonly rounds: number;
+  readonly standardDeviation: number;
+  /** Median absolute deviation: the noise of an ordinary round. */
+  readonly robustDeviation: number;
+  /** The deviation that explains how wide the signed-rank interval of these rounds is: what a trial will meet. */
+  readonly effectiveDeviation: number;
+  /** Shift between the arms, relative: two processes of the same code are not quite the same. */
+  readonly bias: Estimate;
+}
+
+/** Below six rounds the signed-rank test has no 95 % interval to measure noise by. */
+const fewestRounds = 6;
+
+/**
+ * Noise of every metric from rounds of baseline against baseline. Metrics seen in fewer than six kept
+ * rounds are left out: nothing is known of them. `errors` is not in it, its interval needs no noise.
+ */
+export function calibrate(rounds: readonly Round[]): readonly Noise[] {
+  const kept = keptRounds(rounds);
+  const metrics = new Set(kept.flatMap((round) => Object.keys(round.baseline.metrics) as MetricId[]));
+  metrics.delete('errors');
+  return [...metrics].map((metric) => noiseOf(metric, logRatios(metric, kept))).filter((noise) => noise.rounds >= fewestRounds);
+}
+
+function noiseOf(metric: MetricId, ratios: readonly number[]): Noise {
+  const shift = hodgesLehmannEstimate(ratios, 0.95);
+  // Length of a rank interval as an estimate of scale: Hettmansperger and McKean, Robust Nonparametric Statistical Methods, section 1.5.5.
+  const standardError = (shift.upper - shift.lower) / (2 * normalQuantile((1 + shift.confidenceLevel) / 2));
+  return {
+    metric,
+    rounds: ratios.length,
+    standardDeviation: standardDeviation(ratios),
+    robustDeviation: medianAbsoluteDeviation(ratios),
+    effectiveDeviation: standardError * Math.sqrt(ratios.length),
+    bias: {
+      point: Math.expm1(shift.point),
+      lower: Math.expm1(shift.lower),
+      upper: Math.expm1(shift.upper),
+      confidenceLevel: shift.confidenceLevel,
+    },
+  };
+}
+
+/**
+ * The smallest reduction, as a positive share, that `rounds` rounds prove in four trials of five: the
+ * interval's half width, plus the luck one trial in five lacks, beyond the minimum effect.
+ */
+export function smallestProvableEffect(noise: Noise, rounds: number, design: Pick<TrialDesign, 'nominalLevel' | 'minimumEffect'>): number {
+  const standardError = noise.effectiveDeviation / Math.sqrt(rounds);
+  const needed = (normalQuantile(1 - design.nominalLevel / 2) + normalQuantile(0.8)) * standardError;
+  return 1 - (1 - design.minimumEffect) * Math.exp(-needed);
+}
+
+/**
+ * The minimum effect a trial must clear: the asked one, raised to twice any shift seen where there
+ * should be none (between equal arms, or in what the change cannot have touched).
+ */
+export function raisedMinimumEffect(minimumEffect: number, ...shifts: readonly Estimate[]): number {
+  return Math.max(minimumEffect, ...shifts.map((shift) => 2 * Math.abs(shift.point)));
+}
+
+export interface Provability {
+  readonly minimumEffect: number;
+  readonly smallestEffect: number;
+  /** The machine is too noisy to prove what is predicted: the trial need not be run. */
+  readonly tooNoisy: boolean;
+  readonly sentence: string;
+}
+
+/** What a trial can prove, said before it starts. `predicted` is the relative change hoped for, e.g. -0.2; null when nobody predicts. */
+export function provability(noise: Noise, design: TrialDesign, predicted: number | null, roundMs: number): Provability {
+  const rounds = design.looks.at(-1)!;
+  const minimumEffect = raisedMinimumEffect(design.minimumEffect, noise.bias);
+  const smallestEffect = smallestProvableEffect(noise, rounds, { ...design, minimumEffect });
+  const tooNoisy = predicted !== null && smallestEffect > -predicted;
+  const can = `${noise.metric}: can prove a reduction of at least ${percent(smallestEffect)} in ${rounds} rounds (${Math.ceil((rounds * roundMs) / 1000)} s)`;
+  return {
+    minimumEffect,
+    smallestEffect,
+    tooNoisy,
+    sentence: tooNoisy ? `${can}; too noisy for the ${percent(-predicted)} predicted` : can,
+  };
+}
+
+/** Half of the 1 % that k6's documentation gives as a usual error budget: one change may not spend more. */
+const errorMargin = 0.005;
+
+/** A 5 % worse guard is what a budget absorbs; nobody would roll a proven gain back for less. */
+const smallestMargin = 0.05;
+
+/**
+ * The margin of a guard: 5 %, or what this machine can tell from no change after `rounds` rounds. An
+ * unchanged guard then holds in nineteen trials of twenty although the level is shared by all guards.
+ */
+export function guardMargin(metric: MetricId, noise: Noise | undefined, rounds: number, nominalLevel: number, guards: number): number {
+  if (metric === 'errors') return errorMargin;
+  if (noise === undefined) return smallestMargin;
+  const standardError = noise.effectiveDeviation / Math.sqrt(rounds);
+  const needed = (normalQuantile(1 - nominalLevel / guards) + normalQuantile(0.95)) * standardError;
+  return Math.max(smallestMargin, Math.expm1(Math.abs(Math.log1p(noise.bias.point)) + needed));
+}
+
+export interface Placebo {
+  /** What was looked at although the change cannot have touched it. */
+  readonly controls: readonly MetricId[];
+  readonly rounds: number;
+  readonly drift: Estimate;
+  /** Anything but `no-change` means that the arms differ in more than the change. */
+  readonly result: Result;
+  readonly sentence: string;
+}
+
+/**
+ * The same-plan placebo: statements and routes that the change cannot touch should not change. Their
+ * median log ratio of each round is one observation, because what drifts, the machine, moves all of
+ * them at once. Null when no control was measured.
+ */
+export function placeboDrift(
+  rounds: readonly Round[],
+  controls: readonly MetricId[],
+  design: Pick<TrialDesign, 'nominalLevel' | 'minimumEffect'>,
+): Placebo | null {
+  const drifts = keptRounds(rounds).flatMap((round) => {
+    const ratios = controls.map((control) => logRatio(control, round)).filter((ratio) => ratio !== null);
+    return ratios.length === 0 ? [] : [median(ratios)];
+  });
+  if (drifts.length === 0) return null;
+  const needed = 1 - design.nominalLevel;
+  const shift = hodgesLehmannEstimate(drifts, needed);
+  const drift: Estimate = {
+    point: Math.expm1(shift.point),
+    lower: Math.expm1(shift.lower),
+    upper: Math.expm1(shift.upper),
+    confidenceLevel: shift.confidenceLevel,
+  };
+  const result = shift.confidenceLevel < needed ? 'inconclusive' : resultOf(drift, design.minimumEffect);
+  return {
+    controls,
+    rounds: drifts.length,
+    drift,
+    result,
+    sentence: `${controls.length} controls that the change cannot touch moved by ${percent(drift.point)} (${percent(drift.lower)} to ${percent(drift.upper)})`,
+  };
+}
