@@ -9,6 +9,8 @@ export interface Files {
   list(path: string): Promise<readonly string[]>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Bytes an ordinary user may still write where `path` lies; null when that place cannot be asked. */
+  freeBytes(path: string): Promise<number | null>;
   /** Points the symbolic link `path` at `target` (relative), replacing an older one. */
   link(path: string, target: string): Promise<void>;
 }

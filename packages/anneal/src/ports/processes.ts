@@ -9,7 +9,7 @@ export interface ProcessSpec {
 /** Names a process beyond the reuse of its pid: the kernel's start time is part of it. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** Field 22 of /proc/<pid>/stat, clock ticks since boot. */
+  /** Field 22 of /proc/<pid>/stat, clock ticks since boot; where there is no /proc, seconds since 1970. */
   readonly startTicks: number;
 }
 
@@ -30,8 +30,12 @@ export interface ProcessUsage {
 }
 
 export interface Processes {
-  /** Starts the command in its own process group. */
-  start(spec: ProcessSpec): Promise<RunningProcess>;
+  /**
+   * Starts the command in its own process group. The process exists, and has its final identity, when `announce`
+   * is called; the command begins in it only once `announce` has resolved. When `announce` rejects, or Anneal dies
+   * before, the command never runs: no process is ever at work that was not written down first.
+   */
+  start(spec: ProcessSpec, announce?: (identity: ProcessIdentity) => Promise<void>): Promise<RunningProcess>;
   /** Null when the process is gone. Linux only: reads /proc; elsewhere null. */
   usage(pid: number): Promise<ProcessUsage | null>;
   identify(pid: number): Promise<ProcessIdentity | null>;

@@ -1,0 +1,19 @@
+import type { Outside } from '../ports/outside.ts';
+import { createAgents } from './agent-listener.ts';
+import { nodeClock } from './node-clock.ts';
+import { createFiles } from './node-files.ts';
+import { createProcesses } from './node-processes.ts';
+import { createDatabases } from './pg.ts';
+import { createSqlParser } from './sql-parser.ts';
+
+/** The composition: the one place where every port gets its adapter. */
+export async function createOutside(): Promise<Outside> {
+  return {
+    databases: createDatabases(),
+    files: createFiles(),
+    processes: createProcesses(),
+    agents: createAgents(),
+    clock: nodeClock,
+    sqlParser: await createSqlParser(),
+  };
+}

@@ -1,0 +1,16 @@
+import type { Agents } from './agent.ts';
+import type { Clock } from './clock.ts';
+import type { Files } from './files.ts';
+import type { Processes } from './processes.ts';
+import type { Databases } from './sql.ts';
+import type { SqlParser } from './sql-parser.ts';
+
+/** Everything Anneal touches beyond its own memory. Tests replace a part of it to make that part fail. */
+export interface Outside {
+  readonly databases: Databases;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly agents: Agents;
+  readonly clock: Clock;
+  readonly sqlParser: SqlParser;
+}

@@ -1,0 +1,210 @@
+import { AnnealError } from '../errors.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Outside } from '../ports/outside.ts';
+import { silentProgress, type Progress } from '../ports/progress.ts';
+import type { Sql } from '../ports/sql.ts';
+import type { Remedy } from '../remedy/remedy.ts';
+import { databaseName } from '../target/database-url.ts';
+import { databaseIdentity, dropDatabase, endSessions, sessionName } from './database-copies.ts';
+import { keptChanges, openRuns, type Change, type DatabaseReference, type Entries, type KeptChange, type LedgerEvent } from './events.ts';
+import { undoUnderIntent, underIntent, type Journal } from './intent.ts';
+import { outstandingOf, type Outstanding } from './outstanding.ts';
+
+export interface UndoOptions {
+  /** The target's database as configured now; null when there is none. */
+  readonly databaseUrl: string | null;
+  readonly remedies: readonly Remedy[];
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export interface RecoveryReport {
+  /** Empty when no run was open. */
+  readonly runs: readonly RecoveredRun[];
+}
+
+export interface RecoveredRun {
+  readonly run: string;
+  /** Roles of the processes that were still alive. */
+  readonly processesEnded: readonly string[];
+  readonly databasesDropped: readonly string[];
+  /** Changes to the target that were taken back. */
+  readonly reverted: readonly Change[];
+}
+
+type Undoing = Pick<Outside, 'clock' | 'databases' | 'processes'>;
+
+/**
+ * Undoes every run that was not closed: ends its processes, its sessions on the server and its database copies,
+ * and takes back changes to the target that were not kept. It looks before it acts and may be run again at any time.
+ *
+ * Everything is attempted. Throws ANNEAL_ROLLBACK_INCOMPLETE with what remains; those runs stay open in the ledger.
+ */
+export async function recover(outside: Undoing, ledger: Ledger<LedgerEvent>, options: UndoOptions): Promise<RecoveryReport> {
+  const entries = await ledger.entries();
+  const runs: RecoveredRun[] = [];
+  const left = leftovers();
+  for (const run of openRuns(entries)) {
+    options.progress?.stage(`Recovering the run ${run}`);
+    const before = left.count();
+    runs.push(await recoverRun(outside, { ledger, run }, outstandingOf(entries, run), options, left));
+    if (left.count() === before) await ledger.append(run, { type: 'run-closed', outcome: 'recovered' });
+  }
+  left.refuse();
+  return { runs };
+}
+
+async function recoverRun(
+  outside: Undoing,
+  journal: Journal,
+  outstanding: Outstanding,
+  options: UndoOptions,
+  left: Leftovers,
+): Promise<RecoveredRun> {
+  const processesEnded: string[] = [];
+  const databasesDropped: string[] = [];
+  const reverted: Change[] = [];
+  for (const { role, identity } of outstanding.processes) {
+    await left.attempt(journal, `the process ${identity.pid} (${role})`, async () => {
+      const current = await outside.processes.identify(identity.pid);
+      const lives = current?.startTicks === identity.startTicks;
+      await undoUnderIntent(journal, { kind: 'stop-process', role, identity }, () => outside.processes.end(identity));
+      if (lives) processesEnded.push(role);
+    });
+  }
+  const { copies, changes, database } = outstanding;
+  if (copies.length === 0 && changes.length === 0) return { run: journal.run, processesEnded, databasesDropped, reverted };
+
+  const remains = [...changes.map(nameOfChange), ...copies.map((name) => `the database ${name}`)].join(', ');
+  await left.attempt(journal, remains, async () => {
+    await using sql = await connectToSame(outside, database, journal.run, options.databaseUrl);
+    await endSessions(sql, outside.clock, journal.run);
+    for (const change of changes) {
+      await left.attempt(journal, nameOfChange(change), async () => {
+        if (await revert(journal, change, sql, options, 'recovered after an interrupted run')) reverted.push(change);
+      });
+    }
+    for (const name of copies) {
+      await left.attempt(journal, `the database ${name}`, async () => {
+        await undoUnderIntent(journal, { kind: 'drop-database', name }, () => dropDatabase(sql, name));
+        databasesDropped.push(name);
+      });
+    }
+  });
+  return { run: journal.run, processesEnded, databasesDropped, reverted };
+}
+
+export interface RollbackReport {
+  readonly rolledBack: readonly KeptChange[];
+}
+
+/**
+ * Takes kept changes back out of the target, newest first, written down under `run`, which the caller has opened.
+ * Throws ANNEAL_TRIAL_UNKNOWN before anything is touched, and ANNEAL_ROLLBACK_INCOMPLETE after everything was tried.
+ */
+export async function rollbackKept(
+  outside: Undoing,
+  ledger: Ledger<LedgerEvent>,
+  selection: readonly string[] | 'all',
+  options: UndoOptions & { readonly run: string },
+): Promise<RollbackReport> {
+  const entries = await ledger.entries();
+  const kept = keptChanges(entries).toReversed();
+  const unknown = selection === 'all' ? undefined : selection.find((id) => !kept.some((change) => change.trialId === id));
+  if (unknown !== undefined) throw new AnnealError('ANNEAL_TRIAL_UNKNOWN', { id: unknown });
+
+  const journal = { ledger, run: options.run };
+  const rolledBack: KeptChange[] = [];
+  const left = leftovers();
+  for (const change of kept) {
+    if (selection !== 'all' && !selection.includes(change.trialId)) continue;
+    options.progress?.stage(`Rolling back: ${change.description.title}`);
+    await left.attempt(journal, nameOfChange(change), async () => {
+      await using sql = await connectToSame(outside, databaseOfRun(entries, change.run), options.run, options.databaseUrl);
+      await revert(journal, change, sql, options, 'rolled back on request');
+      rolledBack.push(change);
+    });
+  }
+  left.refuse();
+  return { rolledBack };
+}
+
+/** False when the change was not there any more. Afterwards it is not, or this throws. */
+async function revert(journal: Journal, change: Change, sql: Sql, options: UndoOptions, reason: string): Promise<boolean> {
+  const remedy = options.remedies.find((candidate) => candidate.id === change.remedyId);
+  if (remedy === undefined) throw new Error(`no remedy named ${change.remedyId} is known here`);
+  const { trialId, remedyId, plan } = change;
+  const progress = options.progress ?? silentProgress;
+  const context = {
+    sql,
+    agent: null,
+    report: (detail: string) => progress.update(null, detail),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  // A policy ended with the process it was in; only what the database holds is still there to be looked at.
+  const wasThere = remedy.scope === 'database' && (await remedy.inspect(plan, context)) !== 'absent';
+  if (wasThere) {
+    await underIntent(journal, { kind: 'revert', where: 'target', trialId, remedyId, plan }, async () => {
+      await remedy.revert(plan, context);
+      const presence = await remedy.inspect(plan, context);
+      if (presence !== 'absent') throw new Error(`it is still ${presence} after its undo`);
+    });
+  }
+  await journal.ledger.append(journal.run, { type: 'rolled-back', trialId, reason: wasThere ? reason : 'it was no longer there' });
+  return wasThere;
+}
+
+/** "Not there" in the wrong database would be taken for "undone", so the database must be the one the run wrote down. */
+async function connectToSame(outside: Undoing, expected: DatabaseReference | null, run: string, url: string | null): Promise<Sql> {
+  if (url === null) throw new Error('no database is configured; the run worked on one');
+  const sql = await outside.databases.connect(url, { applicationName: sessionName(`${run} undo`), readOnly: false });
+  try {
+    const identity = await databaseIdentity(sql);
+    const isSame =
+      expected?.identity === null || identity === null ? databaseName(url) === expected?.name : identity === expected?.identity;
+    if (!isSame) throw new Error(`the configured database is not the one the run worked on (${expected?.name ?? 'none'})`);
+    return sql;
+  } catch (error) {
+    await sql.close();
+    throw error;
+  }
+}
+
+function databaseOfRun(entries: Entries, run: string): DatabaseReference | null {
+  const opened = entries.find((entry) => entry.run === run && entry.event.type === 'run-opened')?.event;
+  return opened?.type === 'run-opened' ? opened.database : null;
+}
+
+const nameOfChange = ({ trialId, remedyId }: Change) => `${trialId} (${remedyId})`;
+
+interface Leftovers {
+  /** Keeps the failure, in the ledger too where it can still be written, and goes on. */
+  attempt(journal: Journal, what: string, act: () => Promise<void>): Promise<void>;
+  count(): number;
+  /** Throws ANNEAL_ROLLBACK_INCOMPLETE when anything failed. */
+  refuse(): void;
+}
+
+function leftovers(): Leftovers {
+  const failures: { readonly what: string; readonly problem: string; readonly error: unknown }[] = [];
+  return {
+    async attempt({ ledger, run }, what, act) {
+      try {
+        await act();
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error);
+        failures.push({ what, problem, error });
+        await ledger.append(run, { type: 'undo-failed', what, problem }).catch(() => {});
+      }
+    },
+    count: () => failures.length,
+    refuse() {
+      if (failures.length === 0) return;
+      throw new AnnealError(
+        'ANNEAL_ROLLBACK_INCOMPLETE',
+        { problem: failures.map(({ problem }) => problem).join('; '), remains: failures.map(({ what }) => what).join(', ') },
+        { cause: new AggregateError(failures.map(({ error }) => error)) },
+      );
+    },
+  };
+}
