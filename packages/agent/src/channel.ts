@@ -1,0 +1,119 @@
+import { Worker } from 'node:worker_threads';
+import type { Observer } from './observer.ts';
+import { Policies } from './policies.ts';
+import { Profiler } from './profile.ts';
+import { protocolVersion, type FromAgent, type ToAgent } from './protocol.ts';
+
+/** What the thread that owns the socket says besides Anneal's own messages. */
+export type FromThread = ToAgent | { readonly type: 'opened' } | { readonly type: 'closed' };
+
+/**
+ * The application's end of the channel. A thread of its own keeps the socket, so that a connection
+ * is answered and large summaries are written while the application is busy. Neither keeps the
+ * process alive. When the socket closes everything ends: observation, policies, profile.
+ */
+export class Channel {
+  readonly #socketPath: string;
+  readonly #observer: Observer;
+  readonly #policies: Policies;
+  readonly #profiler = new Profiler();
+  #thread: Worker | null = null;
+
+  constructor(socketPath: string, observer: Observer) {
+    this.#socketPath = socketPath;
+    this.#observer = observer;
+    this.#policies = new Policies(observer.pools);
+  }
+
+  open(): void {
+    if (this.#thread !== null) return;
+    try {
+      // Threads inherit `--import` from execArgv and NODE_OPTIONS; without both emptied this one would start itself again.
+      const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+      const thread = new Worker(new URL(`./channel-thread.${extension}`, import.meta.url), {
+        name: 'anneal-agent',
+        execArgv: [],
+        env: {},
+        workerData: this.#socketPath,
+      });
+      this.#thread = thread;
+      thread.on('message', (message: FromThread) => void this.#receive(message));
+      thread.on('error', () => this.#close());
+      thread.on('exit', () => this.#close());
+      thread.unref();
+    } catch {
+      this.#close();
+    }
+  }
+
+  async #receive(message: FromThread): Promise<void> {
+    try {
+      await this.#carryOut(message);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#observer.problems.note(`${message.type}: ${reason}`);
+      if ('id' in message) this.#say({ type: 'refused', replyTo: message.id, reason });
+    }
+  }
+
+  async #carryOut(message: FromThread): Promise<void> {
+    switch (message.type) {
+      case 'opened':
+        this.#say({
+          type: 'hello',
+          version: protocolVersion,
+          pid: process.pid,
+          nodeVersion: process.version,
+          workingDirectory: process.cwd(),
+          hooks: [...this.#observer.hooks],
+        });
+        this.#observer.switch(true);
+        return;
+      case 'closed':
+        this.#close();
+        return;
+      case 'flush':
+        this.#say({ type: 'summary', replyTo: message.id, summary: this.#observer.take(await this.#profiler.stop()) });
+        return;
+      case 'start-profile':
+        await this.#profiler.start();
+        this.#say({ type: 'done', replyTo: message.id });
+        return;
+      case 'apply-policy': {
+        const reason = this.#policies.apply(message.policyId, message.policy);
+        this.#say(reason === null ? { type: 'done', replyTo: message.id } : { type: 'refused', replyTo: message.id, reason });
+        return;
+      }
+      case 'revoke-policy':
+        this.#policies.revoke(message.policyId);
+        this.#say({ type: 'done', replyTo: message.id });
+        return;
+      case 'list-policies':
+        this.#say({ type: 'policies', replyTo: message.id, ids: this.#policies.ids() });
+        return;
+      case 'observe':
+        this.#observer.switch(message.on);
+        this.#say({ type: 'done', replyTo: message.id });
+        return;
+      default:
+        this.#refuseUnknown(message);
+    }
+  }
+
+  /** A newer Anneal may ask for what this agent cannot do. */
+  #refuseUnknown(message: never): void {
+    const { id, type } = message as { readonly id?: unknown; readonly type?: unknown };
+    if (typeof id === 'number') this.#say({ type: 'refused', replyTo: id, reason: `this agent does not know the message ${String(type)}` });
+  }
+
+  #say(message: FromAgent): void {
+    this.#thread?.postMessage(message);
+  }
+
+  #close(): void {
+    this.#thread = null;
+    this.#observer.switch(false);
+    this.#policies.revokeAll();
+    this.#profiler.stop().catch(() => undefined);
+  }
+}

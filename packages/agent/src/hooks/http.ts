@@ -1,0 +1,65 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { Socket } from 'node:net';
+import type { Observer } from '../observer.ts';
+import type { OpenRequest } from '../request.ts';
+import { expressRoute, templatedPath } from '../route-name.ts';
+import { patchMethod } from './patch.ts';
+
+/**
+ * Every HTTP/1 request of this process, whatever framework serves it: `request` is emitted inside
+ * the request's own async context. `firstListening` is called once, when a server first listens.
+ */
+export function hookHttp(observer: Observer, firstListening: () => void): void {
+  const hook = observer.hook('node:http');
+  let listening = false;
+  for (const server of [http.Server.prototype, https.Server.prototype]) {
+    patchMethod(
+      server,
+      'emit',
+      (original) =>
+        function emit(this: unknown, ...args) {
+          if (args[0] === 'listening' && !listening) {
+            listening = true;
+            firstListening();
+          }
+          if (args[0] !== 'request' || !hook.on) return Reflect.apply(original, this, args);
+          let request: OpenRequest;
+          try {
+            request = follow(observer, args[1] as IncomingMessage, args[2] as ServerResponse);
+          } catch (error) {
+            hook.failed(error);
+            return Reflect.apply(original, this, args);
+          }
+          return observer.within(request, () => Reflect.apply(original, this, args));
+        },
+    );
+  }
+  observer.hooks.add('node:http');
+
+  function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest {
+    const request = observer.open(incoming.method ?? 'GET');
+    const { socket } = incoming;
+    const sentBefore = socket.bytesWritten;
+    // A middleware that strips a prefix rewrites `url`; the name comes from what the client sent.
+    const url = incoming.url ?? '/';
+    response.on('close', () => {
+      try {
+        observer.close(request, {
+          route: request.route ?? expressRoute(incoming) ?? templatedPath(url),
+          failed: response.statusCode >= 500 || !response.writableFinished,
+          responseBytes: bodyBytes(response, socket, sentBefore),
+        });
+      } catch (error) {
+        hook.failed(error);
+      }
+    });
+    return request;
+  }
+}
+
+/** What went over the connection without the head; chunked framing counts. */
+function bodyBytes(response: ServerResponse, socket: Socket, sentBefore: number): number {
+  const { _header: head } = response as ServerResponse & { readonly _header?: string | null };
+  return Math.max(socket.bytesWritten - sentBefore - (head?.length ?? 0), 0);
+}

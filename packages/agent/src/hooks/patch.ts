@@ -1,0 +1,21 @@
+export type Method = (this: unknown, ...args: unknown[]) => unknown;
+
+/**
+ * Replaces a method by one made from it. Name, length and the property's visibility stay, so that
+ * the application cannot tell by looking. False when the owner has no such method.
+ */
+export function patchMethod(owner: object, name: string, make: (original: Method) => Method): boolean {
+  const original: unknown = Reflect.get(owner, name);
+  if (typeof original !== 'function') return false;
+  const own = Object.getOwnPropertyDescriptor(owner, name);
+  const replacement = make(original as Method);
+  Object.defineProperty(replacement, 'name', { value: original.name, configurable: true });
+  Object.defineProperty(replacement, 'length', { value: original.length, configurable: true });
+  Object.defineProperty(owner, name, {
+    value: replacement,
+    writable: true,
+    configurable: true,
+    enumerable: own?.enumerable ?? false,
+  });
+  return true;
+}

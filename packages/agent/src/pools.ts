@@ -1,0 +1,153 @@
+import { relative } from 'node:path';
+import { captureCallSite, CallSiteSampler } from './call-site.ts';
+import { Durations } from './durations.ts';
+import type { Problems } from './problems.ts';
+import type { PoolSummary, SourceLocation } from './protocol.ts';
+import type { OpenRequest } from './request.ts';
+
+/** What the agent uses of a `pg.Pool`; names with an underscore are its internals and may be missing. */
+export interface PoolLike {
+  readonly options: { max: number };
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+  readonly ended?: boolean;
+  on(event: 'release', listener: (error: unknown, client: object) => void): unknown;
+  _pulseQueue?(): void;
+  _remove?(client: object, callback?: () => void): void;
+  readonly _idle?: readonly { readonly client: object }[];
+  readonly _expired?: WeakSet<object>;
+}
+
+class PoolWindow {
+  checkouts = 0;
+  waits = 0;
+  readonly wait = new Durations();
+  readonly held = new Durations();
+  peakInUse = 0;
+  peakWaiting = 0;
+}
+
+export class PoolRecord {
+  readonly name: string;
+  readonly location: SourceLocation | null;
+  readonly sampler = new CallSiteSampler();
+  readonly #pool: WeakRef<PoolLike>;
+  window = new PoolWindow();
+  /** While a policy shrinks or has shrunk the pool: connections beyond its size are closed as they come back. */
+  trimming = false;
+
+  constructor(name: string, location: SourceLocation | null, pool: PoolLike) {
+    this.name = name;
+    this.location = location;
+    this.#pool = new WeakRef(pool);
+  }
+
+  /** Null when the application has ended the pool or let it go. */
+  get pool(): PoolLike | null {
+    const pool = this.#pool.deref();
+    return pool === undefined || pool.ended === true ? null : pool;
+  }
+
+  toSummary(): PoolSummary | null {
+    const { pool, window } = this;
+    this.window = new PoolWindow();
+    if (pool === null && window.checkouts === 0) return null;
+    return {
+      name: this.name,
+      location: this.location,
+      max: pool?.options.max ?? 0,
+      checkouts: window.checkouts,
+      waits: window.waits,
+      waitUs: window.wait.toData(),
+      heldUs: window.held.toData(),
+      peakInUse: window.peakInUse,
+      peakWaiting: window.peakWaiting,
+    };
+  }
+}
+
+/** A connection from checkout to release. */
+export class Checkout {
+  readonly record: PoolRecord;
+  /** The request it is charged to for idling: only checkouts the application made itself are. */
+  readonly request: OpenRequest | null;
+  readonly location: SourceLocation | null;
+  readonly #since: number;
+  #running = 0;
+  #idleSince: number;
+  #idleMs = 0;
+
+  constructor(record: PoolRecord, request: OpenRequest | null, location: SourceLocation | null, nowMs: number) {
+    this.record = record;
+    this.request = request;
+    this.location = location;
+    this.#since = nowMs;
+    this.#idleSince = nowMs;
+  }
+
+  queryBegins(nowMs: number): void {
+    if (this.#running === 0) this.#idleMs += nowMs - this.#idleSince;
+    this.#running += 1;
+  }
+
+  queryEnds(nowMs: number): void {
+    this.#running -= 1;
+    if (this.#running === 0) this.#idleSince = nowMs;
+  }
+
+  /** Counts the time held; the answer is how long of it no query ran. */
+  release(nowMs: number): number {
+    this.record.window.held.recordMs(nowMs - this.#since);
+    return this.#idleMs + (this.#running === 0 ? nowMs - this.#idleSince : 0);
+  }
+}
+
+const mostPools = 64;
+
+/** The pools of this process. A pool's name is where it is made, so that it is the same in every process of the application. */
+export class Pools {
+  readonly #problems: Problems;
+  readonly #records = new Map<string, PoolRecord>();
+  readonly #byPool = new WeakMap<object, PoolRecord>();
+  readonly #made = new Map<string, number>();
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  /** Called when a pool is made, with its maker on the stack, or when one made before is first used. */
+  register(pool: PoolLike): PoolRecord {
+    const location = captureCallSite();
+    const place = location === null ? 'pool' : `${relative(process.cwd(), location.file)}:${location.line}`;
+    const count = (this.#made.get(place) ?? 0) + 1;
+    const record = new PoolRecord(count === 1 ? place : `${place}#${count}`, location, pool);
+    this.#byPool.set(pool, record);
+    if (this.#records.size >= mostPools) this.#forgetEnded();
+    if (this.#records.size >= mostPools) {
+      this.#problems.note(`a pool is not reported: the agent keeps ${mostPools} of them`);
+      return record;
+    }
+    this.#made.set(place, count);
+    this.#records.set(record.name, record);
+    return record;
+  }
+
+  recordOf(pool: object): PoolRecord | undefined {
+    return this.#byPool.get(pool);
+  }
+
+  named(name: string): PoolRecord | undefined {
+    return this.#records.get(name);
+  }
+
+  take(): readonly PoolSummary[] {
+    const summaries = [...this.#records.values()].map((record) => record.toSummary()).filter((summary) => summary !== null);
+    this.#forgetEnded();
+    return summaries;
+  }
+
+  #forgetEnded(): void {
+    for (const [name, record] of this.#records) if (record.pool === null) this.#records.delete(name);
+  }
+}

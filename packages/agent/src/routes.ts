@@ -1,0 +1,358 @@
+import { Durations } from './durations.ts';
+import { fewestValues, parentOf } from './parent.ts';
+import type { Problems } from './problems.ts';
+import type { RouteSummary, SourceLocation, StatementSummary } from './protocol.ts';
+import type { CallTotals, OpenRequest, RequestStatement, RequestTemplate } from './request.ts';
+import type { Template } from './statements.ts';
+
+const mostRoutes = 10_000;
+const mostStatements = 256;
+const overflowRoute = '(more routes than the agent keeps)';
+
+/** Three calls of one statement in one request are the fewest that show a loop. */
+const repeatsFrom = 3;
+
+/** Parents are looked for in the first repeating requests of a window, then in 1 of 64: the answer does not change. */
+const parentChecksFirst = 32;
+const parentChecksThenOneIn = 64;
+
+/** One template from one place within one route. */
+class StatementTotals implements CallTotals {
+  readonly template: Template;
+  location: SourceLocation | null;
+  calls = 0;
+  errors = 0;
+  requests = 0;
+  maxCallsPerRequest = 0;
+  repeatingRequests = 0;
+  repeatingCalls = 0;
+  repeatingDuplicates = 0;
+  repeatingOverlaps = 0;
+  duplicates = 0;
+  totalMs = 0;
+  rows = 0;
+  receivedBytes = 0;
+  readonly #parentVotes = new Map<Template, number>();
+  #parentChecks = 0;
+
+  constructor(template: Template, location: SourceLocation | null) {
+    this.template = template;
+    this.location = location;
+  }
+
+  add(statement: RequestStatement): void {
+    this.calls += statement.calls;
+    this.errors += statement.errors;
+    this.requests += 1;
+    this.maxCallsPerRequest = Math.max(this.maxCallsPerRequest, statement.calls);
+    this.duplicates += statement.duplicates;
+    this.totalMs += statement.totalMs;
+    this.rows += statement.rows;
+    this.receivedBytes += statement.receivedBytes;
+    if (statement.calls < repeatsFrom) return;
+    this.repeatingRequests += 1;
+    this.repeatingCalls += statement.calls;
+    this.repeatingDuplicates += statement.duplicates;
+    this.repeatingOverlaps += statement.overlapping;
+  }
+
+  lookForParent(calls: RequestTemplate, request: OpenRequest): void {
+    if (this.#parentChecks >= parentChecksFirst && this.repeatingRequests % parentChecksThenOneIn !== 0) return;
+    this.#parentChecks += 1;
+    const others = request.results.filter((result) => result.statement !== this.template);
+    const parent = parentOf(calls.compared, calls.firstSequence, others);
+    if (parent !== null) this.#parentVotes.set(parent, (this.#parentVotes.get(parent) ?? 0) + 1);
+  }
+
+  toSummary(): StatementSummary {
+    return {
+      templateId: this.template.id,
+      location: this.location,
+      calls: this.calls,
+      errors: this.errors,
+      requests: this.requests,
+      maxCallsPerRequest: this.maxCallsPerRequest,
+      repeatingRequests: this.repeatingRequests,
+      repeatingCalls: this.repeatingCalls,
+      distinctParametersShare: share(this.repeatingCalls - this.repeatingDuplicates, this.repeatingCalls),
+      duplicateCalls: this.duplicates,
+      overlappingShare: share(this.repeatingOverlaps, this.repeatingCalls),
+      parentTemplateId: this.#parent()?.id ?? null,
+      totalMs: this.totalMs,
+      rows: this.rows,
+      receivedBytes: this.receivedBytes,
+    };
+  }
+
+  /** Named only when at least half of the checks agree: one coincidence is no parent. */
+  #parent(): Template | null {
+    for (const [template, votes] of this.#parentVotes) if (votes * 2 >= this.#parentChecks) return template;
+    return null;
+  }
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : part / whole;
+}
+
+/** What one route, or the work outside requests, did in one window. */
+class RouteWindow {
+  requests = 0;
+  errors = 0;
+  readonly duration = new Durations();
+  queryMs = 0;
+  poolWaitMs = 0;
+  heldIdleMs = 0;
+  readonly heldAt = new Map<SourceLocation, { heldIdleMs: number; requests: number }>();
+  serialisationMs = 0;
+  longestSerialisationMs = 0;
+  responseBytes = 0;
+  largestResponseBytes = 0;
+  readonly #statements = new Map<Template, StatementTotals[]>();
+  #statementCount = 0;
+
+  /** Null when the route holds as many statements as the agent keeps for one. */
+  statement(template: Template, location: SourceLocation | null): StatementTotals | null {
+    const places = this.#statements.get(template);
+    const known = places?.find((statement) => statement.location === location);
+    if (known !== undefined) return known;
+    if (this.#statementCount >= mostStatements) return null;
+    this.#statementCount += 1;
+    const fresh = new StatementTotals(template, location);
+    if (places === undefined) this.#statements.set(template, [fresh]);
+    else places.push(fresh);
+    return fresh;
+  }
+
+  /** Statements of which the window saw a call. */
+  *statements(): Iterable<StatementTotals> {
+    for (const places of this.#statements.values()) yield* places;
+  }
+
+  hold(location: SourceLocation | null, heldIdleMs: number, requests: number): void {
+    this.heldIdleMs += heldIdleMs;
+    if (location === null) return;
+    const known = this.heldAt.get(location);
+    if (known === undefined) this.heldAt.set(location, { heldIdleMs, requests });
+    else {
+      known.heldIdleMs += heldIdleMs;
+      known.requests += requests;
+    }
+  }
+}
+
+const mostUnknown = 5;
+
+/** From where one route is known to use one template or pool; kept over windows. */
+export class KnownPlaces {
+  readonly #calls = new Map<SourceLocation, number>();
+  #unknown = 0;
+
+  add(location: SourceLocation, calls: number): void {
+    this.#calls.set(location, (this.#calls.get(location) ?? 0) + calls);
+  }
+
+  get several(): boolean {
+    return this.#calls.size > 1;
+  }
+
+  /** The one seen most often; null when none was. */
+  get usual(): SourceLocation | null {
+    let usual: SourceLocation | null = null;
+    let most = 0;
+    for (const [location, calls] of this.#calls) {
+      if (calls > most) {
+        usual = location;
+        most = calls;
+      }
+    }
+    return usual;
+  }
+
+  /** Whether it is worth asking for stacks: some drivers never show the caller, and each stack costs. */
+  wanted(): boolean {
+    this.#unknown += 1;
+    return this.#unknown <= mostUnknown;
+  }
+}
+
+class Route {
+  readonly method: string;
+  readonly name: string;
+  readonly places = new Map<object, KnownPlaces>();
+  window = new RouteWindow();
+
+  constructor(method: string, name: string) {
+    this.method = method;
+    this.name = name;
+  }
+
+  placesOf(subject: object): KnownPlaces {
+    const known = this.places.get(subject);
+    if (known !== undefined) return known;
+    const fresh = new KnownPlaces();
+    if (this.places.size < mostStatements) this.places.set(subject, fresh);
+    return fresh;
+  }
+}
+
+export interface ClosedRequest {
+  readonly route: string;
+  readonly failed: boolean;
+  readonly durationMs: number;
+  readonly responseBytes: number;
+}
+
+/** Everything counted, by route and statement. */
+export class Routes {
+  readonly #problems: Problems;
+  readonly #routes = new Map<string, Route>();
+  #background = new RouteWindow();
+  readonly #backgroundPlaces = new Route('', '');
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  /** Folds a finished request into its route; from here on its late calls are added there. */
+  close(request: OpenRequest, outcome: ClosedRequest): void {
+    const route = this.#route(request.method, outcome.route);
+    const { window } = route;
+    window.requests += 1;
+    if (outcome.failed) window.errors += 1;
+    window.duration.recordMs(outcome.durationMs);
+    window.queryMs += request.querying.totalMs;
+    window.poolWaitMs += request.poolWaitMs;
+    window.serialisationMs += request.serialisationMs;
+    window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
+    window.responseBytes += outcome.responseBytes;
+    window.largestResponseBytes = Math.max(window.largestResponseBytes, outcome.responseBytes);
+    for (const [location, heldIdleMs] of request.heldAt) window.hold(location ?? this.#usualHold(route), heldIdleMs, 1);
+    for (const [location] of request.heldAt) if (location !== null) route.placesOf(holds).add(location, 1);
+    for (const [template, calls] of request.templates) this.#foldTemplate(route, request, template, calls);
+  }
+
+  /** A connection that was given back after its request had ended. */
+  heldAfter(request: OpenRequest, routeName: string, location: SourceLocation | null, heldIdleMs: number): void {
+    const route = this.#route(request.method, routeName);
+    route.window.hold(location ?? this.#usualHold(route), heldIdleMs, 0);
+  }
+
+  /** A call of no request begins; what it receives is added to the answer. Null when there is no room. */
+  background(template: Template, location: SourceLocation | null): CallTotals | null {
+    const places = this.#backgroundPlaces.placesOf(template);
+    if (location !== null) places.add(location, 1);
+    else if (places.usual === null && places.wanted()) template.sampler.askAgain();
+    const statement = this.#background.statement(template, location ?? places.usual);
+    if (statement === null) {
+      this.#noteStatements();
+      return null;
+    }
+    statement.calls += 1;
+    return statement;
+  }
+
+  take(): {
+    readonly routes: readonly RouteSummary[];
+    readonly background: readonly StatementSummary[];
+    readonly templates: ReadonlySet<Template>;
+  } {
+    const templates = new Set<Template>();
+    const summarise = (route: Route, window: RouteWindow) => {
+      const statements: StatementSummary[] = [];
+      for (const statement of window.statements()) {
+        // The first calls may have been counted before any stack showed the place.
+        const location = statement.location ?? route.places.get(statement.template)?.usual ?? null;
+        statements.push({ ...statement.toSummary(), location });
+        templates.add(statement.template);
+      }
+      return statements;
+    };
+    const routes: RouteSummary[] = [];
+    for (const route of this.#routes.values()) {
+      if (route.window.requests > 0) routes.push(routeSummary(route, summarise(route, route.window)));
+      route.window = new RouteWindow();
+    }
+    const background = summarise(this.#backgroundPlaces, this.#background);
+    this.#background = new RouteWindow();
+    return { routes, background, templates };
+  }
+
+  #route(method: string, name: string): Route {
+    const key = `${method} ${name}`;
+    const known = this.#routes.get(key);
+    if (known !== undefined) return known;
+    if (this.#routes.size >= mostRoutes && name !== overflowRoute) {
+      this.#problems.note(`a request was counted as "other": the agent keeps ${mostRoutes} routes`);
+      return this.#route('*', overflowRoute);
+    }
+    const route = new Route(method, name);
+    this.#routes.set(key, route);
+    return route;
+  }
+
+  #usualHold(route: Route): SourceLocation | null {
+    return route.placesOf(holds).usual;
+  }
+
+  #foldTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
+    settlePlaces(route.placesOf(template), template, calls);
+    for (const statement of calls.statements) {
+      const totals = route.window.statement(template, statement.location);
+      if (totals === null) {
+        this.#noteStatements();
+        continue;
+      }
+      totals.add(statement);
+      statement.foldedInto = totals;
+      if (statement.calls >= repeatsFrom && calls.compared.length >= fewestValues) totals.lookForParent(calls, request);
+    }
+  }
+
+  #noteStatements(): void {
+    this.#problems.note(`a statement was not counted: the agent keeps ${mostStatements} of them per route`);
+  }
+}
+
+const holds = {};
+
+/**
+ * Calls whose stack was not taken get the place that this request, else this route, is known to use
+ * the template from. Where a route uses two places, later requests capture all of their calls.
+ */
+function settlePlaces(places: KnownPlaces, template: Template, calls: RequestTemplate): void {
+  const unknown = calls.statements.find((statement) => statement.location === null);
+  const known = calls.statements.filter((statement) => statement.location !== null);
+  for (const statement of known) places.add(statement.location!, statement.calls);
+  if (places.several) template.sampler.severalPlaces = true;
+  if (unknown === undefined) return;
+  const mostUsed = known.toSorted((one, other) => other.calls - one.calls)[0];
+  if (mostUsed !== undefined) {
+    mostUsed.absorb(unknown);
+    unknown.foldedInto = mostUsed;
+    calls.statements.splice(calls.statements.indexOf(unknown), 1);
+    return;
+  }
+  unknown.location = places.usual;
+  if (unknown.location === null && places.wanted()) template.sampler.askAgain();
+}
+
+function routeSummary(route: Route, statements: readonly StatementSummary[]): RouteSummary {
+  const { window } = route;
+  return {
+    method: route.method,
+    route: route.name,
+    requests: window.requests,
+    errors: window.errors,
+    durationUs: window.duration.toData(),
+    queryMs: window.queryMs,
+    poolWaitMs: window.poolWaitMs,
+    heldIdleMs: window.heldIdleMs,
+    heldAt: [...window.heldAt].map(([location, held]) => ({ location, ...held })).sort((one, other) => other.heldIdleMs - one.heldIdleMs),
+    serialisationMs: window.serialisationMs,
+    longestSerialisationMs: window.longestSerialisationMs,
+    responseBytes: window.responseBytes,
+    largestResponseBytes: window.largestResponseBytes,
+    statements,
+  };
+}

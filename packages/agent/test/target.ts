@@ -1,0 +1,133 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { socketVariable, type AgentHello, type AgentSummary, type FromAgent, type ToAgent } from '../src/protocol.ts';
+
+const agentFile = fileURLToPath(new URL('../src/agent.ts', import.meta.url));
+export const appFile = (name: string): string => fileURLToPath(new URL(`./apps/${name}`, import.meta.url));
+
+type Question<Message = ToAgent> = Message extends { readonly id: number } ? Omit<Message, 'id'> : never;
+
+/** An application running under the agent, and this test as the Anneal at the other end of its socket. */
+export interface Target extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly hello: AgentHello;
+  ask(question: Question): Promise<FromAgent>;
+  flush(): Promise<AgentSummary>;
+  readonly get: (path: string, init?: RequestInit) => Promise<Response>;
+  /** Ends the listener as a killed Anneal would: the sockets close without a word. */
+  loseListener(): void;
+  readonly output: () => string;
+  /** SIGTERM, then the code the application ended with by itself. */
+  readonly finish: () => Promise<number | null>;
+}
+
+export interface App extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly get: (path: string, init?: RequestInit) => Promise<Response>;
+  readonly output: () => string;
+  readonly finish: () => Promise<number | null>;
+}
+
+/** An application with the agent preloaded through NODE_OPTIONS, as its users start it. */
+export async function startApp(name: string, env: Readonly<Record<string, string>>, agent = true): Promise<App> {
+  const process_ = spawn(process.execPath, [appFile(name)], {
+    env: { ...process.env, NODE_OPTIONS: agent ? `--import=${agentFile}` : '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const exited = once(process_, 'exit') as Promise<[number | null, string | null]>;
+  process_.stderr.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    createInterface(process_.stdout).on('line', (line) => {
+      const listening = /^listening (\d+)$/.exec(line);
+      if (listening === null) output += `${line}\n`;
+      else resolve(Number(listening[1]));
+    });
+    void exited.then(([code]) => reject(new Error(`the application ended with ${code}:\n${output}`)));
+  });
+  return {
+    process: process_,
+    get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
+    output: () => output,
+    async finish() {
+      process_.kill('SIGTERM');
+      const [code] = await exited;
+      return code;
+    },
+    async [Symbol.asyncDispose]() {
+      process_.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+export async function startTarget(name: string, env: Readonly<Record<string, string>> = {}): Promise<Target> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-test-'));
+  const socketPath = join(folder, 'socket');
+  const listener = createServer();
+  listener.listen(socketPath);
+  await once(listener, 'listening');
+  const connected = once(listener, 'connection') as Promise<[Socket]>;
+  const app = await startApp(name, { ...env, [socketVariable]: socketPath });
+  const [socket] = await connected;
+  const { next, ask } = conversation(socket);
+  const hello = (await next()) as FromAgent & { type: 'hello' };
+  return {
+    process: app.process,
+    hello,
+    get: app.get,
+    output: app.output,
+    ask,
+    finish: app.finish,
+    async flush() {
+      const answer = await ask({ type: 'flush' });
+      if (answer.type !== 'summary') throw new Error(`expected a summary, not ${JSON.stringify(answer)}`);
+      return answer.summary;
+    },
+    loseListener: () => closeAll(listener, socket),
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      closeAll(listener, socket);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function conversation(socket: Socket) {
+  const messages: FromAgent[] = [];
+  const waiting: ((message: FromAgent) => void)[] = [];
+  createInterface(socket).on('line', (line) => {
+    const message = JSON.parse(line) as FromAgent;
+    const waiter = waiting.shift();
+    if (waiter === undefined) messages.push(message);
+    else waiter(message);
+  });
+  const next = () =>
+    new Promise<FromAgent>((resolve) => {
+      const message = messages.shift();
+      if (message === undefined) waiting.push(resolve);
+      else resolve(message);
+    });
+  let id = 0;
+  return {
+    next,
+    ask(question: Question) {
+      id += 1;
+      socket.write(`${JSON.stringify({ ...question, id })}\n`);
+      return next();
+    },
+  };
+}
+
+function closeAll(listener: Server, socket: Socket): void {
+  socket.destroy();
+  listener.close();
+}
