@@ -68,6 +68,8 @@ export interface ProbeReading {
   /** Real parameter values by statement id, for EXPLAIN: held in memory, never written. */
   readonly samples?: ReadonlyMap<string, readonly StatementSample[]>;
   readonly gaps: readonly Gap[];
+  /** What the source itself says it left out or broke on, as sentences. */
+  readonly problems?: readonly string[];
 }
 
 /** Computes further observations from those of a window: a join, or plans of the statements it saw. */
