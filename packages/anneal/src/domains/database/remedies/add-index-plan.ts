@@ -1,0 +1,12 @@
+import type { IndexDefinition } from '../../../ports/planner.ts';
+
+/** All that `apply`, `inspect` and `revert` need, as data: a process that finds it in the ledger can undo it. */
+export type AddIndexPlan = {
+  readonly index: Pick<IndexDefinition, keyof IndexDefinition>;
+  readonly name: string;
+  /** The statements the index is for; what else it can touch is worked out from the measurement. */
+  readonly statementIds: readonly string[];
+  readonly extension: 'pg_trgm' | null;
+  /** Somebody else's installation: never removed. */
+  readonly extensionWasPresent: boolean;
+};
