@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import { aPool, aRoute, histogramOf } from '../../finding/fixtures/observations.ts';
+import { simulatePool, type SimulatedTraffic } from './fixtures/simulate-pool.ts';
+import { heldIdleOf, modelPool, owedToIdleShare, predictWaitChange, waitBudgetMs, wantedSize } from './pool-model.ts';
+
+const windowMs = 60_000;
+const shapes: readonly { readonly name: string; readonly max: number; readonly traffic: SimulatedTraffic }[] = [
+  { name: 'single queries', max: 4, traffic: { requestsPerSecond: 400, burst: 1, meanHoldMs: 8, windowMs, seed: 11 } },
+  { name: 'six queries at once', max: 4, traffic: { requestsPerSecond: 60, burst: 6, meanHoldMs: 7, windowMs, seed: 12 } },
+  { name: 'twenty queries at once', max: 10, traffic: { requestsPerSecond: 40, burst: 20, meanHoldMs: 6, windowMs, seed: 13 } },
+  { name: 'slow queries in a wide pool', max: 20, traffic: { requestsPerSecond: 9, burst: 2, meanHoldMs: 900, windowMs, seed: 14 } },
+];
+
+describe.each(shapes)('a pool under $name', ({ max, traffic }) => {
+  const pool = simulatePool(max, traffic);
+  const model = modelPool(pool, 0, windowMs)!;
+
+  test('is modelled with the load, the variability and the wait it had', () => {
+    const offered = (traffic.requestsPerSecond * traffic.burst * traffic.meanHoldMs) / 1000;
+    expect(Math.abs(Math.log(model.loadErlangs / offered))).toBeLessThan(0.1);
+    expect(model.holdCv2).toBeGreaterThan(0.8);
+    expect(model.holdCv2).toBeLessThan(1.25);
+    expect(model.meanWaitMs).toBe(pool.waitMs / pool.checkouts);
+  });
+
+  test('at the wanted size keeps almost every checkout within the budget, on other traffic of the same kind', () => {
+    const budgetMs = traffic.meanHoldMs / 2;
+    const size = wantedSize(pool, model, budgetMs);
+    const later = simulatePool(size, { ...traffic, seed: traffic.seed + 100 });
+    const beyond = later.waitUs.buckets.length === 0 ? 0 : (later.waits * shareAbove(later, budgetMs)) / later.checkouts;
+    expect(size).toBeGreaterThan(max);
+    expect(size).toBeLessThanOrEqual(pool.peakInUse + pool.peakWaiting);
+    expect(beyond).toBeLessThan(0.03);
+  });
+
+  test('changes its wait at another size as the prediction’s interval says', () => {
+    for (const size of [max + 2, max * 2]) {
+      const predicted = predictWaitChange(model, pool, size, traffic.requestsPerSecond * 60);
+      const later = simulatePool(size, traffic);
+      const actual = later.waitMs / later.checkouts / model.meanWaitMs - 1;
+      expect(actual).toBeGreaterThanOrEqual(predicted.lower - 0.02);
+      expect(actual).toBeLessThanOrEqual(predicted.upper + 0.02);
+    }
+  });
+});
+
+function shareAbove(pool: ReturnType<typeof simulatePool>, budgetMs: number): number {
+  // Buckets are 0.8 % wide, so their index order is value order and the lower end is near enough.
+  const values = pool.waitUs.buckets.flatMap(([bucket, times]) => [{ lower: bucket, times }]);
+  const total = values.reduce((sum, { times }) => sum + times, 0);
+  const limit = histogramOf([budgetMs, 1]).buckets[0]![0];
+  return values.filter(({ lower }) => lower > limit).reduce((sum, { times }) => sum + times, 0) / total;
+}
+
+describe('connections held idle', () => {
+  // 90 checkouts/s: 80 of 5 ms, 10 of 205 ms, of which 200 ms without a query.
+  const pool = aPool({
+    name: 'main',
+    max: 4,
+    checkouts: 2_700,
+    waits: 900,
+    waitMs: 27_000,
+    heldUs: histogramOf([5, 2_400], [205, 300]),
+    peakInUse: 4,
+    peakWaiting: 9,
+  });
+
+  test('explain the wait when without them hardly any is left', () => {
+    const idleMs = 300 * 200;
+    const model = modelPool(pool, idleMs, 30_000)!;
+    expect(owedToIdleShare(pool, model, idleMs)).toBeGreaterThan(0.9);
+    expect(owedToIdleShare(pool, modelPool(pool, 0, 30_000), 0)).toBeCloseTo(0, 9);
+  });
+
+  test('are split over pools by the time each was held', () => {
+    const other = aPool({ name: 'reports', heldUs: histogramOf([205, 300]) });
+    const routes = [aRoute({ route: '/a', heldIdleMs: 1_000 })];
+    expect(heldIdleOf(pool, [pool], routes)).toBeCloseTo(1_000);
+    expect(heldIdleOf(pool, [pool, other], routes) + heldIdleOf(other, [pool, other], routes)).toBeCloseTo(1_000);
+  });
+});
+
+describe('a pool that was full all the time', () => {
+  const full = aPool({
+    name: 'main',
+    max: 2,
+    checkouts: 600,
+    waits: 600,
+    waitMs: 60_000,
+    heldUs: histogramOf([100, 600]),
+    peakInUse: 2,
+    peakWaiting: 300,
+  });
+
+  test('does not show its demand: it is doubled, not given what the queue grew to', () => {
+    expect(modelPool(full, 0, 30_000)).toBeNull();
+    expect(wantedSize(full, null, 1)).toBe(4);
+  });
+
+  test('owes to idle connections what of its time they held', () => {
+    expect(owedToIdleShare(full, null, 15_000)).toBeCloseTo(0.25);
+  });
+});
+
+test('an unused pool has no model, and the wait budget is a tenth of a request without its waiting, at least 1 ms', () => {
+  expect(modelPool(aPool({ name: 'idle', checkouts: 0, heldUs: histogramOf() }), 0, 30_000)).toBeNull();
+  expect(waitBudgetMs([aRoute({ route: '/a', requests: 100, totalMs: 9_000, poolWaitMs: 4_000 })])).toBeCloseTo(5);
+  expect(waitBudgetMs([aRoute({ route: '/a', requests: 100, totalMs: 300 })])).toBe(1);
+  expect(waitBudgetMs([])).toBe(1);
+});

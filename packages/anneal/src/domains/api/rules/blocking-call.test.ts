@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import { aFunction, aRoute, aRuntime, at } from '../../../finding/fixtures/observations.ts';
+import { evidenceOf, outcomesOf } from '../../../finding/fixtures/outcomes.ts';
+import type { ProfiledFunction } from '../../../measurement/observations.ts';
+import { blockingCall } from './blocking-call.ts';
+
+const diagnose = (given: Partial<ProfiledFunction>) =>
+  outcomesOf(blockingCall, {
+    'agent.profile': {
+      intervalUs: 10_000,
+      sampledMs: 30_000,
+      functions: [
+        aFunction({
+          location: at('src/vouchers.ts', 17, 'sign'),
+          blockingStretches: 90,
+          blockingMs: 3_600,
+          longestStretchMs: 62,
+          ...given,
+        }),
+      ],
+    },
+    'agent.runtime': aRuntime({ windowMs: 30_000, cpuMs: 12_000 }),
+    'agent.routes': [aRoute({ route: '/vouchers', requests: 3_000 })],
+  });
+
+describe('a signature computed on the event loop', () => {
+  const [finding] = diagnose({ heaviestCallee: 'pbkdf2Sync', heaviestCalleeMs: 3_500 }).findings;
+
+  test('is found at its line with its share of CPU and what the others wait: r·d²/2', () => {
+    expect(finding).toMatchObject({
+      level: 'error',
+      subject: { kind: 'function' },
+      locations: [{ line: 17 }],
+      impact: { resource: 'cpu-time', share: 0.3 },
+    });
+    // 3 stretches a second of 40 ms.
+    expect(evidenceOf(finding, 'added wait of every other request')).toBeCloseTo(2.4);
+    expect(evidenceOf(finding, 'the same for all requests of the window')).toBeCloseTo(7_200);
+  });
+
+  test('is answered with the asynchronous call of the same name', () => {
+    expect(finding!.proposal.title).toBe('Call pbkdf2 in place of pbkdf2Sync');
+    expect(finding!.proposal.code).toContain('promisify(pbkdf2)');
+  });
+});
+
+test('a function’s own computation goes to a worker', () => {
+  const [finding] = diagnose({ heaviestCallee: null }).findings;
+  expect(finding!.message).toContain('its own computation');
+  expect(finding!.proposal.title).toBe('Move the computation off the event loop');
+});
+
+test('its fingerprint’s key holds no line where the function has a name', () => {
+  expect(diagnose({ location: at('src/vouchers.ts', 99, 'sign') }).findings[0]!.subject).toEqual(diagnose({}).findings[0]!.subject);
+});
+
+test.each<[string, Partial<ProfiledFunction>, RegExp]>([
+  ['the writing of answers', { heaviestCallee: 'stringify' }, /api\/heavy-serialisation/],
+  ['a small share', { blockingStretches: 8, blockingMs: 100 }, /below 1 %/],
+  ['what happened once, at the start', { blockingStretches: 1, blockingMs: 3_000 }, /0\.63\d % of it certain: below 1 %/],
+])('silent about %s, with the reason', (_name, given, reason) => {
+  const { findings, reasons } = diagnose(given);
+  expect(findings).toEqual([]);
+  expect(reasons).toEqual([expect.stringMatching(reason)]);
+});
+
+test('without a word about functions that never block', () => {
+  expect(diagnose({ blockingStretches: 0, blockingMs: 0, selfMs: 9_000 })).toEqual({ findings: [], reasons: [] });
+});
