@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { effectiveTally, shareDifference } from './proportion.ts';
+import { designEffect, shareDifference, totalOf } from './proportion.ts';
+import { seededRandom } from './random.ts';
 
 describe('the difference of two error rates', () => {
   test('Newcombe 1998, table II, method 10: 56/70 against 48/80 is 0.2000, from 0.0524 to 0.3339', () => {
@@ -25,22 +26,23 @@ describe('the difference of two error rates', () => {
 describe('errors that come in bursts', () => {
   test('one bad slice of twenty weighs as one slice, not as its hundred failures', () => {
     const slices = Array.from({ length: 20 }, (_, index) => ({ events: index === 0 ? 100 : 0, trials: 200 }));
-    const tally = effectiveTally(slices);
-    expect(tally.events / tally.trials).toBeCloseTo(100 / 4000, 12);
-    expect(tally.trials).toBeLessThan(45);
+    const { events, trials } = totalOf(slices);
+    expect(events / designEffect(slices)).toBeLessThan(1.1);
+    expect(trials / designEffect(slices)).toBeLessThan(45);
   });
 
-  test('evenly spread errors keep every request', () => {
-    const slices = Array.from({ length: 20 }, () => ({ events: 2, trials: 200 }));
-    expect(effectiveTally(slices)).toEqual({ events: 40, trials: 4000 });
+  test('evenly spread errors, and none, keep every request', () => {
+    expect(designEffect(Array.from({ length: 20 }, () => ({ events: 2, trials: 200 })))).toBe(1);
+    expect(designEffect(Array.from({ length: 20 }, () => ({ events: 0, trials: 200 })))).toBe(1);
   });
 
-  test('no errors keep every request', () => {
-    expect(
-      effectiveTally([
-        { events: 0, trials: 200 },
-        { events: 0, trials: 300 },
-      ]),
-    ).toEqual({ events: 0, trials: 500 });
+  test('independent errors have a design effect near 1', () => {
+    const random = seededRandom(21);
+    const slices = Array.from({ length: 400 }, () => ({
+      events: Array.from({ length: 200 }, () => random.next()).filter((draw) => draw < 0.05).length,
+      trials: 200,
+    }));
+    // The variance ratio of 400 slices has a standard deviation of sqrt(2 / 399) = 0.07.
+    expect(designEffect(slices)).toBeLessThan(1.28);
   });
 });

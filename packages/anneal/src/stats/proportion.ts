@@ -26,20 +26,25 @@ export function shareDifference(baseline: Tally, candidate: Tally, confidenceLev
 }
 
 /**
- * Slices as independent as requests would have to be: errors come in bursts, so a tally over slices
- * is divided by its design effect, the variance between slices over the one that independent requests
- * would show (Rao and Scott, Biometrics 48, 1992). Never below 1: slices do not add evidence.
+ * Errors come in bursts, so requests of one slice are not independent witnesses: the variance between
+ * slices over the one that independent requests would show, at least 1 (Rao and Scott, Biometrics 48,
+ * 1992). A tally divided by it weighs what it is worth.
  */
-export function effectiveTally(slices: readonly Tally[]): Tally {
-  const events = slices.reduce((sum, slice) => sum + slice.events, 0);
-  const trials = slices.reduce((sum, slice) => sum + slice.trials, 0);
+export function designEffect(slices: readonly Tally[]): number {
+  const { events, trials } = totalOf(slices);
   const share = events / trials;
   const binomialVariance = (share * (1 - share)) / trials;
-  if (!(binomialVariance > 0) || slices.length < 2) return { events, trials };
+  if (!(binomialVariance > 0) || slices.length < 2) return 1;
   const residuals = slices.reduce((sum, slice) => sum + (slice.events - slice.trials * share) ** 2, 0);
   const variance = (slices.length / ((slices.length - 1) * trials ** 2)) * residuals;
-  const designEffect = Math.max(variance / binomialVariance, 1);
-  return { events: events / designEffect, trials: trials / designEffect };
+  return Math.max(variance / binomialVariance, 1);
+}
+
+export function totalOf(slices: readonly Tally[]): Tally {
+  return {
+    events: slices.reduce((sum, slice) => sum + slice.events, 0),
+    trials: slices.reduce((sum, slice) => sum + slice.trials, 0),
+  };
 }
 
 /** Wilson's score interval (Journal of the American Statistical Association 22, 1927). */

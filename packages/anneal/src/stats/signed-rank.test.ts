@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { heavyDraw } from './fixtures/noise.ts';
 import { normalQuantile } from './normal.ts';
 import { seededRandom } from './random.ts';
 import { hodgesLehmannEstimate, signedRankTest, smallestSignedRankP } from './signed-rank.ts';
@@ -89,7 +90,7 @@ describe("Hodges and Lehmann's estimate", () => {
       fc.property(fc.integer(), fc.integer({ min: 6, max: 25 }), (seed, pairs) => {
         // Drawn, not generated: ties and zeros change the exact distribution, so duality is a statement about continuous data.
         const random = seededRandom(seed);
-        const differences = Array.from({ length: pairs }, () => heavyTailed(random.next()));
+        const differences = Array.from({ length: pairs }, () => heavyDraw(random));
         const { lower, upper } = hodgesLehmannEstimate(differences, 0.95);
         for (const shift of [lower - 1e-9, lower + 1e-9, upper - 1e-9, upper + 1e-9, 3 * (random.next() - 0.5)]) {
           const test = signedRankTest(differences.map((difference) => difference - shift));
@@ -123,7 +124,7 @@ describe("Hodges and Lehmann's estimate", () => {
     let covered = 0;
     for (let sample = 0; sample < 2000; sample += 1) {
       // Student's t with two degrees of freedom: heavier tails than any latency quantile should have.
-      const differences = Array.from({ length: rounds }, () => 0.3 + heavyTailed(random.next()));
+      const differences = Array.from({ length: rounds }, () => 0.3 + heavyDraw(random));
       const { lower, upper } = hodgesLehmannEstimate(differences, 0.95);
       if (lower <= 0.3 && 0.3 <= upper) covered += 1;
     }
@@ -131,9 +132,3 @@ describe("Hodges and Lehmann's estimate", () => {
     expect(Math.abs(covered / 2000 - 0.95)).toBeLessThan(4 * Math.sqrt((0.95 * 0.05) / 2000));
   });
 });
-
-/** Quantile function of Student's t with two degrees of freedom, in closed form. */
-function heavyTailed(uniform: number): number {
-  const share = Math.min(Math.max(uniform, 1e-12), 1 - 1e-12);
-  return (2 * share - 1) / Math.sqrt(2 * share * (1 - share));
-}

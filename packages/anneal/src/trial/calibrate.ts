@@ -55,7 +55,8 @@ function noiseOf(metric: MetricId, ratios: readonly number[]): Noise {
 }
 
 /**
- * The smallest reduction, as a positive share, that `rounds` rounds prove in four trials of five: the
+ * The smallest reduction, as a positive share, that `rounds` rounds prove in about four trials of five
+ * (two of three where the noise has heavy tails, which few calibration rounds cannot show): the
  * interval's half width, plus the luck one trial in five lacks, beyond the minimum effect.
  */
 export function smallestProvableEffect(noise: Noise, rounds: number, design: Pick<TrialDesign, 'nominalLevel' | 'minimumEffect'>): number {

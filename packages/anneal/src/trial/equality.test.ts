@@ -296,7 +296,7 @@ function changedAt(value: unknown, [step, ...rest]: Path): unknown {
   if (step === undefined) {
     if (typeof value === 'number') return value === 0 ? 1 : -value;
     if (typeof value === 'boolean') return !value;
-    return value === null ? 'was null' : `${String(value)}!`;
+    return typeof value === 'string' ? `${value}!` : 'was null';
   }
   if (Array.isArray(value)) return value.map((element, index) => (index === step ? changedAt(element, rest) : element));
   return Object.fromEntries(Object.entries(value as object).map(([key, child]) => [key, key === step ? changedAt(child, rest) : child]));

@@ -1,7 +1,7 @@
 import type { MetricId } from '../prediction/prediction.ts';
 import type { Estimate } from '../stats/estimate.ts';
 import { invertIncreasing } from '../stats/invert.ts';
-import { effectiveTally, shareDifference } from '../stats/proportion.ts';
+import { designEffect, shareDifference, type Tally, totalOf } from '../stats/proportion.ts';
 import { median } from '../stats/sample.ts';
 import { hodgesLehmannEstimate, signedRankTest } from '../stats/signed-rank.ts';
 import type { Round, Slice } from './trial.ts';
@@ -34,16 +34,16 @@ export function logRatios(metric: MetricId, rounds: readonly Round[]): readonly 
 }
 
 /**
- * A metric may be zero: a statement that is no longer sent, a pool nobody waited for. Both sides
- * therefore get the metric's resolution added: nothing against nothing is no change, a vanished cost
- * is nearly -100 % instead of minus infinity, and what is far above its resolution is not moved.
+ * A metric may be zero: a statement that is no longer sent, a pool nobody waited for. Each side
+ * therefore counts as at least the metric's resolution: nothing against nothing is no change, a
+ * vanished cost is nearly -100 % instead of minus infinity, and what lies above is taken as it is.
  */
 export function logRatio(metric: MetricId, round: Round): number | null {
   const baseline = valueOf(metric, round.baseline);
   const candidate = valueOf(metric, round.candidate);
   if (baseline === null || candidate === null) return null;
   const resolution = resolutionOf(metric);
-  return Math.log((candidate + resolution) / (baseline + resolution));
+  return Math.log(Math.max(candidate, resolution) / Math.max(baseline, resolution));
 }
 
 /** The amount below which a metric is as good as nothing, in the units of `Slice.metrics`. */
@@ -90,15 +90,17 @@ function medianOrZero(values: readonly number[]): number {
 /**
  * Errors are rare and come in bursts: a ratio of two shares near zero is noise, and a median would
  * overlook the one slice in ten in which everything failed. So shares are compared, over all requests,
- * each arm's tally divided by how unevenly its slices failed.
+ * both tallies divided by the larger design effect: what bursts on one arm can burst on the other.
  */
 function errorEvidence(rounds: readonly Round[]): PairedEvidence {
   const served = rounds.filter((round) => round.baseline.requests > 0 && round.candidate.requests > 0);
-  const baseline = errorTally(served.map((round) => round.baseline));
-  const candidate = errorTally(served.map((round) => round.candidate));
+  const [before, after] = [served.map(({ baseline }) => tallyOf(baseline)), served.map(({ candidate }) => tallyOf(candidate))];
+  const effect = Math.max(designEffect(before), designEffect(after));
+  const weigh = ({ events, trials }: Tally): Tally => ({ events: events / effect, trials: trials / effect });
+  const [baseline, candidate] = [weigh(totalOf(before)), weigh(totalOf(after))];
   const nothing: Estimate = { point: 0, lower: 0, upper: 0, confidenceLevel: 0 };
   const change = (level: number) => (served.length === 0 ? nothing : shareDifference(baseline, candidate, level));
-  const share = ({ events, trials }: { readonly events: number; readonly trials: number }) => (trials === 0 ? 0 : events / trials);
+  const share = ({ events, trials }: Tally) => (trials === 0 ? 0 : events / trials);
   return {
     metric: 'errors',
     rounds: served.length,
@@ -113,6 +115,6 @@ function errorEvidence(rounds: readonly Round[]): PairedEvidence {
   };
 }
 
-function errorTally(slices: readonly Slice[]) {
-  return effectiveTally(slices.map((slice) => ({ events: slice.failedRequests, trials: slice.requests })));
+function tallyOf(slice: Slice): Tally {
+  return { events: slice.failedRequests, trials: slice.requests };
 }
