@@ -188,7 +188,7 @@ function conditionOf(predicate: PredicateShape, fact: ColumnObservation | null, 
     case 'ilike':
     case 'regex':
       return isPlain && fact !== null && !isText(fact.type) ? [] : search(base, predicate, hints);
-    case 'other':
+    default:
       return [];
   }
 }

@@ -9,6 +9,7 @@ import { serverStatements } from './probes/server-statements.ts';
 import { settings } from './probes/settings.ts';
 import { tables } from './probes/tables.ts';
 import { waits } from './probes/waits.ts';
+import { databaseRemedies } from './remedies/index.ts';
 
 export const database: Domain = {
   id: 'database',
@@ -17,5 +18,5 @@ export const database: Domain = {
   probes: [serverStatements, tables, indexes, columns, foreignKeys, settings, waits, processes],
   derivations: [statements, plans],
   rules: [],
-  remedies: [],
+  remedies: databaseRemedies,
 };

@@ -108,14 +108,18 @@ describe('every kind of index is applied and undone without a trace', () => {
   });
 
   test.each(Object.entries(kinds))('%s', async (_, plan) => {
-    await remedyConformance({ remedy: addIndex, plan, context: { sql, agent: null }, observe: () => observe(sql) });
+    await expect(
+      remedyConformance({ remedy: addIndex, plan, context: { sql, agent: null }, observe: () => observe(sql) }),
+    ).resolves.toBeUndefined();
   });
 });
 
 test('an index with trigrams leaves an extension alone that was there before', () =>
   withDatabase(async (_, sql) => {
     const plan = planFor({ keys: ['notes "Ext".gin_trgm_ops'], method: 'gin' }, { extension: 'pg_trgm', extensionWasPresent: true });
-    await remedyConformance({ remedy: addIndex, plan, context: { sql, agent: null }, observe: () => observe(sql) });
+    await expect(
+      remedyConformance({ remedy: addIndex, plan, context: { sql, agent: null }, observe: () => observe(sql) }),
+    ).resolves.toBeUndefined();
     expect(await trigramState(sql)).toMatchObject({ schema: 'Ext', installedByAnneal: false, inUse: false });
   }, '; CREATE SCHEMA "Ext"; CREATE EXTENSION pg_trgm WITH SCHEMA "Ext"'));
 
@@ -334,6 +338,20 @@ test('an index is recognised in whatever spelling the server gives it', () =>
     await sql.query(
       `CREATE INDEX ${plan.name} ON orders (LOWER(reference),total) WHERE (total >= (5)::numeric) AND (status = ANY (ARRAY['open'::text, 'paid']))`,
     );
+    expect(await addIndex.inspect(plan, { sql, agent: null })).toBe('present');
+  }));
+
+test('an index with another collation is another index', () =>
+  withDatabase(async (_, sql) => {
+    const plan = planFor({ keys: ['notes', 'lower(reference)'] });
+    await sql.query(`CREATE INDEX ${plan.name} ON orders (notes COLLATE "C", lower(reference))`);
+    expect(await addIndex.inspect(plan, { sql, agent: null })).toBe('absent');
+    await sql.query(`DROP INDEX ${plan.name}`);
+    await sql.query(`CREATE INDEX ${plan.name} ON orders (notes, lower(reference) COLLATE "C")`);
+    expect(await addIndex.inspect(plan, { sql, agent: null })).toBe('absent');
+    await sql.query(`DROP INDEX ${plan.name}`);
+    await sql.query(`ALTER TABLE orders ALTER notes TYPE text COLLATE "C", ALTER reference TYPE text COLLATE "C"`);
+    await sql.query(`CREATE INDEX ${plan.name} ON orders (notes, lower(reference))`);
     expect(await addIndex.inspect(plan, { sql, agent: null })).toBe('present');
   }));
 

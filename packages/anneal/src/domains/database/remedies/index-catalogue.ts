@@ -16,6 +16,8 @@ export interface CatalogueIndex {
   readonly keys: readonly CatalogueKey[];
   readonly include: readonly string[];
   readonly predicate: string | null;
+  /** CREATE INDEX as the server prints it. */
+  readonly statement: string;
   readonly comment: string | null;
   readonly sizeBytes: number;
 }
@@ -46,7 +48,7 @@ export async function readIndexes(
                FROM generate_series(i.indnkeyatts + 1, i.indnatts) AS at
                JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[at - 1]) AS include,
             pg_get_expr(i.indpred, i.indrelid) AS predicate,
-            obj_description(c.oid, 'pg_class') AS comment,
+            pg_get_indexdef(c.oid) AS statement, obj_description(c.oid, 'pg_class') AS comment,
             pg_relation_size(c.oid)::float8 AS "sizeBytes"
        FROM pg_index i
        JOIN pg_class c ON c.oid = i.indexrelid
@@ -70,11 +72,21 @@ export async function isSameIndex(sql: Sql, index: CatalogueIndex, definition: I
     index.include.length === definition.include.length &&
     index.include.every((column, at) => column === definition.include[at]) &&
     (index.predicate === null) === (definition.predicate === null) &&
-    index.keys.every((key, at) => sameOrder(key, keys[at]!, definition.method) && sameClass(key, keys[at]!.operatorClass));
+    !hasOwnCollation(index) &&
+    index.keys.every(
+      (key, at) => sameOrder(key, keys[at]!, definition.method) && key.isDefaultCollation && sameClass(key, keys[at]!.operatorClass),
+    );
   if (!sameForm) return false;
   const pairs = index.keys.map((key, at) => [key.expression, keys[at]!.expression] as const);
   if (index.predicate !== null) pairs.push([index.predicate, definition.predicate!]);
   return areEquivalent(sql, definition, pairs);
+}
+
+/** The server prints COLLATE on a key only where it is not that of the column or expression; a definition never asks for one. */
+function hasOwnCollation({ statement, keys, predicate }: CatalogueIndex): boolean {
+  const collations = (text: string) => text.split(' COLLATE ').length - 1;
+  const within = [...keys.map(({ expression }) => expression), predicate ?? ''].reduce((sum, text) => sum + collations(text), 0);
+  return collations(statement) !== within;
 }
 
 type WantedKey = ReturnType<typeof parseIndexKey>;
