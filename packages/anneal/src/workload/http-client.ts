@@ -46,82 +46,103 @@ export function httpClient(baseUrl: string, options: { readonly connections: num
     // Connections stay warm between slices; a server that closes earlier says so in its Keep-Alive header.
     keepAliveTimeout: 60_000,
   });
-  const out = new Set<Exchange>();
+  const out = new ExchangesOut();
   return {
     send: (request, keepBody) =>
       new Promise((resolve) => {
-        const exchange = new Exchange(keepBody, (answer) => {
-          out.delete(exchange);
-          resolve(answer);
-        });
-        out.add(exchange);
         const { method, headers, body } = request;
+        const exchange = new Exchange(keepBody, out, resolve);
         pool.dispatch({ method, path: prefix + request.path, headers: headers as string[], body }, exchange);
       }),
-    abandon(code) {
-      for (const exchange of out) exchange.abandon(code);
-    },
+    abandon: (code) => out.abandon(code),
     close: () => pool.destroy(),
   };
 }
 
-/** One request under way. */
-class Exchange implements Dispatcher.DispatchHandler {
-  readonly #keepBody: boolean;
-  readonly #end: (answer: Answer) => void;
-  #controller: Dispatcher.DispatchController | null = null;
-  #abandoned: string | null = null;
-  #ended = false;
-  #status = 0;
-  #headers: Answer['headers'] = {};
-  #bodyBytes = 0;
-  readonly #chunks: Buffer[] = [];
+/** The requests under way: an array that a leaving one hands its place to the last, so that nothing is searched or rehashed. */
+class ExchangesOut {
+  readonly #exchanges: Exchange[] = [];
 
-  constructor(keepBody: boolean, end: (answer: Answer) => void) {
-    this.#keepBody = keepBody;
-    this.#end = end;
+  /** Gives the place to leave from. */
+  enter(exchange: Exchange): number {
+    return this.#exchanges.push(exchange) - 1;
+  }
+
+  leave(place: number): void {
+    const last = this.#exchanges.pop()!;
+    if (last.place === place) return;
+    this.#exchanges[place] = last;
+    last.place = place;
+  }
+
+  abandon(code: string): void {
+    for (const exchange of [...this.#exchanges]) exchange.abandon(code);
+  }
+}
+
+/** One request under way; once ended, its answer. */
+class Exchange implements Dispatcher.DispatchHandler, Answer {
+  status = 0;
+  headers: Answer['headers'] = {};
+  body = '';
+  bodyBytes = 0;
+  error: string | null = null;
+  endedAt = 0;
+  /** Among the requests under way. */
+  place: number;
+  readonly #out: ExchangesOut;
+  readonly #chunks: Buffer[] | null;
+  readonly #resolve: (answer: Answer) => void;
+  #controller: Dispatcher.DispatchController | null = null;
+
+  constructor(keepBody: boolean, out: ExchangesOut, resolve: (answer: Answer) => void) {
+    this.#chunks = keepBody ? [] : null;
+    this.#out = out;
+    this.#resolve = resolve;
+    this.place = out.enter(this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#abandoned !== null) controller.abort(new Error(this.#abandoned));
+    if (this.error !== null) controller.abort(new Error(this.error));
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Answer['headers']): void {
-    this.#status = status;
-    this.#headers = headers;
+    this.status = status;
+    this.headers = headers;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#bodyBytes += chunk.length;
-    if (this.#keepBody) this.#chunks.push(chunk);
+    this.bodyBytes += chunk.length;
+    this.#chunks?.push(chunk);
   }
 
   onResponseEnd(): void {
-    this.#finish(null);
+    if (this.#chunks !== null) this.body = Buffer.concat(this.#chunks).toString('utf8');
+    this.#end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error & { readonly code?: unknown }): void {
-    this.#finish(this.#abandoned ?? (typeof error.code === 'string' ? error.code : error.name));
+    this.#fail(typeof error.code === 'string' ? error.code : error.name);
   }
 
   /** A request that still waits for its connection has no controller yet: it ends now and is aborted when it would start. */
   abandon(code: string): void {
-    this.#abandoned = code;
+    this.#fail(code);
     this.#controller?.abort(new Error(code));
-    this.#finish(code);
   }
 
-  #finish(error: string | null): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#end({
-      status: error === null ? this.#status : 0,
-      headers: this.#headers,
-      body: this.#keepBody ? Buffer.concat(this.#chunks).toString('utf8') : '',
-      bodyBytes: this.#bodyBytes,
-      error,
-      endedAt: performance.now(),
-    });
+  #fail(code: string): void {
+    if (this.endedAt > 0) return;
+    this.status = 0;
+    this.error = code;
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.endedAt > 0) return;
+    this.endedAt = performance.now();
+    this.#out.leave(this.place);
+    this.#resolve(this);
   }
 }
