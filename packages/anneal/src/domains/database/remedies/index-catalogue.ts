@@ -73,9 +73,7 @@ export async function isSameIndex(sql: Sql, index: CatalogueIndex, definition: I
     index.include.every((column, at) => column === definition.include[at]) &&
     (index.predicate === null) === (definition.predicate === null) &&
     !hasOwnCollation(index) &&
-    index.keys.every(
-      (key, at) => sameOrder(key, keys[at]!, definition.method) && key.isDefaultCollation && sameClass(key, keys[at]!.operatorClass),
-    );
+    index.keys.every((key, at) => sameOrder(key, keys[at]!, definition.method) && sameClass(key, keys[at]!.operatorClass));
   if (!sameForm) return false;
   const pairs = index.keys.map((key, at) => [key.expression, keys[at]!.expression] as const);
   if (index.predicate !== null) pairs.push([index.predicate, definition.predicate!]);
