@@ -151,7 +151,7 @@ export const catalogue = {
 
   ANNEAL_DESIGN_IMPOSSIBLE: {
     message: 'a trial with looks after {looks} rounds cannot decide: {problem}',
-    hint: 'the standard looks are 10, 15, 20, 30, 40, 60; short ones are 8, 10, 14, 20',
+    hint: 'the standard looks are 10, 15, 20, 30, 40, 60; short ones are 9, 12, 16, 24',
     exitCode: usage,
   },
   ANNEAL_APPLY_FAILED: {

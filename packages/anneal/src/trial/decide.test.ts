@@ -54,6 +54,10 @@ describe('the level of each look', () => {
     expect(nominalLevelFor([20])).toBeCloseTo(0.05, 6);
   });
 
+  test('of the short design lets ten guards hold at its first look', () => {
+    expect(2 ** -shortLooks[0]!).toBeLessThanOrEqual(nominalLevelFor(shortLooks) / 10);
+  });
+
   test.each([
     [[6, 8, 10, 14, 20], 'after 6 rounds that all agree p is still 0.03125'],
     [[], 'there is no look'],

@@ -10,8 +10,11 @@ import type { Comparison, Equality, GuardResult, Result, Round, TrialDesign, Ver
 /** Numbers of kept rounds after which the evidence is looked at; between looks nobody decides. */
 export const standardLooks: readonly number[] = [10, 15, 20, 30, 40, 60];
 
-/** For changes whose effect is large: done after 20 rounds, blind to what only 60 can show. */
-export const shortLooks: readonly number[] = [8, 10, 14, 20];
+/**
+ * For changes whose effect is large: over after 24 rounds, blind to what only 60 can show. Nine is the
+ * first number of rounds at which ten guards can all hold: 2^-9 is below the tenth of a look's level.
+ */
+export const shortLooks: readonly number[] = [9, 12, 16, 24];
 
 /** Above it too much was thrown away for the rest to be typical. */
 const droppedShareLimit = 0.4;
