@@ -57,6 +57,12 @@ test('its fingerprint’s key holds no line where the function has a name', () =
 test.each<[string, Partial<ProfiledFunction>, RegExp]>([
   ['the writing of answers', { heaviestCallee: 'stringify' }, /api\/heavy-serialisation/],
   ['a small share', { blockingStretches: 8, blockingMs: 100 }, /below 1 %/],
+  // 6 s of 30: a fifth of its samples follow one another by chance, 1.2 s of them.
+  [
+    'a short function that is everywhere',
+    { selfMs: 6_000, blockingStretches: 105, blockingMs: 1_200, longestStretchMs: 30 },
+    /as often as chance would/,
+  ],
   ['what happened once, at the start', { blockingStretches: 1, blockingMs: 3_000 }, /0\.63\d % of it certain: below 1 %/],
 ])('silent about %s, with the reason', (_name, given, reason) => {
   const { findings, reasons } = diagnose(given);

@@ -3,7 +3,9 @@ import { defineRule, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
 import { shareOf } from '../../../finding/request-time.ts';
 import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
+import type { ProfiledFunction } from '../../../measurement/observations.ts';
 import { residualDelayMs } from '../../../prediction/queueing.ts';
+import { poissonRateInterval } from '../../../stats/poisson.ts';
 import { placeName, placeOf } from '../call-sites.ts';
 
 /** Calls whose work is the writing of answers: api/heavy-serialisation's cause. */
@@ -26,6 +28,9 @@ export const blockingCall = defineRule({
       const { heaviestCallee } = profiled;
       if (heaviestCallee !== null && serialisers.test(heaviestCallee))
         return silence('what blocks is the serialisation of an answer: api/heavy-serialisation');
+      if (couldBeChance(profiled, profile.intervalUs / 1000, runtime.windowMs)) {
+        return silence('it is often on the stack and short: successive samples met it in different calls as often as chance would');
+      }
       const share = shareOf(profiled.blockingMs, runtime.cpuMs);
       const certain = certainShare(share, profiled.blockingStretches);
       if (certain < settings.minimumShare) {
@@ -89,6 +94,17 @@ export const blockingCall = defineRule({
     });
   },
 });
+
+/**
+ * Two successive samples in one function look like a stretch, also when they met two short calls. Of
+ * calls that have nothing to do with each other the next sample meets the function with the share p
+ * of the time it runs, so chance joins p of its time into stretches. Only what is beyond that, at the
+ * lower end of the 95 % interval of the samples seen, is a function that does not let go.
+ */
+function couldBeChance({ selfMs, blockingMs }: ProfiledFunction, intervalMs: number, windowMs: number): boolean {
+  const joinedSamples = Math.floor(blockingMs / intervalMs);
+  return poissonRateInterval(joinedSamples, 0.95).lower * intervalMs <= selfMs * shareOf(selfMs, windowMs);
+}
 
 function proposalFor(callee: string | null): { readonly title: string; readonly text: string; readonly code: string | null } {
   const name = callee?.split('.').at(-1) ?? '';
