@@ -5,7 +5,7 @@ CREATE TABLE order_lines (id int PRIMARY KEY, order_id int NOT NULL REFERENCES o
 CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id int NOT NULL, text text NOT NULL);
 
 INSERT INTO products SELECT n, 'SKU-' || n, 'Product ' || n, 100 + n % 900 FROM generate_series(1, 5000) n;
-INSERT INTO orders SELECT n, 1 + n * 7919 % 3000, (ARRAY['open', 'paid', 'sent'])[1 + n % 3], 500 + n % 10000 FROM generate_series(1, 60000) n;
-INSERT INTO order_lines SELECT n, 1 + (n - 1) / 3, 1 + n * 104729 % 5000, 1 + n % 4 FROM generate_series(1, 180000) n;
+INSERT INTO orders SELECT n, 1 + n::bigint * 7919 % 3000, (ARRAY['open', 'paid', 'sent'])[1 + n % 3], 500 + n % 10000 FROM generate_series(1, 60000) n;
+INSERT INTO order_lines SELECT n, 1 + (n - 1) / 3, 1 + n::bigint * 104729 % 5000, 1 + n % 4 FROM generate_series(1, 180000) n;
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
 ANALYZE;

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { AnnealError } from './errors.ts';
 import type { Target } from './target/target.ts';
 import type { Workload } from './workload/workload.ts';
-import { workloadFromUrls } from './workload/urls.ts';
+import { workloadFromUrls } from './workload/workload-from-urls.ts';
 
 /** Durations are milliseconds, shares 0-1. Every key but `target.start` and `workload` has a default. */
 const configSchema = z.strictObject({

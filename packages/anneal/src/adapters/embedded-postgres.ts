@@ -17,7 +17,6 @@ import { AnnealError } from '../errors.ts';
 export interface EmbeddedPostgres extends AsyncDisposable {
   /** Superuser URL of the `postgres` database. */
   readonly url: string;
-  readonly pid: number;
   databaseUrl(name: string): string;
   stop(): Promise<void>;
 }
@@ -38,6 +37,17 @@ const observableSettings = {
   track_io_timing: 'on',
   max_connections: '200',
 };
+
+/**
+ * Holds the server as long as our end of its stdin is open. When we end, even by kill -9, the kernel closes it:
+ * then the server gets SIGINT, PostgreSQL's fast shutdown, and the folder goes.
+ */
+const guardian = `
+  exec 3<&0
+  "$@" </dev/null 3<&- & server=$!
+  (cat <&3 >/dev/null; kill -INT $server 2>/dev/null) & watch=$!
+  wait $server; code=$?
+  kill $watch 2>/dev/null; rm -rf "$0"; exit $code`;
 
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
   const account = unprivilegedAccount();
@@ -69,14 +79,24 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
     const port = await freePort();
     const settings = Object.entries({ ...observableSettings, ...options.settings, unix_socket_directories: folder });
     const server = spawn(
-      binaries.postgres,
-      ['-D', dataFolder, '-p', String(port), ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      { ...account, stdio: ['ignore', 'ignore', 'pipe'], cwd: folder },
+      'sh',
+      [
+        '-c',
+        guardian,
+        folder,
+        binaries.postgres,
+        '-D',
+        dataFolder,
+        '-p',
+        String(port),
+        ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ],
+      { ...account, stdio: ['pipe', 'ignore', 'pipe'], cwd: '/' },
     );
     await ready(server);
     const databaseUrl = (name: string) => `postgres://anneal:${password}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
     const stop = () => stopServer(server, folder);
-    return { url: databaseUrl('postgres'), pid: server.pid!, databaseUrl, stop, [Symbol.asyncDispose]: stop };
+    return { url: databaseUrl('postgres'), databaseUrl, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -154,11 +174,10 @@ async function ready(server: ChildProcess): Promise<void> {
   server.stderr!.removeAllListeners('data').resume();
 }
 
-/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, data files are left consistent. */
 async function stopServer(server: ChildProcess, folder: string): Promise<void> {
   if (server.exitCode === null && server.signalCode === null) {
     const gone = once(server, 'exit');
-    server.kill('SIGINT');
+    server.stdin!.end();
     await gone;
   }
   await rm(folder, { recursive: true, force: true });

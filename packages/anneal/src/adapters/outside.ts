@@ -1,5 +1,6 @@
 import type { Outside } from '../ports/outside.ts';
 import { createAgents } from './agent-listener.ts';
+import { createBuiltPlanner } from './built-planner.ts';
 import { nodeClock } from './node-clock.ts';
 import { createFiles } from './node-files.ts';
 import { createProcesses } from './node-processes.ts';
@@ -15,5 +16,6 @@ export async function createOutside(): Promise<Outside> {
     agents: createAgents(),
     clock: nodeClock,
     sqlParser: await createSqlParser(),
+    planOn: createBuiltPlanner,
   };
 }

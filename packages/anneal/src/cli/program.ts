@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { AnnealError, exitCodes, type ExitCode } from '../errors.ts';
 import {
@@ -7,15 +7,16 @@ import {
   demo,
   diagnose,
   history,
-  loadTest,
+  load,
   measure,
   optimize,
-  readAssessment,
   recover,
   renderText,
+  report,
   rollback,
   type Assessment,
-  type RunOptions,
+  type CallOptions,
+  type RecoveryReport,
 } from '../index.ts';
 import { configTemplate, detectProject } from './init.ts';
 import { outputFolderOf, settingsOf, withOutputOptions, withTargetOptions, type OutputOptions, type TargetOptions } from './options.ts';
@@ -42,12 +43,12 @@ export function createProgram(signal: AbortSignal): Program {
     .showHelpAfterError('(anneal --help lists the commands)')
     .addHelpText('after', epilogue);
 
-  const runOptions = (options: OutputOptions): RunOptions => ({
+  const callOptions = (options: OutputOptions): CallOptions => ({
     progress: terminalProgress(process.stderr, { quiet: options.quiet === true }),
     signal,
   });
   const print = (assessment: Assessment, options: OutputOptions) => {
-    process.stdout.write(options.json === true ? `${JSON.stringify(assessment, null, 2)}\n` : renderText(assessment, process.stdout));
+    process.stdout.write(options.json === true ? jsonDocument(assessment) : renderText(assessment, process.stdout));
     if (assessment.thresholds.some((threshold) => !threshold.holds)) exitCode = exitCodes.gateFailed;
   };
 
@@ -71,14 +72,14 @@ export function createProgram(signal: AbortSignal): Program {
 
   withTargetOptions(program.command('measure').description('run the workload once and print what it saw; changes nothing')).action(
     async (options: TargetOptions) => {
-      print(await measure(await settingsOf(options), runOptions(options)), options);
+      print(await measure(await settingsOf(options), callOptions(options)), options);
     },
   );
 
   withTargetOptions(program.command('diagnose').description('measure, then say what holds the backend back; changes nothing'))
     .addOption(new Option('--fail-on <level>', 'exit 1 when a finding of this level or above stands').choices(levels))
     .action(async (options: TargetOptions & { readonly failOn?: (typeof levels)[number] }) => {
-      const assessment = await diagnose(await settingsOf(options), runOptions(options));
+      const assessment = await diagnose(await settingsOf(options), callOptions(options));
       print(assessment, options);
       const gate = options.failOn === undefined ? [] : levels.slice(0, levels.indexOf(options.failOn) + 1);
       if (assessment.findings.some((finding) => gate.includes(finding.level))) exitCode = exitCodes.gateFailed;
@@ -87,12 +88,12 @@ export function createProgram(signal: AbortSignal): Program {
   withTargetOptions(program.command('optimize').description('diagnose, try every remedy on copies, keep what is proven'))
     .option('--dry-run', 'prove on copies and leave the database itself as it is')
     .action(async (options: TargetOptions & { readonly dryRun?: boolean }) => {
-      print(await optimize(await settingsOf(options), { ...runOptions(options), dryRun: options.dryRun === true }), options);
+      print(await optimize(await settingsOf(options), { ...callOptions(options), dryRun: options.dryRun === true }), options);
     });
 
   withTargetOptions(program.command('load').description('put the workload on the backend and check its thresholds')).action(
     async (options: TargetOptions) => {
-      print(await loadTest(await settingsOf(options), runOptions(options)), options);
+      print(await load(await settingsOf(options), callOptions(options)), options);
     },
   );
 
@@ -103,18 +104,15 @@ export function createProgram(signal: AbortSignal): Program {
       if ((ids.length === 0) === (options.all !== true)) {
         throw new AnnealError('ANNEAL_USAGE', { problem: 'name the changes to undo, or give --all', command: 'rollback' });
       }
-      const undone = await rollback(await settingsOf(options), { ...runOptions(options), ids: options.all === true ? 'all' : ids });
-      process.stdout.write(
-        options.json === true
-          ? `${JSON.stringify(undone, null, 2)}\n`
-          : `${undone.map((line) => `undone: ${line}\n`).join('') || 'nothing to undo\n'}`,
-      );
+      const { rolledBack } = await rollback(await settingsOf(options), options.all === true ? 'all' : ids, callOptions(options));
+      const lines = rolledBack.map((change) => `undone: ${change.trialId} ${change.description.title}\n`);
+      process.stdout.write(options.json === true ? jsonDocument(rolledBack) : lines.join('') || 'nothing to undo\n');
     });
 
   withTargetOptions(program.command('history').description('list runs, trials, verdicts and what is kept')).action(
     async (options: TargetOptions) => {
       const entries = await history(await outputFolderOf(options));
-      process.stdout.write(options.json === true ? `${JSON.stringify(entries, null, 2)}\n` : historyTable(entries));
+      process.stdout.write(options.json === true ? jsonDocument(entries) : historyTable(entries));
     },
   );
 
@@ -125,31 +123,26 @@ export function createProgram(signal: AbortSignal): Program {
         if (error instanceof AnnealError && error.exitCode === exitCodes.usage) return null;
         throw error;
       });
-      const recovered = await recover(
-        { outputFolder: await outputFolderOf(options), databaseUrl: settings?.target.database?.url ?? process.env['DATABASE_URL'] ?? null },
-        runOptions(options),
-      );
-      process.stdout.write(
-        options.json === true
-          ? `${JSON.stringify(recovered, null, 2)}\n`
-          : `${recovered.map((line) => `${line}\n`).join('') || 'nothing to recover\n'}`,
-      );
+      const databaseUrl = settings?.target.database?.url ?? process.env['DATABASE_URL'] ?? null;
+      const { runs } = await recover({ outputFolder: await outputFolderOf(options), databaseUrl }, callOptions(options));
+      process.stdout.write(options.json === true ? jsonDocument(runs) : recoveryText(runs));
     },
   );
 
   withTargetOptions(program.command('report').description('print a run again and say where its files are'))
     .argument('[run]', 'run id; default: the latest')
     .action(async (run: string | undefined, options: TargetOptions) => {
-      const folder = join(await outputFolderOf(options), run === undefined ? 'latest' : join('runs', run));
-      const assessment = await readAssessment(folder);
-      process.stdout.write(options.json === true ? `${JSON.stringify(assessment, null, 2)}\n` : renderText(assessment, process.stdout));
-      process.stderr.write(`${relative(process.cwd(), resolve(folder, 'report.html'))}\n`);
+      const outputFolder = await outputFolderOf(options);
+      print(await report(outputFolder, run ?? null), options);
+      process.stderr.write(
+        `${relative(process.cwd(), join(outputFolder, run === undefined ? 'latest' : join('runs', run), 'report.html'))}\n`,
+      );
     });
 
   withOutputOptions(program.command('demo').description('the whole loop on the laboratory backend (needs a checkout of the repository)'))
     .option('--size <factor>', 'size of the data, 1 to 10', Number, 1)
     .action(async (options: OutputOptions & { readonly size: number }) => {
-      print(await demo({ ...runOptions(options), size: options.size }), options);
+      print(await demo({ ...callOptions(options), size: options.size }), options);
     });
 
   return {
@@ -159,6 +152,24 @@ export function createProgram(signal: AbortSignal): Program {
       return exitCode;
     },
   };
+}
+
+function jsonDocument(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function recoveryText(runs: RecoveryReport['runs']): string {
+  if (runs.length === 0) return 'nothing to recover\n';
+  return runs
+    .map(({ run, processesEnded, databasesDropped, reverted }) => {
+      const undone = [
+        ...processesEnded.map((role) => `ended the process of the ${role}`),
+        ...reverted.map((change) => `took back ${change.trialId} (${change.remedyId})`),
+        ...databasesDropped.map((name) => `dropped the copy ${name}`),
+      ];
+      return `${run}: ${undone.length === 0 ? 'nothing was left behind' : undone.join(', ')}\n`;
+    })
+    .join('');
 }
 
 const epilogue = `

@@ -40,12 +40,11 @@ export async function measure(request: MeasureRequest): Promise<Measured> {
   const load = await request.load.run({
     durationMs: request.windowMs,
     seed: request.seed,
-    ...(request.onProgress === undefined ? {} : { onProgress: request.onProgress }),
+    onProgress: ({ elapsedMs, durationMs }) => request.onProgress?.(Math.min(elapsedMs / durationMs, 1)),
   });
   const readings: ProbeReading[] = [];
   for (const { probe, window } of windows) {
-    const reading = 'gaps' in window ? window : await attempt(probe, () => window.close());
-    readings.push('observations' in reading ? reading : { observations: {}, gaps: reading.gaps });
+    readings.push('close' in window ? await attempt(probe, () => window.close()) : window);
   }
   refuseUselessLoad(load, request.crashed());
 
@@ -54,7 +53,7 @@ export async function measure(request: MeasureRequest): Promise<Measured> {
   const gaps: Gap[] = readings.flatMap((reading) => [...reading.gaps]);
   for (const derivation of request.derivations) {
     const reading = await attempt(derivation, () => derivation.derive(request.context, observations, samples));
-    if ('observations' in reading) observations = { ...observations, ...reading.observations };
+    observations = { ...observations, ...reading.observations };
     gaps.push(...reading.gaps);
   }
   return {
@@ -85,17 +84,12 @@ export function refuseUselessLoad(load: LoadResult, crash: { readonly outcome: s
 }
 
 /** A source that cannot be read is a gap with its reason, never the end of a measurement. */
-async function attempt<T>(source: Pick<Probe, 'id' | 'provides'>, read: () => Promise<T>): Promise<T | { readonly gaps: readonly Gap[] }> {
+async function attempt<T>(source: Pick<Probe, 'id' | 'provides'>, read: () => Promise<T>): Promise<T | ProbeReading> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof AnnealError && error.code === 'ANNEAL_AGENT_LOST') return { gaps: gapsOf(source, error) };
     if (error instanceof Error && error.name === 'AbortError') throw error;
-    return { gaps: gapsOf(source, error) };
+    const reason = `${source.id}: ${error instanceof Error ? error.message : String(error)}`;
+    return { observations: {}, gaps: source.provides.map((capability) => ({ capability, reason })) };
   }
-}
-
-function gapsOf(source: Pick<Probe, 'id' | 'provides'>, error: unknown): readonly Gap[] {
-  const reason = `${source.id}: ${error instanceof Error ? error.message : String(error)}`;
-  return source.provides.map((capability) => ({ capability, reason }));
 }

@@ -2,7 +2,8 @@ import type { Agents } from './agent.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
 import type { Processes } from './processes.ts';
-import type { Databases } from './sql.ts';
+import type { Planner } from './planner.ts';
+import type { Databases, Sql } from './sql.ts';
 import type { SqlParser } from './sql-parser.ts';
 
 /** Everything Anneal touches beyond its own memory. Tests replace a part of it to make that part fail. */
@@ -13,4 +14,6 @@ export interface Outside {
   readonly agents: Agents;
   readonly clock: Clock;
   readonly sqlParser: SqlParser;
+  /** A planner that may do to this database, a scratch copy, whatever it needs. Closing it leaves the connection open. */
+  planOn(scratch: Sql): Planner;
 }

@@ -3,13 +3,12 @@ import type { Measurement } from '../measurement/measurement.ts';
 import type { CalibrationEntry } from '../prediction/prediction.ts';
 import type { TargetFingerprint } from '../target/target.ts';
 import type { PlannedChange } from '../trial/planned-change.ts';
-import type { Trial } from '../trial/trial.ts';
+import type { NoiseFloor, Trial } from '../trial/trial.ts';
 import type {
   AssessedFinding,
   Assessment,
   Costs,
   DomainCoverage,
-  NoiseFloor,
   Overall,
   RunFacts,
   Summary,
@@ -20,7 +19,8 @@ import type {
 
 /** Everything a run found out, before it is put into the form that reports read. */
 export interface RunResults {
-  readonly run: RunFacts;
+  /** Asked last, so that its duration is that of the whole run. */
+  readonly run: () => RunFacts;
   readonly target: TargetFingerprint;
   readonly workload: WorkloadFacts;
   readonly windows: readonly { readonly title: string; readonly measurement: Measurement }[];
@@ -41,6 +41,7 @@ export interface RunResults {
 }
 
 export function assemble(results: RunResults): Assessment {
+  const run = results.run();
   const findings = results.findings.map((finding) => assessFinding(finding, results));
   const kept = results.trials.filter((trial) => trial.verdict.decision === 'keep');
   const p95 = results.overall?.comparisons.find((comparison) => comparison.metric === 'latency.p95');
@@ -49,7 +50,8 @@ export function assemble(results: RunResults): Assessment {
     trials: {
       kept: kept.length,
       rolledBack: results.trials.filter((trial) => trial.verdict.decision === 'rollback').length,
-      inconclusive: results.trials.filter((trial) => trial.verdict.decision === 'rollback' && trial.verdict.performance === 'inconclusive').length,
+      inconclusive: results.trials.filter((trial) => trial.verdict.decision === 'rollback' && trial.verdict.performance === 'inconclusive')
+        .length,
     },
     overall: p95 === undefined ? null : { metric: p95.metric, change: p95.change },
     calibration: results.calibration.map((entry) => ({
@@ -58,11 +60,11 @@ export function assemble(results: RunResults): Assessment {
       predicted: entry.predicted.point,
       measured: entry.measured.point,
     })),
-    durationMs: results.run.durationMs,
+    durationMs: run.durationMs,
   };
   return {
     schemaVersion: '1.0.0',
-    run: results.run,
+    run,
     summary,
     target: results.target,
     workload: results.workload,
@@ -90,7 +92,8 @@ function assessFinding(finding: Finding, results: RunResults): AssessedFinding {
     return { ...finding, standing: 'proposed', standingReason: reason, trialId: null };
   }
   const { verdict } = trial;
-  if (verdict.decision === 'keep') return { ...finding, standing: 'confirmed', standingReason: 'its remedy was tried and kept', trialId: trial.id };
+  if (verdict.decision === 'keep')
+    return { ...finding, standing: 'confirmed', standingReason: 'its remedy was tried and kept', trialId: trial.id };
   const isRefuted = verdict.performance === 'regressed' || verdict.performance === 'no-change';
   return { ...finding, standing: isRefuted ? 'refuted' : 'undecided', standingReason: verdict.reason, trialId: trial.id };
 }
@@ -169,6 +172,8 @@ function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[
         const where = finding.locations[0];
         return `${finding.proposal.title}${where === undefined ? '' : ` (${where.file}:${where.line})`}`;
       }),
-    ...(results.thresholds.some((threshold) => !threshold.holds) ? ['Thresholds still fail: see the report for the routes that miss them.'] : []),
+    ...(results.thresholds.some((threshold) => !threshold.holds)
+      ? ['Thresholds still fail: see the report for the routes that miss them.']
+      : []),
   ];
 }

@@ -4,7 +4,7 @@ import type { Gap, Quality } from '../measurement/measurement.ts';
 import type { PoolObservation, RuntimeObservation } from '../measurement/observations.ts';
 import type { HistogramData } from '../stats/histogram.ts';
 import type { TargetFingerprint } from '../target/target.ts';
-import type { Comparison, Distribution, GuardResult, Mask, Round, Trial } from '../trial/trial.ts';
+import type { Comparison, Distribution, GuardResult, NoiseFloor, Round, Trial } from '../trial/trial.ts';
 import type { LoadResult } from '../workload/load-result.ts';
 
 /**
@@ -106,19 +106,6 @@ export interface AssessedFinding extends Finding {
   /** Why it was not tried, or what the trial said. */
   readonly standingReason: string;
   readonly trialId: string | null;
-}
-
-export interface NoiseFloor {
-  readonly rounds: readonly Round[];
-  readonly metrics: readonly {
-    readonly metric: string;
-    /** Standard deviation of the paired log ratio between two identical arms. */
-    readonly noise: number;
-    readonly bias: number;
-    /** Smallest change that the design can prove with its last look. */
-    readonly smallestProvable: number;
-  }[];
-  readonly masks: readonly Mask[];
 }
 
 export interface Overall {

@@ -31,6 +31,7 @@ export type LedgerEvent =
       readonly type: 'trial-planned';
       /** Unique over all runs. */
       readonly trialId: string;
+      readonly title: string;
       readonly findingFingerprint: string;
       readonly remedyId: string;
       readonly plan: Json;

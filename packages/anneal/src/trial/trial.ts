@@ -118,3 +118,17 @@ export interface Mask {
 export type Verdict =
   | { readonly decision: 'keep'; readonly performance: 'improved'; readonly equality: 'match' }
   | { readonly decision: 'rollback'; readonly performance: Result; readonly equality: Equality['result']; readonly reason: string };
+
+/** What baseline against itself shows: how far two equal arms seem to differ on this machine. */
+export interface NoiseFloor {
+  readonly rounds: readonly Round[];
+  readonly metrics: readonly {
+    readonly metric: string;
+    /** Standard deviation of the paired log ratio between two identical arms. */
+    readonly noise: number;
+    readonly bias: number;
+    /** Smallest change that the design can prove with its last look. */
+    readonly smallestProvable: number;
+  }[];
+  readonly masks: readonly Mask[];
+}

@@ -1,0 +1,84 @@
+/** The library: everything the command line does. Surfaces use nothing else. */
+import { createOutside } from './adapters/outside.ts';
+import type { Settings } from './config.ts';
+import { runDemo } from './demo.ts';
+import { readHistory, recoverRuns, rollbackChanges, runFolder, type HistoryRun } from './history.ts';
+import { diagnoseTarget, loadTarget, measureTarget, optimizeTarget } from './loop.ts';
+import { silentProgress, type Progress } from './ports/progress.ts';
+import type { Assessment } from './report/assessment.ts';
+import { readAssessment } from './report/write-reports.ts';
+import type { RunOptions } from './run.ts';
+import type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
+
+export { defineConfig, findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from './config.ts';
+export { AnnealError, catalogue, exitCodes, type ErrorCode, type ExitCode } from './errors.ts';
+export { renderText } from './report/text.ts';
+export { annealVersion } from './run.ts';
+export type { Assessment } from './report/assessment.ts';
+export type { HistoryRun, HistoryTrial } from './history.ts';
+export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
+export type { Progress } from './ports/progress.ts';
+export type { Workload } from './workload/workload.ts';
+
+export interface CallOptions {
+  /** Told what is going on; silent by default. */
+  readonly progress?: Progress;
+  /** Aborting it undoes what is under way and rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs the workload once on a copy and says what it saw. */
+export async function measure(settings: Settings, options: CallOptions = {}): Promise<Assessment> {
+  return measureTarget(settings, await runOptions(options));
+}
+
+/** Measures, then says what holds the target back. */
+export async function diagnose(settings: Settings, options: CallOptions = {}): Promise<Assessment> {
+  return diagnoseTarget(settings, await runOptions(options));
+}
+
+/** Diagnoses, tries every remedy on copies, keeps what is proven; `dryRun` leaves the target's database as it is. */
+export async function optimize(settings: Settings, options: CallOptions & { readonly dryRun?: boolean } = {}): Promise<Assessment> {
+  return optimizeTarget(settings, { ...(await runOptions(options)), dryRun: options.dryRun ?? false });
+}
+
+/** Puts the workload on the target and holds its thresholds. */
+export async function load(settings: Settings, options: CallOptions = {}): Promise<Assessment> {
+  return loadTarget(settings, await runOptions(options));
+}
+
+/** Runs, trials and verdicts, oldest first. */
+export async function history(outputFolder: string): Promise<readonly HistoryRun[]> {
+  return readHistory(outputFolder, await runOptions({}));
+}
+
+/** Takes kept changes back out of the target's database. */
+export async function rollback(settings: Settings, ids: readonly string[] | 'all', options: CallOptions = {}): Promise<RollbackReport> {
+  return rollbackChanges(settings, ids, await runOptions(options));
+}
+
+/** Undoes what interrupted runs left behind. */
+export async function recover(
+  request: { readonly outputFolder: string; readonly databaseUrl: string | null },
+  options: CallOptions = {},
+): Promise<RecoveryReport> {
+  return recoverRuns(request, await runOptions(options));
+}
+
+/** The assessment of a run; of the latest when no id is given. */
+export async function report(outputFolder: string, run: string | null = null): Promise<Assessment> {
+  return readAssessment((await runOptions({})).outside.files, runFolder(outputFolder, run));
+}
+
+/** The whole loop on the laboratory backend of the repository. */
+export async function demo(options: CallOptions & { readonly size?: number } = {}): Promise<Assessment> {
+  return runDemo({ ...(await runOptions(options)), size: options.size ?? 1 });
+}
+
+async function runOptions(options: CallOptions): Promise<RunOptions> {
+  return {
+    outside: await createOutside(),
+    progress: options.progress ?? silentProgress,
+    signal: options.signal ?? new AbortController().signal,
+  };
+}

@@ -1,0 +1,315 @@
+import type { Settings } from './config.ts';
+import { domains } from './domains/index.ts';
+import { percent } from './finding/wording.ts';
+import { diagnose, type Diagnosis } from './finding/diagnose.ts';
+import { readSuppressions } from './finding/suppressions.ts';
+import { measure, type Measured, type MeasureRequest } from './measurement/measure.ts';
+import type { ProbeContext } from './measurement/measurement.ts';
+import type { MetricId } from './prediction/prediction.ts';
+import { scoreTrials } from './prediction/calibration.ts';
+import { assemble, type RunResults } from './report/assemble.ts';
+import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
+import { inRun, workloadHash, type Run, type RunOptions } from './run.ts';
+import { fingerprintOf } from './target/fingerprint.ts';
+import type { TargetFingerprint } from './target/target.ts';
+import { databaseName } from './target/database-url.ts';
+import { openArms, openScratch, type TrialArm, type TrialContext } from './trial/arms.ts';
+import { calibrateArms } from './trial/calibrate-arms.ts';
+import { compareArms, type Bench } from './trial/compare-arms.ts';
+import { assess, nominalLevelFor } from './trial/decide.ts';
+import { shareable } from './trial/grouping.ts';
+import { keepOnTarget } from './trial/keep-on-target.ts';
+import { planChanges, type PlannedChange, type Planning } from './trial/planned-change.ts';
+import { statementGroup, tryChanges, type TrialRequest } from './trial/try-changes.ts';
+import type { Trial } from './trial/trial.ts';
+import { describeExecutor } from './workload/executor-description.ts';
+import { openLoad } from './workload/load-session.ts';
+import { stabilise } from './workload/stabilise.ts';
+import { evaluateThresholds } from './workload/thresholds.ts';
+
+const rules = domains.flatMap((domain) => domain.rules);
+const remedies = domains.flatMap((domain) => domain.remedies);
+const probes = domains.flatMap((domain) => domain.probes);
+const derivations = domains.flatMap((domain) => domain.derivations);
+
+export interface OptimizeOptions extends RunOptions {
+  /** Prove on copies and leave the database itself as it is. */
+  readonly dryRun: boolean;
+  readonly command?: 'optimize' | 'demo';
+  /** A last word on the assessment before it is written, e.g. what a labelled target expected. */
+  readonly summarise?: (assessment: Assessment) => Assessment;
+}
+
+/** measure -> find -> prescribe -> predict -> try -> keep or roll back -> report */
+export function optimizeTarget(settings: Settings, options: OptimizeOptions): Promise<Assessment> {
+  return inRun(options.command ?? 'optimize', settings, options, async (run) => {
+    const observed = await observe(run);
+    const diagnosis = await find(run, observed);
+    const planning = await prescribe(run, observed, diagnosis);
+    const proven = await prove(run, observed, planning);
+    const kept = planning.changes.filter((change) =>
+      proven.trials.some(({ id, verdict }) => id === change.id && verdict.decision === 'keep'),
+    );
+    const applied = !options.dryRun && kept.length > 0;
+    if (applied) {
+      run.progress.stage("Putting what was proven into the target's database");
+      await keepOnTarget(trialContext(run), kept);
+    }
+    const assessment = assemble({ ...resultsOf(run, observed), ...diagnosis, ...planning, ...proven, applied });
+    return options.summarise?.(assessment) ?? assessment;
+  });
+}
+
+/** measure -> find -> report; nothing is changed. */
+export function diagnoseTarget(settings: Settings, options: RunOptions): Promise<Assessment> {
+  return inRun('diagnose', settings, options, async (run) => {
+    const observed = await observe(run);
+    return assemble({ ...resultsOf(run, observed), ...(await find(run, observed)) });
+  });
+}
+
+/** The workload on the target with its thresholds: no probe looks, so that nothing but the load costs. */
+export function loadTarget(settings: Settings, options: RunOptions): Promise<Assessment> {
+  return inRun('load', settings, options, async (run) => assemble(resultsOf(run, await observe(run, { probes: [], derivations: [] }))));
+}
+
+/** measure -> report */
+export function measureTarget(settings: Settings, options: RunOptions): Promise<Assessment> {
+  return inRun('measure', settings, options, async (run) => assemble(resultsOf(run, await observe(run))));
+}
+
+interface Observed extends Measured {
+  readonly target: TargetFingerprint;
+  readonly thresholds: readonly ThresholdResult[];
+}
+
+/** One window of the untouched target on a copy of its database. */
+async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'derivations'> = { probes, derivations }): Promise<Observed> {
+  const { settings, progress, signal } = run;
+  progress.stage('Starting the target on a copy of its database');
+  await using arms = await openArms(trialContext(run), { baseDatabase: baseDatabaseOf(settings), roles: ['baseline'], withAgent: true });
+  const arm = arms.get('baseline');
+  const { workload } = settings;
+  await using load = await openLoad(workload, { baseUrl: arm.target.baseUrl, seed: settings.seed, signal, raisePriority: true });
+  progress.stage('Warming up until three slices agree');
+  await stabilise(load, { maximumMs: settings.measure.warmupMs, seed: settings.seed });
+  progress.stage(`Measuring for ${settings.measure.windowMs / 1000} s: ${describeExecutor(workload.executor)}`);
+  const measured = await measure({
+    id: `${run.id}-baseline`,
+    arm: 'baseline',
+    context: probeContext(run, arm),
+    ...sources,
+    load,
+    windowMs: settings.measure.windowMs,
+    seed: settings.seed,
+    crashed: () => arm.target.crashed(),
+    onProgress: (share) => progress.update(share),
+  });
+  const { measurement } = measured;
+  for (const problem of measurement.quality.problems) progress.note(problem, 'warning');
+  for (const gap of new Set(measurement.gaps.map(({ reason }) => reason))) progress.note(`not seen: ${gap}`, 'warning');
+  await run.ledger.append(run.id, {
+    type: 'measured',
+    measurementId: measurement.id,
+    arm: 'baseline',
+    durationMs: measurement.durationMs,
+    trusted: measurement.quality.trusted,
+  });
+  return {
+    ...measured,
+    target: await fingerprintOf(settings.target, arm.target.agent?.hello.nodeVersion ?? null, arm.sql),
+    thresholds: evaluateThresholds(workload.thresholds, measurement.observations.load!),
+  };
+}
+
+async function find(run: Run, { measurement }: Measured): Promise<Diagnosis & Pick<RunResults, 'suppressed'>> {
+  run.progress.stage('Looking for what holds it back');
+  const diagnosis = diagnose(rules, measurement, run.settings.diagnose);
+  await run.ledger.append(run.id, { type: 'found', fingerprints: diagnosis.findings.map(({ fingerprint }) => fingerprint) });
+  for (const finding of diagnosis.findings)
+    run.progress.note(`${finding.ruleId}: ${finding.message}`, finding.level === 'note' ? 'info' : 'warning');
+  const { workingDirectory } = run.settings.target;
+  return { ...diagnosis, suppressed: await readSuppressions(diagnosis.findings, workingDirectory, run.outside.files) };
+}
+
+/** Plans and predictions, with the indexes really built on a scratch copy to see what the planner would do. */
+async function prescribe(run: Run, observed: Observed, diagnosis: Diagnosis & Pick<RunResults, 'suppressed'>): Promise<Planning> {
+  run.progress.stage('Planning remedies and predicting what each is worth');
+  const findings = diagnosis.findings.filter(({ fingerprint }) => !diagnosis.suppressed.has(fingerprint));
+  const baseDatabase = baseDatabaseOf(run.settings);
+  const common = { measurement: observed.measurement, samples: observed.samples, sqlParser: run.outside.sqlParser };
+  if (baseDatabase === null) return planChanges(run.id, findings, remedies, { ...common, sql: null, planner: null });
+  await using scratch = await openScratch(trialContext(run), { baseDatabase });
+  await using planner = run.outside.planOn(scratch.sql);
+  const planning = await planChanges(run.id, findings, remedies, { ...common, sql: scratch.sql, planner });
+  for (const change of planning.changes) {
+    await run.ledger.append(run.id, {
+      type: 'trial-planned',
+      trialId: change.id,
+      title: change.description.title,
+      findingFingerprint: change.findings[0].fingerprint,
+      remedyId: change.remedy.id,
+      plan: change.plan,
+      prediction: change.prediction,
+      where: 'arm',
+    });
+  }
+  return planning;
+}
+
+type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration'>;
+
+async function prove(run: Run, observed: Observed, { changes }: Planning): Promise<Proven> {
+  if (changes.length === 0) return { noiseFloor: null, trials: [], overall: null, calibration: [] };
+  const { settings, progress } = run;
+  const { looks, minimumEffect, sliceMs, writeVolumeMargin } = settings.trial;
+  const design = { looks, minimumEffect, sliceMs, nominalLevel: nominalLevelFor(looks), seed: settings.seed };
+  const bench = benchOf(run);
+  const baseDatabase = baseDatabaseOf(settings);
+
+  progress.stage('Comparing the target with itself: the noise floor');
+  const calibration = await calibrateArms(bench, {
+    baseDatabase,
+    groups: changes.flatMap(statementGroup),
+    design,
+    measurement: observed.measurement,
+  });
+  for (const metric of ['cpu.time', 'latency.p95']) {
+    const figure = calibration.floor.metrics.find((candidate) => candidate.metric === metric);
+    if (figure !== undefined) progress.note(`${metric}: a change of ${percent(figure.smallestProvable)} or more can be proven here`);
+  }
+
+  const trials: Trial[] = [];
+  const kept: PlannedChange[] = [];
+  for (const group of shareable(changes)) {
+    progress.stage(`Trying ${group.map((change) => change.description.title).join(' and ')}`);
+    const request: TrialRequest = { baseDatabase, kept, changes: group, design, writeVolumeMargin, calibration };
+    for (const trial of await tryChanges(bench, request)) {
+      await run.ledger.append(run.id, { type: 'verdict', trialId: trial.id, verdict: trial.verdict });
+      trials.push(trial);
+      if (trial.verdict.decision === 'keep') kept.push(group.find((change) => change.id === trial.id)!);
+      progress.note(verdictLine(trial), trial.verdict.decision === 'keep' ? 'good' : 'warning');
+    }
+  }
+  const overall = kept.length === 0 ? null : await confirm(run, bench, kept, design);
+  const stands = overall === null || isConfirmed(overall);
+  return { noiseFloor: calibration.floor, trials: stands ? trials : trials.map(unconfirmed), overall, calibration: scoreTrials(trials) };
+}
+
+/** Everything kept, together, against the original, in fresh processes. */
+async function confirm(run: Run, bench: Bench, kept: readonly PlannedChange[], design: TrialRequest['design']): Promise<Overall> {
+  run.progress.stage(`Confirming everything kept (${kept.length}) against the original, in fresh processes`);
+  const mostRounds = design.looks[0]!;
+  const compared = await compareArms(bench, {
+    label: 'confirmation',
+    baseDatabase: baseDatabaseOf(run.settings),
+    standing: [],
+    changes: kept,
+    groups: [],
+    mostRounds,
+    isDecided: () => false,
+  });
+  const question = { rounds: compared.rounds, guards: [], looks: [mostRounds], nominalLevel: 0.05, minimumEffect: design.minimumEffect };
+  return {
+    comparisons: overallMetrics.map((primary) => assess({ ...question, primary }).primary).filter(({ rounds }) => rounds > 0),
+    guards: [],
+    distributions: compared.distributions,
+    rounds: compared.rounds,
+  };
+}
+
+const overallMetrics: readonly MetricId[] = [
+  'latency.p50',
+  'latency.p95',
+  'latency.p99',
+  'cpu.time',
+  'database.time',
+  'pool.wait',
+  'errors',
+  'memory',
+  'wal.bytes',
+];
+
+/** What users feel must not have got worse by keeping several things together. */
+const confirmedBy: readonly MetricId[] = ['latency.p50', 'latency.p95', 'cpu.time', 'database.time', 'errors'];
+
+function isConfirmed(overall: Overall): boolean {
+  return overall.comparisons.every(({ metric, result }) => result !== 'regressed' || !confirmedBy.includes(metric));
+}
+
+function unconfirmed(trial: Trial): Trial {
+  if (trial.verdict.decision !== 'keep') return trial;
+  const reason = 'improved alone, but together with the other kept changes the target got slower in fresh processes';
+  return { ...trial, verdict: { decision: 'rollback', performance: 'inconclusive', equality: 'match', reason } };
+}
+
+function trialContext(run: Run): TrialContext {
+  const { outside, ledger, settings, signal, progress } = run;
+  return { outside, ledger, run: run.id, target: settings.target, signal, progress };
+}
+
+function probeContext(run: Run, arm: TrialArm): ProbeContext {
+  const { processes, clock, sqlParser } = run.outside;
+  return {
+    sql: arm.sql,
+    agent: arm.target.agent,
+    processes,
+    clock,
+    sqlParser,
+    targetPid: arm.target.agent?.hello.pid ?? arm.target.process.identity.pid,
+    workingDirectory: run.settings.target.workingDirectory,
+  };
+}
+
+function benchOf(run: Run): Bench {
+  const { settings, outside } = run;
+  return {
+    context: trialContext(run),
+    workload: settings.workload,
+    sqlParser: outside.sqlParser,
+    statementProbe: probes.find((probe) => probe.provides.includes('postgres.server-statements')) ?? null,
+    sliceMs: settings.trial.sliceMs,
+    warmupRounds: 2,
+    answers: settings.trial.answers,
+    seed: settings.seed,
+  };
+}
+
+function baseDatabaseOf(settings: Settings): string | null {
+  return settings.target.database === null ? null : databaseName(settings.target.database.url);
+}
+
+function resultsOf(run: Run, observed: Observed): RunResults {
+  const { workload } = run.settings;
+  const weights = workload.scenarios.reduce((total, scenario) => total + scenario.weight, 0);
+  return {
+    run: run.facts,
+    target: observed.target,
+    workload: {
+      name: workload.name,
+      executor: describeExecutor(workload.executor),
+      scenarios: workload.scenarios.map(({ name, weight }) => ({ name, weightShare: weight / weights })),
+      hash: workloadHash(workload),
+    },
+    windows: [{ title: 'Before', measurement: observed.measurement }],
+    findings: [],
+    silences: [],
+    suppressed: new Map(),
+    unplanned: new Map(),
+    changes: [],
+    noiseFloor: null,
+    trials: [],
+    overall: null,
+    calibration: [],
+    thresholds: observed.thresholds,
+    domains: domains.map(({ id, title, rules, remedies }) => ({ id, title, rules: rules.length, remedies: remedies.length })),
+    applied: false,
+  };
+}
+
+function verdictLine(trial: Trial): string {
+  const predicted = percent(trial.prediction.change.point);
+  const measured = percent(trial.primary.change.point);
+  const why = trial.verdict.decision === 'keep' ? 'kept' : `rolled back: ${trial.verdict.reason}`;
+  return `${trial.description.title}: ${why} (${trial.primary.metric.split(':')[0]} predicted ${predicted}, measured ${measured})`;
+}

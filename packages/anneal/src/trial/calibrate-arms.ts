@@ -1,0 +1,68 @@
+import type { Measurement } from '../measurement/measurement.ts';
+import { calibrate, smallestProvableEffect, type Noise } from './calibrate.ts';
+import { compareArms, type Bench } from './compare-arms.ts';
+import { learnMasks, learnOrderFreeRequests } from './equality.ts';
+import { stepIsOfRoute } from './route-of-step.ts';
+import type { StatementGroup } from './slice.ts';
+import type { Mask, NoiseFloor, TrialDesign } from './trial.ts';
+
+/** What the machine and the target show when nothing was changed: the ruler of every trial that follows. */
+export interface Calibration {
+  readonly noise: readonly Noise[];
+  readonly masks: readonly Mask[];
+  readonly orderFreeRequests: ReadonlySet<string>;
+  readonly floor: NoiseFloor;
+}
+
+/** Rounds of baseline against baseline: as many as the first look of a trial will have. */
+export async function calibrateArms(
+  bench: Bench,
+  request: {
+    readonly baseDatabase: string | null;
+    readonly groups: readonly StatementGroup[];
+    readonly design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect'>;
+    readonly measurement: Measurement;
+  },
+): Promise<Calibration> {
+  const { design } = request;
+  const compared = await compareArms(bench, {
+    label: 'calibration',
+    baseDatabase: request.baseDatabase,
+    standing: [],
+    changes: [],
+    groups: request.groups,
+    mostRounds: design.looks[0]!,
+    isDecided: () => false,
+  });
+  const noise = calibrate(compared.rounds);
+  const { baseline, candidate } = compared.answers;
+  const masks = learnMasks(baseline, candidate);
+  const steps = new Set(baseline.map((answer) => answer.request));
+  return {
+    noise,
+    masks,
+    orderFreeRequests: new Set([...learnOrderFreeRequests(baseline, candidate), ...stepsWithoutOrder([...steps], request.measurement)]),
+    floor: {
+      rounds: compared.rounds,
+      metrics: noise.map((figure) => ({
+        metric: figure.metric,
+        noise: figure.effectiveDeviation,
+        bias: figure.bias.point,
+        smallestProvable: smallestProvableEffect(figure, design.looks.at(-1)!, design),
+      })),
+      masks,
+    },
+  };
+}
+
+/** Steps whose route runs a statement of several rows that nothing orders: SQL leaves their order to the plan. */
+function stepsWithoutOrder(steps: readonly string[], measurement: Measurement): readonly string[] {
+  const { 'agent.routes': routes = [], 'postgres.statements': statements = [] } = measurement.observations;
+  const unordered = new Set(
+    statements
+      .filter(({ shape, rows, calls }) => shape?.kind === 'select' && shape.orderBy.length === 0 && rows > calls)
+      .map((statement) => statement.id),
+  );
+  const open = routes.filter((route) => route.statements.some((statement) => unordered.has(statement.statementId)));
+  return steps.filter((step) => open.some((route) => stepIsOfRoute(step, `${route.method} ${route.route}`)));
+}

@@ -1,0 +1,182 @@
+import { AnnealError } from '../errors.ts';
+import type { Arm as ArmName, Probe, ProbeContext } from '../measurement/measurement.ts';
+import { refuseUselessLoad } from '../measurement/measure.ts';
+import type { SqlParser } from '../ports/sql-parser.ts';
+import type { ActContext, Cost } from '../remedy/remedy.ts';
+import { Histogram } from '../stats/histogram.ts';
+import { seededRandom } from '../stats/random.ts';
+import { openLoad, type LoadSession } from '../workload/load-session.ts';
+import type { ReplayedAnswer } from '../workload/replay.ts';
+import type { LoadResult } from '../workload/load-result.ts';
+import type { Workload } from '../workload/workload.ts';
+import { openArms, type TrialArm, type TrialContext } from './arms.ts';
+import { underIntent } from './intent.ts';
+import { judgeRound, planRound } from './interleave.ts';
+import type { PlannedChange } from './planned-change.ts';
+import { takeSlice, type SliceSource, type StatementGroup } from './slice.ts';
+import type { Distribution, Round } from './trial.ts';
+
+/** What every comparison of a run shares. */
+export interface Bench {
+  readonly context: TrialContext;
+  readonly workload: Workload;
+  readonly sqlParser: SqlParser;
+  /** Counts the statements of one database on the server; null when the target has none. */
+  readonly statementProbe: Probe | null;
+  readonly sliceMs: number;
+  readonly warmupRounds: number;
+  readonly answers: number;
+  readonly seed: number;
+}
+
+export interface ComparisonRequest {
+  /** Tells the random streams of comparisons apart. */
+  readonly label: string;
+  /** What each arm receives a copy of; null when the target has no database. */
+  readonly baseDatabase: string | null;
+  /** What was kept before: on both arms. */
+  readonly standing: readonly PlannedChange[];
+  /** What the candidate has and the baseline has not. */
+  readonly changes: readonly PlannedChange[];
+  readonly groups: readonly StatementGroup[];
+  readonly mostRounds: number;
+  /** Asked after each kept round; true ends the comparison. */
+  readonly isDecided: (kept: readonly Round[]) => boolean;
+}
+
+export interface ArmsCompared {
+  readonly rounds: readonly Round[];
+  readonly answers: { readonly baseline: readonly ReplayedAnswer[]; readonly candidate: readonly ReplayedAnswer[] };
+  readonly distributions: readonly Distribution[];
+  /** By change id, measured on the candidate after the last slice. */
+  readonly costs: ReadonlyMap<string, Cost>;
+}
+
+interface RunningArm extends AsyncDisposable {
+  readonly arm: TrialArm;
+  readonly load: LoadSession;
+  readonly source: SliceSource;
+  readonly act: ActContext;
+}
+
+/** Settles what the other arm left in flight in the database and the scheduler before a slice begins. */
+const pauseBetweenSlicesMs = 150;
+
+/**
+ * Starts two arms, changes the candidate, compares answers on the untouched copies, then runs shuffled
+ * rounds of slices with the same requests on both until `isDecided` or `mostRounds`.
+ * Both arms are gone when it returns, whatever happens.
+ */
+export async function compareArms(bench: Bench, request: ComparisonRequest): Promise<ArmsCompared> {
+  const { clock, progress, signal } = { ...bench.context, ...bench.context.outside };
+  await using arms = await openArms(bench.context, {
+    baseDatabase: request.baseDatabase,
+    roles: ['baseline', 'candidate'],
+    withAgent: true,
+  });
+  await using baseline = await prepare(bench, arms.get('baseline'), request.standing);
+  await using candidate = await prepare(bench, arms.get('candidate'), [...request.standing, ...request.changes]);
+
+  progress.update(null, 'comparing answers');
+  const replay = { count: bench.answers, seed: bench.seed, steps: 'all' } as const;
+  const [baselineAnswers, candidateAnswers] = await Promise.all([baseline.load.replay(replay), candidate.load.replay(replay)]);
+
+  const rounds: Round[] = [];
+  const histograms = { baseline: new Map<string, Histogram>(), candidate: new Map<string, Histogram>() };
+  const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
+  for (let index = -bench.warmupRounds; rounds.filter(isKept).length < request.mostRounds; index += 1) {
+    signal.throwIfAborted();
+    const planned = planRound(orderSeed, index + bench.warmupRounds);
+    const order = planned.first === 'baseline' ? [baseline, candidate] : [candidate, baseline];
+    const taken = new Map<ArmName, { readonly load: LoadResult; readonly slice: Round['baseline'] }>();
+    for (const arm of order) {
+      await clock.sleep(pauseBetweenSlicesMs, signal);
+      const slice = await takeSlice(arm.source, { durationMs: bench.sliceMs, seed: planned.arrivalSeed }, request.groups);
+      refuseUselessLoad(slice.load, arm.arm.target.crashed());
+      taken.set(arm.arm.arm, slice);
+    }
+    if (index < 0) continue;
+    const [ofBaseline, ofCandidate] = [taken.get('baseline')!, taken.get('candidate')!];
+    const dropped = judgeRound(ofBaseline.load, ofCandidate.load);
+    rounds.push({ index, first: planned.first, baseline: ofBaseline.slice, candidate: ofCandidate.slice, dropped });
+    const kept = rounds.filter(isKept);
+    progress.update(kept.length / request.mostRounds, `round ${kept.length} of at most ${request.mostRounds}`);
+    if (dropped.length === 0) {
+      collect(histograms.baseline, ofBaseline.load);
+      collect(histograms.candidate, ofCandidate.load);
+      if (request.isDecided(kept)) break;
+    }
+    if (rounds.length - kept.length > request.mostRounds) break;
+  }
+
+  const costs = new Map<string, Cost>();
+  for (const change of request.changes) costs.set(change.id, await change.remedy.cost(change.plan, candidate.act));
+  return { rounds, answers: { baseline: baselineAnswers, candidate: candidateAnswers }, distributions: distributionsOf(histograms), costs };
+}
+
+export function isKept(round: Round): boolean {
+  return round.dropped.length === 0;
+}
+
+async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedChange[]): Promise<RunningArm> {
+  const { outside, signal } = bench.context;
+  const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal };
+  for (const change of changes) {
+    await underIntent(
+      bench.context,
+      { kind: 'apply', where: 'arm', trialId: change.id, remedyId: change.remedy.id, plan: change.plan },
+      () => applied(change, act),
+    );
+  }
+  const context: ProbeContext = {
+    sql: arm.sql,
+    agent: arm.target.agent,
+    processes: outside.processes,
+    clock: outside.clock,
+    sqlParser: bench.sqlParser,
+    targetPid: arm.target.agent?.hello.pid ?? arm.target.process.identity.pid,
+    workingDirectory: bench.context.target.workingDirectory,
+  };
+  const load = await openLoad(bench.workload, { baseUrl: arm.target.baseUrl, seed: bench.seed, signal, raisePriority: true });
+  return {
+    arm,
+    load,
+    act,
+    [Symbol.asyncDispose]: () => load.close(),
+    source: { load, context, agent: arm.target.agent, statements: arm.sql === null ? null : bench.statementProbe },
+  };
+}
+
+async function applied(change: PlannedChange, act: ActContext): Promise<void> {
+  try {
+    await change.remedy.apply(change.plan, act);
+  } catch (cause) {
+    if (cause instanceof AnnealError) throw cause;
+    throw new AnnealError(
+      'ANNEAL_APPLY_FAILED',
+      { remedy: change.description.title, problem: cause instanceof Error ? cause.message : String(cause) },
+      { cause },
+    );
+  }
+}
+
+/** Subject of the histogram over all requests of the workload. */
+export const wholeWorkload = 'the whole workload';
+
+function collect(histograms: Map<string, Histogram>, load: LoadResult): void {
+  const into = (subject: string) => {
+    const histogram = histograms.get(subject) ?? new Histogram(load.responseTimeUs.precisionBits);
+    histograms.set(subject, histogram);
+    return histogram;
+  };
+  into(wholeWorkload).merge(load.responseTimeUs);
+  for (const step of load.steps) into(step.name).merge(step.responseTimeUs);
+}
+
+function distributionsOf(histograms: Readonly<Record<ArmName, ReadonlyMap<string, Histogram>>>): readonly Distribution[] {
+  return [...histograms.baseline].map(([subject, baseline]) => ({
+    subject,
+    baseline: baseline.toData(),
+    candidate: (histograms.candidate.get(subject) ?? new Histogram(baseline.precisionBits)).toData(),
+  }));
+}

@@ -1,0 +1,116 @@
+import type { MetricId } from '../prediction/prediction.ts';
+import type { Calibration } from './calibrate-arms.ts';
+import { guardMargin, raisedMinimumEffect } from './calibrate.ts';
+import { compareArms, wholeWorkload, type ArmsCompared, type Bench } from './compare-arms.ts';
+import { assess, verdictOf, type Guard } from './decide.ts';
+import { compareAnswers } from './equality.ts';
+import type { PlannedChange } from './planned-change.ts';
+import { stepIsOfRoute } from './route-of-step.ts';
+import type { StatementGroup } from './slice.ts';
+import type { Trial, TrialDesign } from './trial.ts';
+
+export interface TrialRequest {
+  readonly baseDatabase: string | null;
+  /** Kept before: on both arms. */
+  readonly kept: readonly PlannedChange[];
+  readonly changes: readonly PlannedChange[];
+  readonly design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect' | 'seed' | 'sliceMs'>;
+  readonly writeVolumeMargin: number;
+  readonly calibration: Calibration;
+}
+
+/**
+ * Tries changes that are apart from each other on one pair of arms. Each is judged by its own metric;
+ * the guards and the answers are common to all, so when one of those fails for several, each is tried
+ * again alone: nobody is condemned for a neighbour.
+ */
+export async function tryChanges(bench: Bench, request: TrialRequest): Promise<readonly Trial[]> {
+  const questions = request.changes.map((change) => ({
+    primary: change.prediction.metric,
+    guards: guardsOf(change, request),
+    looks: request.design.looks,
+    nominalLevel: request.design.nominalLevel,
+    minimumEffect: minimumEffectOf(change, request),
+  }));
+  const compared = await compareArms(bench, {
+    label: request.changes.map((change) => change.id).join('+'),
+    baseDatabase: request.baseDatabase,
+    standing: request.kept,
+    changes: request.changes,
+    groups: request.changes.flatMap(statementGroup),
+    mostRounds: request.design.looks.at(-1)!,
+    isDecided: (rounds) => questions.every((question) => assess({ ...question, rounds }).finished),
+  });
+  const equality = compareAnswers(compared.answers.baseline, compared.answers.candidate, request.calibration);
+  const trials = request.changes.map((change, index): Trial => {
+    const question = questions[index]!;
+    const judgement = assess({ ...question, rounds: compared.rounds });
+    return {
+      id: change.id,
+      finding: change.findings[0],
+      remedyId: change.remedy.id,
+      description: change.description,
+      plan: change.plan,
+      prediction: change.prediction,
+      design: {
+        ...request.design,
+        minimumEffect: question.minimumEffect,
+        sharedWith: request.changes.filter((other) => other !== change).map((other) => other.id),
+      },
+      primary: judgement.primary,
+      guards: judgement.guards,
+      equality,
+      cost: compared.costs.get(change.id)!,
+      verdict: verdictOf(judgement.primary, judgement.guards, equality, judgement.reason),
+      rounds: compared.rounds,
+      distributions: distributionsOf(change, compared),
+    };
+  });
+  if (request.changes.length === 1 || !trials.some(failedInCommon)) return trials;
+  const alone: Trial[] = [];
+  for (const [index, change] of request.changes.entries()) {
+    alone.push(...(failedInCommon(trials[index]!) ? await tryChanges(bench, { ...request, changes: [change] }) : [trials[index]!]));
+  }
+  return alone;
+}
+
+/** Its own metric improved, and yet something that the changes share stood in the way. */
+function failedInCommon(trial: Trial): boolean {
+  return trial.verdict.decision === 'rollback' && trial.primary.result === 'improved';
+}
+
+/** The time of the statements a change touches and of the writes that pay for it; none for a policy. */
+export function statementGroup(change: PlannedChange): readonly StatementGroup[] {
+  const [, key] = change.prediction.metric.split('database.time:');
+  return key === undefined ? [] : [{ key, statementIds: new Set(change.touched.statementIds) }];
+}
+
+function minimumEffectOf(change: PlannedChange, { design, calibration }: TrialRequest): number {
+  const noise = calibration.noise.find((figure) => figure.metric === change.prediction.metric);
+  return noise === undefined ? design.minimumEffect : raisedMinimumEffect(design.minimumEffect, noise.bias);
+}
+
+const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency.p99', 'errors', 'memory'];
+
+function guardsOf(change: PlannedChange, { calibration, design, writeVolumeMargin }: TrialRequest): readonly Guard[] {
+  // Margins are what the first look can tell: a guard that only the last look could hold would double every trial.
+  const count = guardedMetrics.length + 1;
+  const margin = (metric: MetricId) =>
+    guardMargin(
+      metric,
+      calibration.noise.find((figure) => figure.metric === metric),
+      design.looks[0]!,
+      design.nominalLevel,
+      count,
+    );
+  const guards = guardedMetrics.map((metric) => ({ metric, margin: margin(metric) }));
+  // An index is paid for in write-ahead log by design; the budget for that is the user's, not the noise's.
+  const isWritten = change.scope === 'database';
+  return isWritten ? [...guards, { metric: 'wal.bytes', margin: Math.max(writeVolumeMargin, margin('wal.bytes')) }] : guards;
+}
+
+function distributionsOf(change: PlannedChange, compared: ArmsCompared): Trial['distributions'] {
+  return compared.distributions.filter(
+    ({ subject }) => subject === wholeWorkload || change.touched.routes.some((route) => stepIsOfRoute(subject, route)),
+  );
+}
