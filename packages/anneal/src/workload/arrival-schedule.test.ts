@@ -100,9 +100,13 @@ test('the time all users are active is the integral of the ramp, but for the par
       for (let user = 0; user < mostVus(executor); user += 1) {
         for (const { startMs, endMs } of activeIntervalsMs(executor, user, durationMs)) activeMs += endMs - startMs;
       }
-      const asRate = { type: 'ramping-arrival-rate', startRatePerSecond: startVus * 1000, stages: [] as unknown } as const;
+      // One user is one user-millisecond per millisecond: 1000 a second.
       const userMs = integralOf(
-        { ...asRate, stages: given.map((s) => ({ durationMs: s.durationMs, targetRatePerSecond: s.targetVus * 1000 })) },
+        {
+          type: 'ramping-arrival-rate',
+          startRatePerSecond: startVus * 1000,
+          stages: given.map(({ targetVus, durationMs }) => ({ targetRatePerSecond: targetVus * 1000, durationMs })),
+        },
         durationMs,
       );
       expect(activeMs).toBeLessThanOrEqual(userMs + 1e-6);

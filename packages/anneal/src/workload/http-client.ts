@@ -75,8 +75,9 @@ class ExchangesOut {
     last.place = place;
   }
 
+  /** Each leaves as it is abandoned. */
   abandon(code: string): void {
-    for (const exchange of [...this.#exchanges]) exchange.abandon(code);
+    for (let last = this.#exchanges.at(-1); last !== undefined; last = this.#exchanges.at(-1)) last.abandon(code);
   }
 }
 

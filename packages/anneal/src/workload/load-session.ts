@@ -47,7 +47,7 @@ export interface RunOptions {
   readonly seed: number;
   /** Instead of the workload's. */
   readonly executor?: Executor;
-  /** Called twice a second. */
+  /** Called twice a second by each generator thread. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 

@@ -24,7 +24,7 @@ test('integers reach both ends and nothing beyond', () => {
   const random = seededRandom(2);
   for (const distribution of ['uniform', 'zipf'] as const) {
     const values = Array.from({ length: 2000 }, () => drawValue({ type: 'integer', min: 5, max: 9, distribution }, random, 0));
-    expect([...new Set(values)].toSorted()).toEqual([5, 6, 7, 8, 9]);
+    expect(new Set(values)).toEqual(new Set([5, 6, 7, 8, 9]));
   }
 });
 
