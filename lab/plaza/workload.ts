@@ -6,14 +6,14 @@ import { cameras, mediaTags, places, topicNames, topicSlug } from './src/seed-vo
 const quietRooms = { min: boardCount + 1, max: boardCount + 20 };
 const busyRooms = { min: boardCount + 21, max: boardCount + 60 };
 const sessions = 20;
-const eventsPerBatch = 40;
+const eventsPerBatch = 50;
 
 /** The traffic of an ordinary day on a plaza that was seeded at this size. */
 export function createPlazaWorkload(size: number): Workload {
   return {
     name: 'plaza',
     seed: 20_250_101,
-    executor: { type: 'constant-arrival-rate', ratePerSecond: 36, arrivals: 'poisson' },
+    executor: { type: 'constant-arrival-rate', ratePerSecond: 40, arrivals: 'poisson' },
     scenarios,
     variables: variablesFor(size),
     login: {
@@ -35,29 +35,29 @@ function login(email: string): Step {
 
 /** Weights are requests in a thousand, near enough. */
 const scenarios: readonly Scenario[] = [
-  { name: 'read the feed', weight: 110, steps: [get('/feed')] },
-  { name: 'read a post', weight: 85, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
-  { name: 'check notifications', weight: 95, steps: [get('/notifications')] },
-  { name: 'browse a topic', weight: 60, steps: [get('/topics/{topic}')] },
-  { name: 'look at a member', weight: 70, steps: [get('/users/{member}')] },
-  { name: 'browse the archive', weight: 60, steps: [get('/archive?page={page}&before={post}')] },
-  { name: 'browse prompts', weight: 60, steps: [get('/prompts?topic={topicId}')] },
-  { name: 'open the overview', weight: 50, steps: [get('/overview')] },
-  { name: 'list my rooms', weight: 60, steps: [get('/rooms')] },
-  { name: 'find a room', weight: 45, steps: [get('/rooms/directory')] },
-  { name: 'open a board', weight: 50, steps: [get('/rooms/{boardRoom}/board')] },
-  { name: 'read a room', weight: 35, steps: [get('/rooms/{room}/messages')] },
+  { name: 'read the feed', weight: 200, steps: [get('/feed')] },
+  { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
+  { name: 'check notifications', weight: 100, steps: [get('/notifications')] },
+  { name: 'browse a topic', weight: 50, steps: [get('/topics/{topic}')] },
+  { name: 'look at a member', weight: 95, steps: [get('/users/{member}')] },
+  { name: 'browse the archive', weight: 125, steps: [get('/archive?page={page}&before={post}')] },
+  { name: 'browse prompts', weight: 110, steps: [get('/prompts?topic={topicId}')] },
+  { name: 'open the overview', weight: 120, steps: [get('/overview')] },
+  { name: 'list my rooms', weight: 110, steps: [get('/rooms')] },
+  { name: 'find a room', weight: 95, steps: [get('/rooms/directory')] },
+  { name: 'open a board', weight: 85, steps: [get('/rooms/{boardRoom}/board')] },
+  { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
   { name: 'wait for a message', weight: 4, steps: [get('/rooms/{quietRoom}/wait?timeoutMs=400')] },
-  { name: 'summarise a room', weight: 14, steps: [{ method: 'POST', path: '/rooms/{room}/reports' }] },
-  { name: 'find media', weight: 35, steps: [get('/media?camera={camera}&tag={tag}')] },
-  { name: 'search', weight: 30, steps: [get('/search?q={place}')] },
-  { name: 'choose an address', weight: 45, steps: [get('/accounts/available?email=member{member}@plaza.example')] },
-  { name: 'log in', weight: 12, steps: [login('member{member}@plaza.example')] },
+  { name: 'summarise a room', weight: 22, steps: [{ method: 'POST', path: '/rooms/{room}/reports' }] },
+  { name: 'find media', weight: 45, steps: [get('/media?camera={camera}&tag={tag}')] },
+  { name: 'search', weight: 40, steps: [get('/search?q={place}')] },
+  { name: 'choose an address', weight: 60, steps: [get('/accounts/available?email=member{member}@plaza.example')] },
+  { name: 'log in', weight: 15, steps: [login('member{member}@plaza.example')] },
   { name: 'see whom a member follows', weight: 25, steps: [get('/users/{member}/following')] },
   { name: 'open my bookmarks', weight: 25, steps: [get('/bookmarks')] },
   { name: 'compare reactions', weight: 15, steps: [get('/insights/reactions')] },
-  { name: 'analyse a campaign', weight: 40, steps: [get('/admin/campaigns/{campaign}')] },
-  { name: 'send client events', weight: 130, steps: [{ method: 'POST', path: '/events/batch', body: { events: eventBatch() } }] },
+  { name: 'analyse a campaign', weight: 60, steps: [get('/admin/campaigns/{campaign}')] },
+  { name: 'send client events', weight: 330, steps: [{ method: 'POST', path: '/events/batch', body: { events: eventBatch() } }] },
   { name: 'like', weight: 20, steps: [{ method: 'PUT', path: '/posts/{post}/like' }] },
   { name: 'follow', weight: 8, steps: [{ method: 'PUT', path: '/users/{member}/follow' }] },
   { name: 'comment', weight: 12, steps: [{ method: 'POST', path: '/posts/{post}/comments', body: { body: '{comment}' } }] },
@@ -103,12 +103,12 @@ function eventBatch(): readonly unknown[] {
       page: '/posts/{post}',
       session: 's-{visit}',
       event: `e-{visit}-${index}`,
-      target: `#item-{visit}-${index}`,
-      screen: { width: 300 + index, height: 600 + index, density: 2 },
+      screen: { width: 300 + index, height: 600 + index },
       pointer: { x: 17 * index, y: 29 * index },
       sinceLoadMs: 250 * index,
       referrer: 'https://{visit}.example',
       language: 'en',
+      impressions: Array.from({ length: 40 }, (_, impression) => `i-{visit}-${index}-${impression}`),
     },
   }));
 }

@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { hashPassword } from './accounts/password.ts';
+import { keptEvents } from './events/event-store.ts';
 import { matchIndexes } from './indexes.ts';
 import { migrate } from './migrate.ts';
 import { cameras, mediaTags, places, topicNames, topicSlug, words } from './seed-vocabulary.ts';
 
 export interface SeedOptions {
-  /** 1 is 20,000 posts, 200,000 comments and 100,000 likes; everything else grows in proportion. */
+  /** 1 is 20,000 posts, a million comments and 100,000 likes; everything else grows in proportion. */
   readonly size: number;
   /** Which index defects are fixed, in the words of PLAZA_FIX. */
   readonly fix?: string | undefined;
@@ -36,19 +37,19 @@ export interface SeedCounts {
 export function seedCounts(size: number): SeedCounts {
   const scaled = (count: number) => Math.max(1, Math.round(count * size));
   return {
-    users: scaled(40_000),
+    users: scaled(60_000),
     posts: scaled(20_000),
-    comments: scaled(200_000),
+    comments: scaled(1_000_000),
     likes: scaled(100_000),
     follows: scaled(80_000),
-    notifications: scaled(160_000),
-    attachments: scaled(60_000),
+    notifications: scaled(500_000),
+    attachments: scaled(180_000),
     bookmarks: scaled(20_000),
     prompts: Math.max(720, scaled(1200)),
-    rooms: Math.max(100, scaled(2000)),
-    memberships: scaled(120_000),
-    messages: scaled(120_000),
-    events: scaled(10_000),
+    rooms: Math.max(100, scaled(3500)),
+    memberships: scaled(140_000),
+    messages: scaled(400_000),
+    events: Math.min(keptEvents, scaled(keptEvents)),
   };
 }
 
@@ -81,7 +82,7 @@ export async function seed(databaseUrl: string, { size, fix }: SeedOptions): Pro
   await vacuum(databaseUrl);
 }
 
-/** Two helpers for the statements below: a hash of a row number, and sentences to make texts of. */
+/** What the statements below share: a hash of a row number, and sentences and paragraphs to make texts of. */
 async function seedPhrases(client: Client): Promise<void> {
   await client.query(`
     CREATE FUNCTION pg_temp.pick(row_number bigint, salt bigint, choices bigint) RETURNS integer
@@ -91,11 +92,19 @@ async function seedPhrases(client: Client): Promise<void> {
     `INSERT INTO phrases
      SELECT i, upper(left(string_agg(word, ' '), 1)) || substr(string_agg(word, ' ' ORDER BY n), 2) || '.'
        FROM (SELECT i, n, ($1::text[])[1 + pg_temp.pick(i * 16 + n, 11, cardinality($1::text[]))] AS word
-               FROM generate_series(0, 1999) i, generate_series(0, 5) n) chosen
+               FROM generate_series(0, 1999) i CROSS JOIN generate_series(0, 5) n) chosen
       GROUP BY i`,
     [words],
   );
-  await client.query('ANALYZE phrases');
+  await client.query('CREATE TEMPORARY TABLE paragraphs (id integer PRIMARY KEY, text text NOT NULL) ON COMMIT DROP');
+  await client.query(
+    `INSERT INTO paragraphs
+     SELECT i, string_agg(p.text, ' ' ORDER BY n)
+       FROM generate_series(0, 2999) i CROSS JOIN generate_series(0, 9) n
+       JOIN phrases p ON p.id = pg_temp.pick(i * 16 + n, 12, 2000)
+      GROUP BY i`,
+  );
+  await client.query('ANALYZE phrases, paragraphs');
 }
 
 async function seedPeople(client: Client, { users, follows }: SeedCounts): Promise<void> {
@@ -130,16 +139,15 @@ async function seedPosts(client: Client, counts: SeedCounts): Promise<void> {
     `INSERT INTO posts (id, author_id, editor_id, topic_id, title, body, created_at)
      SELECT i, 1 + pg_temp.pick(i, 31, $2), 1 + pg_temp.pick(i, 32, $2), 1 + pg_temp.pick(i, 33, 12), rtrim(title.text, '.'),
             a.text || ' ' || b.text || ' Seen near ' || ($3::text[])[1 + pg_temp.pick(i, 34, cardinality($3::text[]))] || '. '
-              || c.text || ' ' || d.text || ' ' || e.text || ' ' || f.text,
+              || c.text || ' ' || d.text || ' ' || e.text,
             timestamptz '2025-01-01 00:00:00+00' + i * interval '17 minutes'
        FROM generate_series(1, $1::int) i
        JOIN phrases title ON title.id = pg_temp.pick(i, 35, 2000)
        JOIN phrases a ON a.id = pg_temp.pick(i, 36, 2000)
        JOIN phrases b ON b.id = pg_temp.pick(i, 37, 2000)
-       JOIN phrases c ON c.id = pg_temp.pick(i, 38, 2000)
-       JOIN phrases d ON d.id = pg_temp.pick(i, 39, 2000)
-       JOIN phrases e ON e.id = pg_temp.pick(i, 40, 2000)
-       JOIN phrases f ON f.id = pg_temp.pick(i, 41, 2000)
+       JOIN paragraphs c ON c.id = pg_temp.pick(i, 38, 3000)
+       JOIN paragraphs d ON d.id = pg_temp.pick(i, 39, 3000)
+       JOIN paragraphs e ON e.id = pg_temp.pick(i, 40, 3000)
       ORDER BY i`,
     [posts, users, places],
   );
@@ -195,11 +203,13 @@ async function seedPosts(client: Client, counts: SeedCounts): Promise<void> {
 async function seedPrompts(client: Client, { users, prompts }: SeedCounts): Promise<void> {
   await client.query(
     `INSERT INTO prompts (id, author_id, topic_id, title, transcript, uses, rating, created_at)
-     SELECT i, 1 + pg_temp.pick(i, 101, $2), 1 + i % 12, rtrim(title.text, '.'), repeat(turn.text || ' ' || title.text || ' ' || md5(i::text) || ' ', 260),
+     SELECT i, 1 + pg_temp.pick(i, 101, $2), 1 + i % 12, rtrim(title.text, '.'), transcript.text,
             pg_temp.pick(i, 102, 5000), pg_temp.pick(i, 103, 50) / 10.0, timestamptz '2025-03-01 00:00:00+00' + i * interval '53 minutes'
        FROM generate_series(1, $1::int) i
        JOIN phrases title ON title.id = pg_temp.pick(i, 104, 2000)
-       JOIN phrases turn ON turn.id = pg_temp.pick(i, 105, 2000)
+       JOIN LATERAL (SELECT string_agg(p.text, ' ' ORDER BY n) AS text
+                       FROM generate_series(0, 99) n
+                       JOIN paragraphs p ON p.id = pg_temp.pick(i * 128 + n, 105, 3000)) transcript ON true
       ORDER BY i`,
     [prompts, users],
   );
@@ -216,7 +226,7 @@ async function seedChat(client: Client, { users, rooms, memberships, messages }:
   );
   await client.query(
     `INSERT INTO room_members (user_id, room_id, joined_at)
-     SELECT 1 + i / 12, 1 + pg_temp.pick(i, 121, $2), timestamptz '2025-01-01 00:00:00+00' + i * interval '1 minute'
+     SELECT 1 + i / 14, 1 + pg_temp.pick(i, 121, $2), timestamptz '2025-01-01 00:00:00+00' + i * interval '1 minute'
        FROM generate_series(0, $1::int - 1) i
          ON CONFLICT DO NOTHING`,
     [memberships, rooms],
@@ -235,7 +245,7 @@ async function seedChat(client: Client, { users, rooms, memberships, messages }:
               'id', n, 'kind', (ARRAY['note', 'arrow', 'box'])[1 + pg_temp.pick(r * 10000 + n, 141, 3)],
               'x', pg_temp.pick(r * 10000 + n, 142, 4000), 'y', pg_temp.pick(r * 10000 + n, 143, 4000), 'text', p.text) ORDER BY n)),
             timestamptz '2025-06-01 00:00:00+00'
-       FROM generate_series(1, $1::int) r, generate_series(1, 2200) n
+       FROM generate_series(1, $1::int) r CROSS JOIN generate_series(1, 4500) n
        JOIN phrases p ON p.id = n % 2000
       GROUP BY r`,
     [boardCount],
@@ -247,11 +257,15 @@ async function seedEvents(client: Client, { events }: SeedCounts): Promise<void>
     `INSERT INTO events (id, name, payload, received_at)
      SELECT i, 'view', jsonb_build_object(
               'campaign', 'campaign-' || pg_temp.pick(i, 151, 200), 'page', '/posts/' || pg_temp.pick(i, 152, 40),
-              'session', md5(i::text), 'screen', jsonb_build_object('width', 300 + pg_temp.pick(i, 153, 2000), 'height', 600 + pg_temp.pick(i, 154, 1200)),
-              'loadMs', pg_temp.pick(i, 155, 9000), 'scrolledPx', pg_temp.pick(i, 156, 20000), 'referrer', 'https://' || md5((i % 900)::text) || '.example',
-              'language', (ARRAY['en', 'de', 'fr', 'es'])[1 + pg_temp.pick(i, 157, 4)]),
+              'session', 's-' || pg_temp.pick(i / 50, 153, 2000000000), 'event', 'e-' || i,
+              'screen', jsonb_build_object('width', 300 + pg_temp.pick(i, 154, 2000), 'height', 600 + pg_temp.pick(i, 155, 1200)),
+              'pointer', jsonb_build_object('x', pg_temp.pick(i, 156, 1900), 'y', pg_temp.pick(i, 157, 1000)),
+              'sinceLoadMs', pg_temp.pick(i, 158, 90000), 'referrer', 'https://' || md5((i % 900)::text) || '.example',
+              'language', (ARRAY['en', 'de', 'fr', 'es'])[1 + pg_temp.pick(i, 159, 4)],
+              'impressions', (SELECT jsonb_agg('i-' || i || '-' || n) FROM generate_series(1, 40) n)),
             timestamptz '2025-09-01 00:00:00+00' + i * interval '10 seconds'
-       FROM generate_series(1, $1::int) i`,
+       FROM generate_series(1, $1::int) i
+      ORDER BY i`,
     [events],
   );
 }

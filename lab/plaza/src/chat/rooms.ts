@@ -6,8 +6,9 @@ interface Room {
   readonly name: string;
 }
 
-interface RoomPreview extends Room {
-  readonly lastMessage: string | null;
+interface RoomActivity {
+  readonly lastMessageId: number | null;
+  readonly participants: number;
 }
 
 interface ListedRoom extends Room {
@@ -16,14 +17,16 @@ interface ListedRoom extends Room {
   readonly createdAt: Date;
 }
 
-/** The rooms of a member, each with its last message. */
-export async function listRooms(pool: Pool, userId: number): Promise<readonly RoomPreview[]> {
+/** The rooms of a member, each with what goes on in it. */
+export async function listRooms(pool: Pool, userId: number): Promise<readonly (Room & RoomActivity)[]> {
   if (isFixed('room-preview-fanout')) {
-    const previews = await pool.query<RoomPreview>(
-      `SELECT r.id, r.name, latest.body AS "lastMessage"
+    const previews = await pool.query<Room & RoomActivity>(
+      `SELECT r.id, r.name, activity.*
          FROM room_members m
          JOIN rooms r ON r.id = m.room_id
-         LEFT JOIN LATERAL (SELECT body FROM messages WHERE room_id = r.id ORDER BY id DESC LIMIT 1) latest ON true
+         CROSS JOIN LATERAL (SELECT max(id) AS "lastMessageId", count(DISTINCT author_id)::int AS participants
+                               FROM messages
+                              WHERE room_id = r.id) activity
         WHERE m.user_id = $1
         ORDER BY r.id`,
       [userId],
@@ -37,9 +40,12 @@ export async function listRooms(pool: Pool, userId: number): Promise<readonly Ro
   return Promise.all(rooms.rows.map((room) => previewRoom(pool, room)));
 }
 
-async function previewRoom(pool: Pool, room: Room): Promise<RoomPreview> {
-  const latest = await pool.query<{ body: string }>('SELECT body FROM messages WHERE room_id = $1 ORDER BY id DESC LIMIT 1', [room.id]);
-  return { ...room, lastMessage: latest.rows[0]?.body ?? null };
+async function previewRoom(pool: Pool, room: Room): Promise<Room & RoomActivity> {
+  const activity = await pool.query<RoomActivity>(
+    'SELECT max(id) AS "lastMessageId", count(DISTINCT author_id)::int AS participants FROM messages WHERE room_id = $1',
+    [room.id],
+  );
+  return { ...room, ...activity.rows[0]! };
 }
 
 /** Every public room, for the "find a room" page. */

@@ -5,6 +5,9 @@ export interface ClientEvent {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
+/** What the campaign pages are counted over: older events are of no interest to anybody. */
+export const keptEvents = 20_000;
+
 export async function recordEvents(pool: Pool, events: readonly ClientEvent[]): Promise<void> {
   await pool.query(
     'INSERT INTO events (name, payload) SELECT name, payload FROM unnest($1::text[], $2::jsonb[]) AS batch (name, payload)',

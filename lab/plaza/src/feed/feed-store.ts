@@ -16,8 +16,8 @@ export interface FeedItem {
   readonly author: Author | null;
 }
 
-const candidateCount = 80;
-const feedLength = 25;
+const candidateCount = 120;
+const feedLength = 40;
 
 export async function readFeed(pool: Pool): Promise<readonly FeedItem[]> {
   const candidates = await pool.query<Candidate>(

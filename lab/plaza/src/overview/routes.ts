@@ -5,24 +5,24 @@ import { topicTotals, type TopicTotal } from './topic-totals.ts';
 
 interface Overview {
   readonly busiest: readonly string[];
-  readonly longReads: readonly string[];
+  readonly freshest: readonly string[];
   readonly posts: number;
 }
 
 export async function readOverview(pool: Pool): Promise<Overview> {
   if (isFixed('overview-topic-totals')) {
     const totals = await topicTotals(pool);
-    return { busiest: busiest(totals), longReads: longReads(totals), posts: sum(totals) };
+    return { busiest: busiest(totals), freshest: freshest(totals), posts: sum(totals) };
   }
-  return { busiest: await busiestTopics(pool), longReads: await longReadTopics(pool), posts: await countPosts(pool) };
+  return { busiest: await busiestTopics(pool), freshest: await freshestTopics(pool), posts: await countPosts(pool) };
 }
 
 async function busiestTopics(pool: Pool): Promise<readonly string[]> {
   return busiest(await topicTotals(pool));
 }
 
-async function longReadTopics(pool: Pool): Promise<readonly string[]> {
-  return longReads(await topicTotals(pool));
+async function freshestTopics(pool: Pool): Promise<readonly string[]> {
+  return freshest(await topicTotals(pool));
 }
 
 async function countPosts(pool: Pool): Promise<number> {
@@ -33,8 +33,8 @@ function busiest(totals: readonly TopicTotal[]): readonly string[] {
   return names(totals.toSorted((a, b) => b.posts - a.posts));
 }
 
-function longReads(totals: readonly TopicTotal[]): readonly string[] {
-  return names(totals.toSorted((a, b) => b.averageLength - a.averageLength));
+function freshest(totals: readonly TopicTotal[]): readonly string[] {
+  return names(totals.toSorted((a, b) => b.latestAt.getTime() - a.latestAt.getTime()));
 }
 
 function names(totals: readonly TopicTotal[]): readonly string[] {

@@ -11,7 +11,7 @@ const harshWords = new Set(['bitter', 'broken', 'cold', 'dark', 'empty', 'heavy'
 const summaryLength = 3;
 /** The local model reads and writes at a steady pace, as hosted ones do. */
 const tokensPerStep = 16;
-const stepMs = 12;
+const stepMs = 25;
 
 /** Sentiment by a word list, summary by the sentences that hold the most frequent words. */
 export async function analyse(texts: readonly string[]): Promise<Analysis> {
