@@ -188,7 +188,11 @@ test('writes name their target first, and what they assign', () => {
   expect(shape('BEGIN').kind).toBe('other');
 });
 
-test('aggregates and grouping are told, window functions are no aggregates', () => {
+test('aggregates and grouping are told of the level that makes the page; window functions are no aggregates', () => {
   expect(shape('SELECT day, count(*) FROM t GROUP BY day')).toMatchObject({ aggregates: true, groups: true });
   expect(shape('SELECT sum(a) OVER (PARTITION BY b) FROM t')).toMatchObject({ aggregates: false, groups: false });
+  expect(shape('SELECT (SELECT count(*) FROM u WHERE u.t_id = t.id) FROM t ORDER BY a LIMIT 5')).toMatchObject({
+    aggregates: false,
+    hasLimit: true,
+  });
 });

@@ -29,6 +29,13 @@ interface Scope {
   readonly parent: Scope | null;
 }
 
+interface Select {
+  orderBy: readonly OrderKey[];
+  readonly limited: boolean;
+  aggregates: boolean;
+  readonly groups: boolean;
+}
+
 const outermost: Scope = { sources: new Map(), derived: new Set(), parent: null };
 
 class Reading {
@@ -36,29 +43,29 @@ class Reading {
   readonly #predicates: PredicateShape[] = [];
   readonly #joins: JoinShape[] = [];
   readonly #assigned = new Set<string>();
-  /** Per level in order of depth-first reading: the outermost first. */
-  readonly #orders: { readonly keys: readonly OrderKey[]; readonly limited: boolean }[] = [];
-  #hasLimit = false;
+  /** In order of depth-first reading: the outermost first. */
+  readonly #selects: Select[] = [];
+  /** The SELECT being read. */
+  #current: Select | null = null;
   #hasOffset = false;
   #offsetParameter: number | null = null;
   #selectsStar = false;
-  #aggregates = false;
-  #groups = false;
 
   shape(kind: StatementShape['kind']): StatementShape {
-    const order = this.#orders.find(({ limited, keys }) => limited && keys.length > 0) ?? this.#orders.find(({ keys }) => keys.length > 0);
+    // The page, wherever it is taken; without one the outermost SELECT speaks for the statement.
+    const select = this.#selects.find(({ limited, orderBy }) => limited && orderBy.length > 0) ?? this.#selects[0];
     return {
       kind,
       tables: this.#tables,
       predicates: this.#predicates,
       joins: this.#joins,
-      orderBy: order?.keys ?? [],
-      hasLimit: this.#hasLimit,
+      orderBy: select?.orderBy ?? [],
+      hasLimit: this.#selects.some(({ limited }) => limited),
       hasOffset: this.#hasOffset,
       offsetParameter: this.#offsetParameter,
       selectsStar: this.#selectsStar,
-      aggregates: this.#aggregates,
-      groups: this.#groups,
+      aggregates: select?.aggregates ?? false,
+      groups: select?.groups ?? false,
       assignedColumns: [...this.#assigned],
     };
   }
@@ -116,21 +123,23 @@ class Reading {
 
   #select(statement: SelectStmt, parent: Scope): Scope {
     // The place is taken before anything nested is read, so that the outer level stays in front.
-    const place = this.#orders.push({ keys: [], limited: false }) - 1;
+    const limited = statement.limitCount !== undefined && !isNullConstant(statement.limitCount);
+    const select: Select = { orderBy: [], limited, aggregates: false, groups: (statement.groupClause ?? []).length > 0 };
+    this.#selects.push(select);
     const scope = this.#level(parent, statement.withClause);
     for (const side of [statement.larg, statement.rarg]) {
       if (side !== undefined) this.#select(side, scope);
     }
     for (const item of statement.fromClause ?? []) this.#from(item, scope);
+    const enclosing = this.#current;
+    this.#current = select;
     this.#targets(statement.targetList, scope);
     this.#condition(statement.whereClause, scope);
     this.#expression(statement.havingClause, scope);
     this.#expression(statement.valuesLists, scope);
-    if ((statement.groupClause ?? []).length > 0) this.#groups = true;
-    const keys = this.#orderKeys(statement, scope);
-    const limited = statement.limitCount !== undefined && !isNullConstant(statement.limitCount);
-    this.#orders[place] = { keys, limited };
-    if (limited) this.#hasLimit = true;
+    this.#expression(statement.sortClause, scope);
+    select.orderBy = this.#orderKeys(statement, scope);
+    this.#current = enclosing;
     this.#offset(statement.limitOffset);
     return scope;
   }
@@ -189,7 +198,8 @@ class Reading {
         this.#subquery(node.SubLink as SubLink, scope);
         return;
       }
-      if ('FuncCall' in node && isAggregate(node as Extract<Node, { FuncCall: unknown }>)) this.#aggregates = true;
+      if ('FuncCall' in node && isAggregate(node as Extract<Node, { FuncCall: unknown }>) && this.#current !== null)
+        this.#current.aggregates = true;
       for (const value of Object.values(node)) this.#expression(value, scope);
     }
   }

@@ -16,6 +16,7 @@ export interface StatementShape {
   readonly predicates: readonly PredicateShape[];
   /** `a.x = b.y` conditions. */
   readonly joins: readonly JoinShape[];
+  /** Of the level that sorts and limits, a subquery or not; without one of the outermost SELECT. So are `aggregates` and `groups`. */
   readonly orderBy: readonly OrderKey[];
   readonly hasLimit: boolean;
   readonly hasOffset: boolean;

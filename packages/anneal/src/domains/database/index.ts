@@ -9,6 +9,14 @@ import { serverStatements } from './probes/server-statements.ts';
 import { settings } from './probes/settings.ts';
 import { tables } from './probes/tables.ts';
 import { waits } from './probes/waits.ts';
+import { deepOffset } from './rules/deep-offset.ts';
+import { missingExpressionIndex } from './rules/missing-expression-index.ts';
+import { missingForeignKeyIndex } from './rules/missing-foreign-key-index.ts';
+import { missingIndex } from './rules/missing-index.ts';
+import { missingSortIndex } from './rules/missing-sort-index.ts';
+import { unindexedJsonContainment } from './rules/unindexed-json-containment.ts';
+import { unindexedTextSearch } from './rules/unindexed-text-search.ts';
+import { wideRows } from './rules/wide-rows.ts';
 import { databaseRemedies } from './remedies/index.ts';
 
 export const database: Domain = {
@@ -17,6 +25,15 @@ export const database: Domain = {
   requires: ['postgres.statements', 'postgres.tables'],
   probes: [serverStatements, tables, indexes, columns, foreignKeys, settings, waits, processes],
   derivations: [statements, plans],
-  rules: [],
+  rules: [
+    missingForeignKeyIndex,
+    missingIndex,
+    missingSortIndex,
+    missingExpressionIndex,
+    unindexedJsonContainment,
+    unindexedTextSearch,
+    deepOffset,
+    wideRows,
+  ],
   remedies: databaseRemedies,
 };

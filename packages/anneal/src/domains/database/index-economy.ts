@@ -1,0 +1,74 @@
+import type { ColumnObservation, IndexObservation, StatementObservation, TableObservation } from '../../measurement/observations.ts';
+import { parseIndexKey, roughSpelling } from './index-ddl.ts';
+import type { IndexDefinition } from '../../ports/planner.ts';
+
+/** What one more index costs the writes of its table in the window, and how that was reckoned. */
+export interface WriteBill {
+  readonly extraMs: number;
+  /** Rows whose entries the index would have to keep up. */
+  readonly rows: number;
+  /** Of those, updates that touch no index today and would have to touch all of them. */
+  readonly lostHeapOnlyRows: number;
+  /** Entries one row makes in the index: more than one for GIN. */
+  readonly entriesPerRow: number;
+}
+
+/**
+ * Writing a row costs the heap and each index about the same (the table's own measured time per row,
+ * divided by one plus its indexes), so one more index adds one such part per row inserted or moved. It
+ * is an upper bound: the time also holds what a statement costs before it writes anything. An update
+ * is heap-only (HOT) as long as no indexed column changes; an index on a column that updates assign ends
+ * that, and then every index of the table is written, not just the new one (manual, 65.7).
+ */
+export function writeBill(
+  definition: IndexDefinition,
+  statements: readonly StatementObservation[],
+  table: TableObservation,
+  indexes: readonly IndexObservation[],
+  columns: readonly ColumnObservation[],
+): WriteBill {
+  const existing = indexes.filter((index) => index.definition.schema === table.schema && index.definition.table === table.name).length;
+  const entriesPerRow = definition.method === 'gin' ? ginEntriesPerRow(definition, columns) : 1;
+  const heapOnlyShare = table.updates > 0 ? table.hotUpdates / table.updates : 0;
+  const words = new Set(
+    [...definition.keys, definition.predicate ?? ''].flatMap((key) => roughSpelling(key).match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []),
+  );
+  let [extraMs, rows, lostHeapOnlyRows] = [0, 0, 0];
+  for (const statement of statements) {
+    if (!writes(statement, table) || statement.rows === 0) continue;
+    const partMs = statement.totalMs / statement.rows / (1 + existing);
+    const assignsKey = (statement.shape?.assignedColumns ?? []).some((column) => words.has(column));
+    const heapOnly = statement.kind === 'update' ? statement.rows * heapOnlyShare : 0;
+    const moved = statement.rows - heapOnly;
+    const lost = assignsKey ? heapOnly : 0;
+    extraMs += partMs * entriesPerRow * moved + partMs * (existing + entriesPerRow) * lost;
+    rows += moved + lost;
+    lostHeapOnlyRows += lost;
+  }
+  return { extraMs, rows, lostHeapOnlyRows, entriesPerRow };
+}
+
+/** A write names its target first. Deleted rows leave their entries to VACUUM, which every index keeps busy too. */
+function writes({ kind, shape }: StatementObservation, table: TableObservation): boolean {
+  const target = shape?.tables[0];
+  return (
+    (kind === 'insert' || kind === 'update' || kind === 'delete') &&
+    target?.name === table.name &&
+    (target.schema === null || target.schema === table.schema)
+  );
+}
+
+/**
+ * A trigram index holds about one entry per character (pg_trgm: a word of n letters has n + 1 trigrams);
+ * a jsonb one about one per path, taken as 16 bytes of document each, a short key and a short value.
+ */
+function ginEntriesPerRow({ keys, schema, table }: IndexDefinition, columns: readonly ColumnObservation[]): number {
+  return keys.reduce((entries, key) => {
+    const { expression, operatorClass } = parseIndexKey(key);
+    const column = columns.find(
+      (column) => column.schema === schema && column.table === table && roughSpelling(expression).includes(column.name),
+    );
+    const widthBytes = column?.averageWidthBytes ?? 32;
+    return entries + Math.max(1, operatorClass === 'gin_trgm_ops' ? widthBytes : widthBytes / 16);
+  }, 0);
+}

@@ -1,0 +1,44 @@
+import type { OrderKey } from '../../../ports/sql-parser.ts';
+import { defineAccessRule } from './access-rule.ts';
+
+export const deepOffset = defineAccessRule({
+  id: 'deep-offset',
+  title: 'Pages by OFFSET',
+  description:
+    'A page is reached by reading everything before it and throwing that away, so page n costs n times the first one. ' +
+    'Rows inserted or deleted meanwhile shift the pages, so readers see rows twice or never. ' +
+    'Continuing behind the last row seen (keyset pagination) costs the same for every page. It is not a defect where only the first few pages are ever asked for.',
+  complaint: ({ table, page }) =>
+    `OFFSET reads and throws away ${Math.round(page?.skippedRows ?? 0).toLocaleString('en')} rows of ${table.name} before the page begins`,
+  proposal: ({ statement }) => {
+    const order = statement.shape?.orderBy ?? [];
+    return {
+      title: 'Continue behind the last row seen',
+      text:
+        'Let the caller send back the sort values of the last row it saw, and begin behind them. The order must be total: end it with a unique column such as the primary key. ' +
+        'An index in the same order makes every page cost the same. The address of a page changes (no page numbers), so this is a change of contract.',
+      code: order.length === 0 ? null : keysetCondition(order),
+    };
+  },
+});
+
+/** `(a, b) < ($1, $2)` where all keys run one way (manual, 9.25.5); mixed directions need it spelled out. */
+function keysetCondition(order: readonly OrderKey[]): string {
+  const after = (key: OrderKey, at: number) => `${key.expression} ${key.direction === 'desc' ? '<' : '>'} $${at + 1}`;
+  const orderBy = `ORDER BY ${order.map(({ expression, direction }) => (direction === 'desc' ? `${expression} DESC` : expression)).join(', ')}`;
+  if (order.length === 1) return told(after(order[0]!, 0), orderBy);
+  const oneWay = order.every(({ direction }) => direction === order[0]!.direction);
+  const condition = oneWay
+    ? `(${order.map(({ expression }) => expression).join(', ')}) ${order[0]!.direction === 'desc' ? '<' : '>'} (${order.map((_, at) => `$${at + 1}`).join(', ')})`
+    : order
+        .map(
+          (key, at) =>
+            `(${[...order.slice(0, at).map((equal, place) => `${equal.expression} = $${place + 1}`), after(key, at)].join(' AND ')})`,
+        )
+        .join('\n    OR ');
+  return told(condition, orderBy);
+}
+
+function told(condition: string, orderBy: string): string {
+  return `-- instead of OFFSET, with the last row's values as parameters:\nWHERE ${condition}\n${orderBy}\nLIMIT ...`;
+}
