@@ -29,6 +29,7 @@ export interface SeedCounts {
   readonly bookmarks: number;
   readonly prompts: number;
   readonly rooms: number;
+  readonly shapesPerBoard: number;
   readonly memberships: number;
   readonly messages: number;
   readonly events: number;
@@ -45,8 +46,9 @@ export function seedCounts(size: number): SeedCounts {
     notifications: scaled(500_000),
     attachments: scaled(180_000),
     bookmarks: scaled(20_000),
-    prompts: Math.max(720, scaled(1200)),
+    prompts: Math.max(120, scaled(1200)),
     rooms: Math.max(100, scaled(3500)),
+    shapesPerBoard: Math.min(4500, scaled(4500)),
     memberships: scaled(140_000),
     messages: scaled(400_000),
     events: Math.min(keptEvents, scaled(keptEvents)),
@@ -215,7 +217,7 @@ async function seedPrompts(client: Client, { users, prompts }: SeedCounts): Prom
   );
 }
 
-async function seedChat(client: Client, { users, rooms, memberships, messages }: SeedCounts): Promise<void> {
+async function seedChat(client: Client, { users, rooms, shapesPerBoard, memberships, messages }: SeedCounts): Promise<void> {
   await client.query(
     `INSERT INTO rooms (id, name, purpose, owner_id, created_at)
      SELECT i, 'Room ' || i, a.text, 1 + pg_temp.pick(i, 111, $2), timestamptz '2024-06-01 00:00:00+00' + i * interval '2 hours'
@@ -245,10 +247,10 @@ async function seedChat(client: Client, { users, rooms, memberships, messages }:
               'id', n, 'kind', (ARRAY['note', 'arrow', 'box'])[1 + pg_temp.pick(r * 10000 + n, 141, 3)],
               'x', pg_temp.pick(r * 10000 + n, 142, 4000), 'y', pg_temp.pick(r * 10000 + n, 143, 4000), 'text', p.text) ORDER BY n)),
             timestamptz '2025-06-01 00:00:00+00'
-       FROM generate_series(1, $1::int) r CROSS JOIN generate_series(1, 4500) n
+       FROM generate_series(1, $1::int) r CROSS JOIN generate_series(1, $2::int) n
        JOIN phrases p ON p.id = n % 2000
       GROUP BY r`,
-    [boardCount],
+    [boardCount, shapesPerBoard],
   );
 }
 
