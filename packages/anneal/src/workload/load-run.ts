@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { activeIntervalsMs, arrivalTimesMs, isOpen, mostVus, type ClosedExecutor, type OpenExecutor } from './arrival-schedule.ts';
 import { judgeAnswer } from './answer-checks.ts';
 import { paceArrivals, type SchedulePrecision } from './arrival-pacer.ts';
@@ -120,8 +120,7 @@ async function runUser(run: Run, executor: ClosedExecutor, user: number): Promis
       recorder.plannedIterations += 1;
       readyAt = await runIteration(run, { ...iteration, session }, dueAt);
       round += 1;
-      // What fails without any waiting, such as a header that cannot be sent, must not keep the event loop from its turns.
-      if (performance.now() - dueAt < 0.1) await nextTurn();
+      await connectionFree();
     }
   }
 }
@@ -134,6 +133,7 @@ async function runIteration(run: Run, iteration: IterationPlan, dueAt: number): 
   let stepDueAt = dueAt;
   let onSchedule = isOpen(run.plan.executor);
   for (const step of iteration.scenario.steps) {
+    if (step !== iteration.scenario.steps[0]) await connectionFree();
     if (stepDueAt > performance.now()) await sleepUntil(stepDueAt, stop);
     if (stop.aborted) break;
     const request = {
@@ -153,6 +153,17 @@ async function runIteration(run: Run, iteration: IterationPlan, dueAt: number): 
     if (step.captures.length > 0) values = { ...values, ...judgement.captured };
   }
   return stepDueAt;
+}
+
+/**
+ * undici uses a connection again from the next turn of the event loop on. A user that sends at once
+ * would open a second connection, which no client of its kind has; and what fails without any waiting
+ * would keep the event loop from its turns.
+ */
+async function connectionFree(): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** Returns early when `stop` aborts. */
