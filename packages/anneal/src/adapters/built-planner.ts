@@ -9,9 +9,15 @@ import { explainStatement, indexNamesIn } from './explain-statement.ts';
  * connection and closes it; the copy belongs to the caller.
  */
 export function createBuiltPlanner(scratch: Sql): Planner {
+  // One transaction at a time on the one connection.
+  let last: Promise<unknown> = Promise.resolve();
   return {
     engine: 'built',
-    whatIf: (statements, indexes) => whatIf(scratch, statements, indexes),
+    whatIf(statements, indexes) {
+      const answer = last.then(() => whatIf(scratch, statements, indexes));
+      last = answer.catch(() => undefined);
+      return answer;
+    },
     [Symbol.asyncDispose]: () => scratch.close(),
   };
 }

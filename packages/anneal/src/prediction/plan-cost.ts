@@ -24,7 +24,7 @@ export interface PlanCostForecast {
   readonly unchangedMs: number;
   /** What keeping the index up to date adds to the writes of the window. */
   readonly surchargeMs: number;
-  /** Null when no engine could be asked and the costs are arithmetic on the measured plans. */
+  /** Null when no engine could be asked and the costs are arithmetic on the measured plans (`domains/database/access-cost.ts`). */
   readonly engine: 'hypopg' | 'built' | null;
 }
 
@@ -91,7 +91,6 @@ function assumptionsOf({ changed, surchargeMs }: PlanCostForecast, engine: PlanC
 export interface PlannedTable {
   readonly schema: string;
   readonly name: string;
-  readonly rows: number;
   readonly sizeBytes: number;
 }
 
@@ -111,52 +110,4 @@ export function looksUpBeyondPages(after: StatementPlan, table: PlannedTable): b
     return (isLoop && isLookUp(inner) && outer['Plan Rows'] > table.sizeBytes / pageBytes) || (node.Plans ?? []).some(search);
   };
   return search(after.root);
-}
-
-/**
- * The plan's cost if the table's dearest scan became an index scan, by arithmetic alone (manual, 19.7.2
- * "Planner Cost Constants" and 64.6 "Index Cost Estimation Functions"): a descent per look-up, one random page
- * per heap page touched (Mackert and Lohman's formula, as the planner uses it), and the rows' CPU.
- */
-export function costWithIndex(
-  plan: StatementPlan,
-  table: PlannedTable,
-  settings: Readonly<Record<string, string>>,
-  options: { readonly servesOrder: boolean },
-): number {
-  const found = dearestScan(plan.root, null, table);
-  if (found === null) return plan.totalCost;
-  const { scan, join } = found;
-  const limit = options.servesOrder ? plan.root['Plan Rows'] : Infinity;
-  // A scan without a filter feeds a join: then the index is looked up once per row of the other side.
-  const outer = scan.Filter === undefined ? join?.Plans?.find((child) => !contains(child, scan)) : undefined;
-  const lookUps = outer === undefined ? 1 : outer['Plan Rows'];
-  const rows = outer === undefined ? Math.min(scan['Plan Rows'], limit) : Math.max(join!['Plan Rows'], 1);
-  const constant = (name: string, otherwise: number) => Number(settings[name] ?? otherwise);
-  const pages = Math.max(table.sizeBytes / pageBytes, 1);
-  const pagesTouched = Math.min((2 * pages * rows) / (2 * pages + rows), pages);
-  const randomPage = constant('random_page_cost', 4);
-  const descent = Math.log2(Math.max(table.rows, 2)) * constant('cpu_operator_cost', 0.0025) + randomPage;
-  const perRow = constant('cpu_tuple_cost', 0.01) + constant('cpu_index_tuple_cost', 0.005);
-  const indexCost = lookUps * descent + pagesTouched * randomPage + rows * perRow;
-  // Where the index delivers the order, everything between the scan and the LIMIT shrinks with it.
-  const rest = options.servesOrder ? 0 : plan.totalCost - scan['Total Cost'];
-  return Math.min(indexCost + Math.max(rest, 0), plan.totalCost);
-}
-
-interface FoundScan {
-  readonly scan: PlanNode;
-  readonly join: PlanNode | null;
-}
-
-function dearestScan(node: PlanNode, join: PlanNode | null, table: PlannedTable): FoundScan | null {
-  const isHere = node['Relation Name'] === table.name && (node.Schema === undefined || node.Schema === table.schema);
-  const below = /Join$|^Nested Loop$/u.test(node['Node Type']) ? node : join;
-  const found = (node.Plans ?? []).map((child) => dearestScan(child, below, table)).filter((scan) => scan !== null);
-  if (isHere) found.push({ scan: node, join });
-  return found.sort((a, b) => b.scan['Total Cost'] - a.scan['Total Cost'])[0] ?? null;
-}
-
-function contains(tree: PlanNode, node: PlanNode): boolean {
-  return tree === node || (tree.Plans ?? []).some((child) => contains(child, node));
 }

@@ -20,6 +20,8 @@ export interface Remedy<Plan extends Json = Json> {
   readonly contract: 'transparent' | 'changes-contract';
   /** Null: this finding has no such remedy, e.g. an equal index exists already. Reads only. */
   plan(finding: Finding, context: PlanningContext): Promise<Plan | null>;
+  /** Why `plan` gave null, as a sentence for the report; null when there is a plan. Reads only. */
+  explainRefusal?(finding: Finding, context: PlanningContext): Promise<string | null>;
   predict(plan: Plan, finding: Finding, context: PlanningContext): Promise<Prediction>;
   inspect(plan: Plan, context: ActContext): Promise<Presence>;
   /** Idempotent: applying what is present changes nothing. */

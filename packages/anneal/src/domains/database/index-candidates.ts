@@ -44,7 +44,7 @@ export function indexCandidates(
 ): readonly IndexCandidate[] {
   return tablesByScanCost(shape, plan, facts).flatMap((table) => {
     const conditions = conditionsOn(table, shape, facts, hints);
-    const rows = facts.tables.find((fact) => fact.schema === table.schema && fact.name === table.name)?.liveRows ?? null;
+    const rows = rowsOf(table, facts);
     const certain = conditions.filter((condition) => !condition.alternative);
     const direct = certain.filter((condition) => !condition.joined);
     const candidates = [
@@ -85,6 +85,12 @@ interface Condition {
 
 /* Which table, which column */
 
+/** Null for a table nobody has counted: a partitioned one, or one never analysed. */
+function rowsOf(table: Table, facts: SchemaFacts): number | null {
+  const rows = facts.tables.find((fact) => fact.schema === table.schema && fact.name === table.name)?.liveRows ?? 0;
+  return rows > 0 ? rows : null;
+}
+
 function tablesByScanCost(shape: StatementShape, plan: StatementPlan | null, facts: SchemaFacts): readonly Table[] {
   const tables = new Map<string, Table>();
   for (const reference of shape.tables) {
@@ -98,7 +104,7 @@ function tablesByScanCost(shape: StatementShape, plan: StatementPlan | null, fac
 }
 
 /** The nodes of a plan that read the table. */
-export function scansOf(node: PlanNode, table: { readonly schema: string; readonly name: string }): readonly PlanNode[] {
+function scansOf(node: PlanNode, table: { readonly schema: string; readonly name: string }): readonly PlanNode[] {
   const here = node['Relation Name'] === table.name && (node.Schema === undefined || node.Schema === table.schema) ? [node] : [];
   return [...here, ...(node.Plans ?? []).flatMap((child) => scansOf(child, table))];
 }
@@ -132,7 +138,7 @@ export function columnOf(table: Table, column: string, facts: SchemaFacts): Colu
 /* What each condition can do for an index */
 
 function conditionsOn(table: Table, shape: StatementShape, facts: SchemaFacts, hints: CandidateHints): readonly Condition[] {
-  const rows = facts.tables.find((fact) => fact.schema === table.schema && fact.name === table.name)?.liveRows ?? null;
+  const rows = rowsOf(table, facts);
   const predicates = shape.predicates
     .filter((predicate) => predicate.column !== null && isOn(table, predicate.qualifier, predicate.column, shape, facts))
     .flatMap((predicate) => conditionOf(predicate, columnOf(table, predicate.column!, facts), rows, hints));

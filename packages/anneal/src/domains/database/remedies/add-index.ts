@@ -1,6 +1,5 @@
-import type { Finding } from '../../../finding/finding.ts';
 import { indexSql, qualifiedName } from '../../../ports/index-sql.ts';
-import { defineRemedy, type Description, type PlanningContext, type Remedy } from '../../../remedy/remedy.ts';
+import { defineRemedy, type Description, type Remedy } from '../../../remedy/remedy.ts';
 import { indexName } from '../index-ddl.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
 import { chooseIndex } from './choose-index.ts';
@@ -42,13 +41,18 @@ export function createAddIndex(settings: BuildSettings): Remedy {
       const choice = await chooseIndex(finding, context);
       if ('refused' in choice || finding.subject.kind !== 'statement') return null;
       const { definition, extension } = choice.chosen;
+      const { readers } = touchedStatements(definition, context.measurement);
       return {
         index: { ...definition },
         name: indexName(definition),
-        statementIds: [finding.subject.statementId],
+        statementIds: [...new Set([finding.subject.statementId, ...readers.map(({ id }) => id)])].sort(),
         extension,
         extensionWasPresent: choice.extensionWasPresent,
       };
+    },
+    async explainRefusal(finding, context) {
+      const choice = await chooseIndex(finding, context);
+      return 'refused' in choice ? choice.refused : null;
     },
     predict: (plan, _finding, context) => forecastIndex(plan, context),
     inspect: (plan, context) => inspectIndex(plan, connectionOf(context)),
@@ -59,7 +63,7 @@ export function createAddIndex(settings: BuildSettings): Remedy {
       return { diskBytes: index?.sizeBytes ?? 0, buildMs: builtInMs(index?.comment ?? null) ?? 0, memoryBytes: 0, connections: 0 };
     },
     touches(plan, measurement) {
-      const { readers, writers } = touchedStatements(plan, measurement);
+      const { readers, writers } = touchedStatements(plan.index, measurement);
       const touched = [...new Set([...readers, ...writers])];
       return {
         statementIds: [...new Set([...plan.statementIds, ...touched.map(({ id }) => id)])],
@@ -69,12 +73,6 @@ export function createAddIndex(settings: BuildSettings): Remedy {
     },
     describe,
   });
-}
-
-/** Why a finding got no index, for the report; null when there is one to apply. */
-export async function explainNoIndex(finding: Finding, context: PlanningContext): Promise<string | null> {
-  const choice = await chooseIndex(finding, context);
-  return 'refused' in choice ? choice.refused : null;
 }
 
 function describe(plan: AddIndexPlan): Description {

@@ -1,29 +1,26 @@
 import type { StatementObservation } from '../../../measurement/observations.ts';
-import {
-  costWithIndex,
-  looksUpBeyondPages,
-  type PlannedTable,
-  predictFromPlanCosts,
-  type StatementForecast,
-} from '../../../prediction/plan-cost.ts';
+import { looksUpBeyondPages, type PlannedTable, predictFromPlanCosts, type StatementForecast } from '../../../prediction/plan-cost.ts';
 import type { Prediction } from '../../../prediction/prediction.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
+import { accessCapabilities, accessOutcomes, type AccessCause, type AccessObservations } from '../access-causes.ts';
+import { parseIndexKey, roughSpelling } from '../index-ddl.ts';
+import { writeBill } from '../index-economy.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
 import { samplesOf } from './choose-index.ts';
 import { touchedStatements } from './touched-statements.ts';
-import { writeSurchargeMs } from './write-surcharge.ts';
 
 /** EXPLAINs are bounded: the dearest statements decide the sum. */
 const mostStatements = 20;
 
 /** What the index is worth to the statements it touches, writes included: asked of the planner engine, else reckoned from the measured plans. */
 export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext): Promise<Prediction> {
-  const { readers, writers } = touchedStatements(plan, context.measurement);
+  const { readers, writers } = touchedStatements(plan.index, context.measurement);
   const asked = [...readers].sort((a, b) => b.totalMs - a.totalMs).slice(0, mostStatements);
   const table = tableOf(plan, context);
   const planned = await askPlanner(plan, asked, table, context);
+  const causes = accessCauses(context);
   const changed = asked.flatMap((statement) => {
-    const answer = planned.get(statement.id) ?? reckon(plan, statement, table, context);
+    const answer = planned.get(statement.id) ?? reckon(plan, statement, causes);
     return answer === 'unchanged' ? [] : [answer];
   });
   const touchedMs = [...new Set([...readers, ...writers])].reduce((sum, { totalMs }) => sum + totalMs, 0);
@@ -31,14 +28,14 @@ export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext
     key: plan.name,
     changed,
     unchangedMs: touchedMs - changed.reduce((sum, { measuredMs }) => sum + measuredMs, 0),
-    surchargeMs: writeSurchargeMs(plan, writers, context.measurement),
+    surchargeMs: surchargeMs(plan, context),
     engine: planned.size === 0 ? null : (context.planner?.engine ?? null),
   });
 }
 
 function tableOf({ index }: AddIndexPlan, { measurement }: PlanningContext): PlannedTable {
   const seen = measurement.observations['postgres.tables']?.find(({ schema, name }) => schema === index.schema && name === index.table);
-  return { schema: index.schema, name: index.table, rows: seen?.liveRows ?? 0, sizeBytes: seen?.sizeBytes ?? 0 };
+  return { schema: index.schema, name: index.table, sizeBytes: seen?.sizeBytes ?? 0 };
 }
 
 type Answer = StatementForecast | 'unchanged';
@@ -82,20 +79,40 @@ async function askPlanner(
   return answers;
 }
 
-/** Only for the statements the index was made for: for others nothing says that the planner would take it. */
-function reckon(plan: AddIndexPlan, statement: StatementObservation, table: PlannedTable, { measurement }: PlanningContext): Answer {
-  const measured = measurement.observations['postgres.plans']?.[statement.id];
-  if (measured === undefined || !plan.statementIds.includes(statement.id)) return 'unchanged';
-  const sortColumns = statement.shape?.orderBy.map(({ expression }) => expression) ?? [];
-  const servesOrder =
-    statement.shape?.hasLimit === true &&
-    sortColumns.length > 0 &&
-    sortColumns.every((expression) => plan.index.keys.some((key) => key === expression || key === `${expression} DESC`));
-  return {
-    measuredMs: statement.totalMs,
-    costBefore: measured.totalCost,
-    costAfter: costWithIndex(measured, table, measurement.observations['postgres.settings'] ?? {}, { servesOrder }),
-    generic: measured.generic,
-    manyLookUps: false,
-  };
+/**
+ * From the rules' own arithmetic on the measured plans: what the statement's dear part costs now and would cost
+ * through an index that begins like this one. For other statements nothing says that the planner would take it.
+ */
+function reckon(plan: AddIndexPlan, statement: StatementObservation, causes: readonly AccessCause[]): Answer {
+  const leading = (keys: readonly string[]) => (keys[0] === undefined ? '' : roughSpelling(parseIndexKey(keys[0]).expression));
+  const cause = causes.find(
+    ({ statement: { id }, candidate }) =>
+      id === statement.id &&
+      candidate?.definition.table === plan.index.table &&
+      candidate.definition.schema === plan.index.schema &&
+      leading(candidate.definition.keys) === leading(plan.index.keys),
+  );
+  if (cause === undefined) return 'unchanged';
+  const { totalCost, generic } = cause.plan;
+  const costAfter = totalCost * (1 - cause.costShare * (1 - cause.betterCost / cause.cost));
+  return { measuredMs: statement.totalMs, costBefore: totalCost, costAfter, generic, manyLookUps: false };
+}
+
+function accessCauses({ measurement }: PlanningContext): readonly AccessCause[] {
+  const { observations } = measurement;
+  const isComplete = accessCapabilities.every((capability) => observations[capability] !== undefined);
+  return isComplete ? accessOutcomes(observations as AccessObservations).filter((outcome) => 'cost' in outcome) : [];
+}
+
+/** What keeping the index up costs the writes of the window. */
+function surchargeMs({ index }: AddIndexPlan, { measurement }: PlanningContext): number {
+  const { observations } = measurement;
+  const table = observations['postgres.tables']?.find(({ schema, name }) => schema === index.schema && name === index.table);
+  if (table === undefined) return 0;
+  const [statements, indexes, columns] = [
+    observations['postgres.statements'],
+    observations['postgres.indexes'],
+    observations['postgres.columns'],
+  ];
+  return writeBill(index, statements ?? [], table, indexes ?? [], columns ?? []).extraMs;
 }

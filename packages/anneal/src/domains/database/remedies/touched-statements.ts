@@ -1,6 +1,6 @@
 import type { Measurement } from '../../../measurement/measurement.ts';
 import type { StatementObservation } from '../../../measurement/observations.ts';
-import type { AddIndexPlan } from './add-index-plan.ts';
+import type { IndexDefinition } from '../../../ports/planner.ts';
 
 export interface TouchedStatements {
   /** Statements whose plan the index can change. */
@@ -13,30 +13,30 @@ export interface TouchedStatements {
  * What an index can touch: statements that filter, join or sort by one of its columns, or aggregate the
  * table (any index may serve a count), or do not parse; and whatever inserts, updates or deletes rows.
  */
-export function touchedStatements(plan: AddIndexPlan, measurement: Measurement): TouchedStatements {
-  const statements = (measurement.observations['postgres.statements'] ?? []).filter((statement) => namesTable(statement, plan));
+export function touchedStatements(index: IndexDefinition, measurement: Measurement): TouchedStatements {
+  const statements = (measurement.observations['postgres.statements'] ?? []).filter((statement) => namesTable(statement, index));
   return {
-    readers: statements.filter((statement) => plan.statementIds.includes(statement.id) || readsThrough(statement, plan)),
+    readers: statements.filter((statement) => readsThrough(statement, index)),
     writers: statements.filter(({ kind }) => kind === 'insert' || kind === 'update' || kind === 'delete'),
   };
 }
 
-function namesTable(statement: StatementObservation, { index }: AddIndexPlan): boolean {
+function namesTable(statement: StatementObservation, index: IndexDefinition): boolean {
   return statement.tables.some((name) => name === index.table || name === `${index.schema}.${index.table}`);
 }
 
-function readsThrough({ shape }: StatementObservation, plan: AddIndexPlan): boolean {
+function readsThrough({ shape }: StatementObservation, index: IndexDefinition): boolean {
   if (shape === null || shape.aggregates) return true;
   const expressions = [
     ...shape.predicates.flatMap(({ column, expression }) => [column ?? '', expression]),
     ...shape.joins.flatMap(({ left, right }) => [left.column, right.column]),
     ...shape.orderBy.map(({ expression }) => expression),
   ];
-  return expressions.some((expression) => expression !== '' && holds(plan, expression));
+  return expressions.some((expression) => expression !== '' && holds(index, expression));
 }
 
 /** Whether a key or the predicate of the index mentions the name, as a whole word. */
-function holds({ index }: AddIndexPlan, expression: string): boolean {
+function holds(index: IndexDefinition, expression: string): boolean {
   const words = new Set([...index.keys, index.predicate ?? ''].flatMap((text) => text.split(/[^\p{L}\p{N}_$]+/u)));
   return expression.split(/[^\p{L}\p{N}_$]+/u).some((word) => word !== '' && words.has(word));
 }
