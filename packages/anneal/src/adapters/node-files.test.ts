@@ -20,7 +20,7 @@ test('a write that cannot finish leaves the old content and nothing beside it', 
   await using place = await folder();
   const path = join(place.path, 'occupied');
   await files.makeFolder(path);
-  await expect(files.write(path, 'new')).rejects.toThrow();
+  await expect(files.write(path, 'new')).rejects.toThrow('EISDIR');
   expect(await readdir(place.path)).toEqual(['occupied']);
 });
 

@@ -8,7 +8,7 @@ import { createProcesses } from './node-processes.ts';
 
 const processes = createProcesses();
 const spec = (command: string, cwd = tmpdir()) => ({ command, cwd, env: { GREETING: 'hello' } });
-const onLinux = test.skipIf(process.platform !== 'linux');
+const isLinux = process.platform === 'linux';
 
 function livingInGroup(group: number): string {
   const rows = execFileSync('ps', ['-e', '-o', 'pgid=,stat=,args='], { encoding: 'utf8' }).split('\n');
@@ -78,7 +78,7 @@ test('a process is ended by its identity, and a later one with the same pid is n
   await processes.end({ pid, startTicks });
 });
 
-onLinux('CPU counts what the process and its children burnt, finer than the 10 ms of a clock tick', async () => {
+test.runIf(isLinux)('CPU counts what the process and its children burnt, finer than the 10 ms of a clock tick', async () => {
   const burn = `const { cpuUsage } = process; while (cpuUsage().user + cpuUsage().system < 150_000); console.log('burnt'); setInterval(() => {}, 1000)`;
   await using running = await processes.start(spec(`"${process.execPath}" -e "${burn}"; true`));
   await expect.poll(() => running.recentOutput()).toContain('burnt');
@@ -88,7 +88,7 @@ onLinux('CPU counts what the process and its children burnt, finer than the 10 m
   expect(usage!.residentBytes).toBeGreaterThan(10_000_000);
 });
 
-onLinux('CPU of threads that ended is not forgotten', async () => {
+test.runIf(isLinux)('CPU of threads that ended is not forgotten', async () => {
   const worker = `const end = process.cpuUsage().user + 200_000; while (process.cpuUsage().user < end);`;
   const main = `new (require('node:worker_threads').Worker)(${JSON.stringify(worker)}, { eval: true }).on('exit', () => console.log('ended')); setInterval(() => {}, 1000)`;
   await using running = await processes.start({ command: `"${process.execPath}" -e "$MAIN"`, cwd: tmpdir(), env: { MAIN: main } });

@@ -45,7 +45,6 @@ export async function openLedger<Event>(
     unsureEnd = false;
   };
   const appendNext = async (run: string, event: Event) => {
-    if (closed) throw new Error('the ledger is closed');
     await settleEnd();
     const entry = sealNext(entries.at(-1), { at: clock.now().toISOString(), run, event });
     unsureEnd = true;
@@ -62,7 +61,8 @@ export async function openLedger<Event>(
   };
   return {
     path,
-    append(run, event) {
+    async append(run, event) {
+      if (closed) throw new Error('the ledger is closed');
       const appended = last.then(() => appendNext(run, event));
       last = appended.catch(() => {});
       return appended;

@@ -2,6 +2,7 @@ import { AnnealError } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Arm } from '../measurement/measurement.ts';
 import type { Outside } from '../ports/outside.ts';
+import type { ProcessIdentity } from '../ports/processes.ts';
 import type { Progress } from '../ports/progress.ts';
 import type { Sql } from '../ports/sql.ts';
 import { withDatabaseName } from '../target/database-url.ts';
@@ -57,27 +58,14 @@ export interface ArmsRequest {
  * while the disk is still busy copying for another.
  */
 export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent }: ArmsRequest): Promise<Arms> {
-  const { outside, run, signal, progress } = context;
   const undo = undoList();
   return undo.unlessCompleted(async () => {
     const copies = baseDatabase === null ? [] : await openCopies(context, undo, baseDatabase, roles);
     const all: TrialArm[] = [];
     for (const [index, arm] of roles.entries()) {
       const copy = copies[index] ?? null;
-      progress.update(null, `starting the ${arm} arm`);
-      const target = await underIntent(context, { kind: 'start-process', role: arm }, () =>
-        launchTarget(outside, context.target, {
-          withAgent,
-          signal,
-          ...(copy === null ? {} : { databaseUrl: copy.url }),
-          announce: async (identity) => {
-            await context.ledger.append(run, { type: 'process-started', role: arm, identity });
-          },
-        }),
-      );
-      undo.add(`the process of the ${arm} arm`, () =>
-        undoUnderIntent(context, { kind: 'stop-process', role: arm, identity: target.process.identity }, () => target.stop()),
-      );
+      context.progress.update(null, `starting the ${arm} arm`);
+      const target = await startArm(context, undo, { arm, databaseUrl: copy?.url, withAgent });
       const sql = copy === null ? null : await connectForRun(context, undo, copy.url);
       all.push({ arm, target, databaseName: copy?.name ?? null, databaseUrl: copy?.url ?? null, sql });
     }
@@ -92,6 +80,26 @@ export async function openArms(context: TrialContext, { baseDatabase, roles, wit
       [Symbol.asyncDispose]: undo.runAll,
     };
   });
+}
+
+async function startArm(
+  context: TrialContext,
+  undo: UndoList,
+  { arm, databaseUrl, withAgent }: { readonly arm: Arm; readonly databaseUrl: string | undefined; readonly withAgent: boolean },
+): Promise<RunningTarget> {
+  const { outside, ledger, run, signal } = context;
+  let target: RunningTarget | null = null;
+  const announce = async (identity: ProcessIdentity) => {
+    // From its announcement on, also when it never comes to answer, the ledger owes it an end.
+    undo.add(`the process of the ${arm} arm`, () =>
+      undoUnderIntent(context, { kind: 'stop-process', role: arm, identity }, () => target?.stop() ?? outside.processes.end(identity)),
+    );
+    await ledger.append(run, { type: 'process-started', role: arm, identity });
+  };
+  target = await underIntent(context, { kind: 'start-process', role: arm }, () =>
+    launchTarget(outside, context.target, { withAgent, signal, announce, ...(databaseUrl === undefined ? {} : { databaseUrl }) }),
+  );
+  return target;
 }
 
 export interface Scratch extends AsyncDisposable {

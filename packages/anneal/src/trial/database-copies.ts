@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { AnnealError } from '../errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Files } from '../ports/files.ts';
+import { quoteIdentifier } from '../ports/index-sql.ts';
 import type { Sql } from '../ports/sql.ts';
 import { databaseHost, databaseName } from '../target/database-url.ts';
 import type { TargetDatabase } from '../target/target.ts';
@@ -216,8 +217,6 @@ const inMegabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
 function assertOurName(name: string): void {
   if (!name.startsWith(ourPrefix)) throw new Error(`${name} is not the name of a copy`);
 }
-
-const quoteIdentifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /** Extension settings have a dot: `pg_stat_statements.max`. */
 const quoteParameter = (name: string) => name.split('.').map(quoteIdentifier).join('.');

@@ -99,8 +99,9 @@ export interface RollbackReport {
 }
 
 /**
- * Takes kept changes back out of the target, newest first, written down under `run`, which the caller has opened.
- * Throws ANNEAL_TRIAL_UNKNOWN before anything is touched, and ANNEAL_ROLLBACK_INCOMPLETE after everything was tried.
+ * Takes kept changes back out of the target, newest first, as a run of its own named `run`. Throws, before anything is
+ * touched, ANNEAL_TRIAL_UNKNOWN, ANNEAL_CONFIG_MISSING or why the database cannot be reached; and after everything
+ * was tried ANNEAL_ROLLBACK_INCOMPLETE, with the run left open, so that `recover` finishes what it was asked for.
  */
 export async function rollbackKept(
   outside: Undoing,
@@ -112,20 +113,30 @@ export async function rollbackKept(
   const kept = keptChanges(entries).toReversed();
   const unknown = selection === 'all' ? undefined : selection.find((id) => !kept.some((change) => change.trialId === id));
   if (unknown !== undefined) throw new AnnealError('ANNEAL_TRIAL_UNKNOWN', { id: unknown });
+  const selected = kept.filter((change) => selection === 'all' || selection.includes(change.trialId));
+  const [newest] = selected;
+  if (newest === undefined) return { rolledBack: [] };
+  if (options.databaseUrl === null)
+    throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'what was kept is in a database, and none is configured' });
 
-  const journal = { ledger, run: options.run };
+  const { run, databaseUrl, progress = silentProgress } = options;
+  await using sql = await outside.databases.connect(databaseUrl, { applicationName: `${sessionName(run)} undo`, readOnly: false });
+  const database = { name: databaseName(databaseUrl) ?? '', identity: await databaseIdentity(sql) };
+  const { target } = openingOf(entries, newest.run);
+  await ledger.append(run, { type: 'run-opened', command: 'rollback', target, database, workload: null });
+  const journal = { ledger, run };
   const rolledBack: KeptChange[] = [];
   const left = leftovers();
-  for (const change of kept) {
-    if (selection !== 'all' && !selection.includes(change.trialId)) continue;
-    options.progress?.stage(`Rolling back: ${change.description.title}`);
+  for (const change of selected) {
+    progress.stage(`Rolling back: ${change.description.title}`);
     await left.attempt(journal, nameOfChange(change), async () => {
-      await using sql = await connectToSame(outside, databaseOfRun(entries, change.run), options.run, options.databaseUrl);
+      assertSame(openingOf(entries, change.run).database, database);
       await revert(journal, change, sql, options, 'rolled back on request');
       rolledBack.push(change);
     });
   }
   left.refuse();
+  await ledger.append(run, { type: 'run-closed', outcome: 'done' });
   return { rolledBack };
 }
 
@@ -154,15 +165,11 @@ async function revert(journal: Journal, change: Change, sql: Sql, options: UndoO
   return wasThere;
 }
 
-/** "Not there" in the wrong database would be taken for "undone", so the database must be the one the run wrote down. */
 async function connectToSame(outside: Undoing, expected: DatabaseReference | null, run: string, url: string | null): Promise<Sql> {
   if (url === null) throw new Error('no database is configured; the run worked on one');
-  const sql = await outside.databases.connect(url, { applicationName: sessionName(`${run} undo`), readOnly: false });
+  const sql = await outside.databases.connect(url, { applicationName: `${sessionName(run)} undo`, readOnly: false });
   try {
-    const identity = await databaseIdentity(sql);
-    const isSame =
-      expected?.identity === null || identity === null ? databaseName(url) === expected?.name : identity === expected?.identity;
-    if (!isSame) throw new Error(`the configured database is not the one the run worked on (${expected?.name ?? 'none'})`);
+    assertSame(expected, { name: databaseName(url) ?? '', identity: await databaseIdentity(sql) });
     return sql;
   } catch (error) {
     await sql.close();
@@ -170,9 +177,17 @@ async function connectToSame(outside: Undoing, expected: DatabaseReference | nul
   }
 }
 
-function databaseOfRun(entries: Entries, run: string): DatabaseReference | null {
-  const opened = entries.find((entry) => entry.run === run && entry.event.type === 'run-opened')?.event;
-  return opened?.type === 'run-opened' ? opened.database : null;
+/** "Not there" in the wrong database would be taken for "undone", so the database must be the one the run wrote down. */
+function assertSame(expected: DatabaseReference | null, configured: DatabaseReference): void {
+  const tellsIdentity = expected !== null && expected.identity !== null && configured.identity !== null;
+  const isSame = tellsIdentity ? expected.identity === configured.identity : expected?.name === configured.name;
+  if (!isSame) throw new Error(`the configured database ${configured.name} is not the one the run worked on, ${expected?.name ?? 'none'}`);
+}
+
+function openingOf(entries: Entries, run: string): Extract<LedgerEvent, { type: 'run-opened' }> {
+  const opening = entries.find((entry) => entry.run === run && entry.event.type === 'run-opened')?.event;
+  if (opening?.type !== 'run-opened') throw new Error(`the run ${run} was never opened`);
+  return opening;
 }
 
 const nameOfChange = ({ trialId, remedyId }: Change) => `${trialId} (${remedyId})`;
