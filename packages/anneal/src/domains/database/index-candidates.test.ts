@@ -134,7 +134,7 @@ describe('joins', () => {
     );
     expect(keys).toContain('customer_id, issued_at');
     expect(keys).toContain('invoice_id');
-    expect(keys.filter((candidate) => candidate.startsWith('customer_id'))[0]).toBe('customer_id, issued_at');
+    expect(keys.find((candidate) => candidate.startsWith('customer_id'))).toBe('customer_id, issued_at');
   });
 
   test('the dearest scan of the plan comes first', () => {

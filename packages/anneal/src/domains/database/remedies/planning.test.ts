@@ -154,7 +154,7 @@ describe('the plan for a finding', () => {
         extension: null,
         extensionWasPresent: true,
       });
-      expect(addIndex.describe(plan!)).toMatchObject({
+      expect(addIndex.describe(plan)).toMatchObject({
         title: 'Index deliveries (route_id, due_at DESC)',
         sql: {
           up: `CREATE INDEX CONCURRENTLY ${plan!.name} ON public.deliveries (route_id, due_at DESC);`,
@@ -296,12 +296,12 @@ describe('with a planner to ask', () => {
       const context = await contextFor(seen, planner);
       const finding = findingOn(page, { columns: ['route_id', 'due_at'] });
       const plan = await planned(finding, context);
-      expect(addIndex.touches(plan!, context.measurement)).toEqual({
+      expect(addIndex.touches(plan, context.measurement)).toEqual({
         statementIds: [idOf(page), idOf(insert)],
         routes: ['GET /routes/:id', 'POST /deliveries'],
         writtenTables: ['public.deliveries'],
       });
-      const prediction = await addIndex.predict(plan!, finding, context);
+      const prediction = await addIndex.predict(plan, finding, context);
       expect(prediction).toMatchObject({ metric: `database.time:${plan!.name}`, model: 'plan-cost' });
       // 960 ms are touched; the page's 900 all but vanish, and one index beside heap and primary key costs the insert half of its 60 ms again.
       expect(prediction.change.point).toBeGreaterThan(-870 / 960);
@@ -317,9 +317,9 @@ test('without a planner the measured plan is reckoned with, to the same conclusi
     const finding = findingOn(page, { columns: ['route_id', 'due_at'] });
     const alone = await contextFor(seen);
     const plan = await planned(finding, alone);
-    const reckoned = await addIndex.predict(plan!, finding, alone);
+    const reckoned = await addIndex.predict(plan, finding, alone);
     await using planner = createBuiltPlanner(await createDatabases().connect(url, { applicationName: 'anneal planner', readOnly: false }));
-    const asked = await addIndex.predict(plan!, finding, { ...alone, planner });
+    const asked = await addIndex.predict(plan, finding, { ...alone, planner });
     expect(reckoned.assumptions[0]).toContain('no planner engine');
     expect(asked.change.point).toBeGreaterThan(reckoned.change.lower);
     expect(asked.change.point).toBeLessThan(reckoned.change.upper);
@@ -332,7 +332,7 @@ test('no value a request carried is in the plan, its description or its predicti
     const context = await contextFor([{ text, values: ['Person 4711', 'Parcel secret%'] }]);
     const finding = findingOn(text, { columns: ['recipient', 'parcel'] });
     const plan = await planned(finding, context);
-    const written = JSON.stringify([plan, addIndex.describe(plan!), await addIndex.predict(plan!, finding, context)]);
+    const written = JSON.stringify([plan, addIndex.describe(plan), await addIndex.predict(plan, finding, context)]);
     expect(written).toContain('recipient');
     expect(written).not.toMatch(/4711|secret/u);
   }));
