@@ -188,8 +188,8 @@ describe.skipIf(binaries === null)('the engine that imagines (HypoPG)', () => {
     folder = await mkdtemp(join(tmpdir(), 'anneal-hypopg-'));
     const id = (option: string) => Number(execFileSync('id', [option, 'nobody'], { encoding: 'utf8' }));
     // PostgreSQL refuses to run as root.
-    const account = process.getuid?.() === 0 ? { uid: id('-u'), gid: id('-g') } : {};
-    if ('uid' in account) await chown(folder, account.uid, account.gid);
+    const account = process.getuid?.() === 0 ? { uid: id('-u'), gid: id('-g') } : null;
+    if (account !== null) await chown(folder, account.uid, account.gid);
     const data = join(folder, 'data');
     execFileSync(join(binaries!, 'initdb'), ['-D', data, '-U', 'anneal', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], {
       ...account,
