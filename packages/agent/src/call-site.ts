@@ -67,7 +67,7 @@ function placeOf(file: string, line: number, column: number, functionName: strin
 /** Structured frames through V8's own hook; what the application set is put back at once. */
 function currentFrames(): readonly NodeJS.CallSite[] {
   const { stackTraceLimit } = Error;
-  const prepareStackTrace: typeof Error.prepareStackTrace | undefined = Error.prepareStackTrace;
+  const prepareStackTrace: unknown = Reflect.get(Error, 'prepareStackTrace');
   const holder: { stack?: unknown } = {};
   try {
     Error.stackTraceLimit = deepestStack;
@@ -77,8 +77,8 @@ function currentFrames(): readonly NodeJS.CallSite[] {
     return Array.isArray(frames) ? (frames as NodeJS.CallSite[]) : [];
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
-    if (prepareStackTrace === undefined) delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace;
-    else Error.prepareStackTrace = prepareStackTrace;
+    if (prepareStackTrace === undefined) Reflect.deleteProperty(Error, 'prepareStackTrace');
+    else Reflect.set(Error, 'prepareStackTrace', prepareStackTrace);
   }
 }
 

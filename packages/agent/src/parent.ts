@@ -35,6 +35,7 @@ export function parentOf<Statement>(
 }
 
 function changingParameters(calls: readonly (readonly unknown[])[]): readonly (readonly string[])[] {
+  if (calls.length < fewestValues) return [];
   const parameters = Math.min(...calls.map((values) => values.length));
   const changing: string[][] = [];
   for (let position = 0; position < parameters; position += 1) {

@@ -12,14 +12,22 @@ export function templatedPath(url: string): string {
 }
 
 /** Express's own answer: where the router is mounted, plus the route's pattern; null before one matched. */
-export function expressRoute(request: object): string | null {
+export function expressRoute(request: object, url: string): string | null {
   const { route, baseUrl } = request as { readonly route?: { readonly path?: unknown }; readonly baseUrl?: unknown };
   if (typeof route !== 'object' || route === null) return null;
   const pattern: unknown = Array.isArray(route.path) ? route.path[0] : route.path;
   if (typeof pattern !== 'string' && !(pattern instanceof RegExp)) return null;
-  const mounted = typeof baseUrl === 'string' && baseUrl !== '' ? templatedPath(baseUrl) : '';
+  const mounted = typeof baseUrl === 'string' && baseUrl !== '' ? templatedPath(baseUrl) : lostMount(pattern, url);
   const name = mounted + (pattern === '/' && mounted !== '' ? '' : String(pattern));
   return name === '' ? '/' : name;
+}
+
+/** A router forgets where it is mounted when its handler fails: then it is what the URL has in front of the pattern. */
+function lostMount(pattern: string | RegExp, url: string): string {
+  if (typeof pattern !== 'string' || /[*?+(){}]/.test(pattern)) return '';
+  const segments = pathOf(url).split('/').filter(Boolean);
+  const extra = segments.length - pattern.split('/').filter(Boolean).length;
+  return extra > 0 ? templatedPath(`/${segments.slice(0, extra).join('/')}`) : '';
 }
 
 function pathOf(url: string): string {

@@ -17,7 +17,7 @@ type Question<Message = ToAgent> = Message extends { readonly id: number } ? Omi
 export interface Target extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly hello: AgentHello;
-  ask(question: Question): Promise<FromAgent>;
+  readonly ask: (question: Question) => Promise<FromAgent>;
   flush(): Promise<AgentSummary>;
   readonly get: (path: string, init?: RequestInit) => Promise<Response>;
   /** Ends the listener as a killed Anneal would: the sockets close without a word. */
@@ -119,7 +119,7 @@ function conversation(socket: Socket) {
   let id = 0;
   return {
     next,
-    ask(question: Question) {
+    ask: (question: Question) => {
       id += 1;
       socket.write(`${JSON.stringify({ ...question, id })}\n`);
       return next();

@@ -46,7 +46,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     response.on('close', () => {
       try {
         observer.close(request, {
-          route: request.route ?? expressRoute(incoming) ?? templatedPath(url),
+          route: request.route ?? expressRoute(incoming, url) ?? templatedPath(url),
           failed: response.statusCode >= 500 || !response.writableFinished,
           responseBytes: bodyBytes(response, socket, sentBefore),
         });

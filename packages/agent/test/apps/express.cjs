@@ -29,11 +29,11 @@ app.get('/parallel', async (_request, response) => {
 });
 
 app.get('/duplicate', async (_request, response) => {
-  await pool.query('SELECT title FROM posts WHERE id = $1', [7]);
-  await pool.query('SELECT title FROM posts WHERE id = $1', [7]);
+  const first = await pool.query('SELECT title FROM posts WHERE id = $1', [7]);
+  const second = await pool.query('SELECT title FROM posts WHERE id = $1', [7]);
   await pool.query("SELECT id FROM posts WHERE title = 'post 1'");
   await pool.query("SELECT id FROM posts WHERE title = 'post 2'");
-  response.json({});
+  response.json([first.rows, second.rows]);
 });
 
 app.get('/held', async (_request, response) => {
@@ -49,6 +49,10 @@ app.get('/held', async (_request, response) => {
   response.json({});
 });
 
+app.get('/state', (_request, response) => {
+  response.json({ max: pool.options.max, stringifyIsNative: JSON.stringify.toString().includes('[native code]') });
+});
+
 const nested = express.Router();
 nested.get('/', (_request, response) => response.send('nested'));
 nested.get('/failing', () => {
@@ -58,7 +62,7 @@ app.use('/shops/:shop/orders', nested);
 app.use((_error, _request, response, _next) => response.status(500).send('failed'));
 
 const server = app.listen(0, '127.0.0.1', () => {
-  console.log(`listening ${server.address().port}`);
+  process.stdout.write(`listening ${server.address().port}\n`);
 });
 process.on('SIGTERM', () => {
   server.close();

@@ -35,8 +35,7 @@ await app.register(
 );
 
 await app.listen({ port: 0, host: '127.0.0.1' });
-console.log(`listening ${app.server.address().port}`);
-process.on('SIGTERM', async () => {
-  await app.close();
-  await pool.end();
+process.stdout.write(`listening ${app.server.address().port}\n`);
+process.on('SIGTERM', () => {
+  void app.close().then(() => pool.end());
 });

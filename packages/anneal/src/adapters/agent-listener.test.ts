@@ -1,0 +1,87 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { startApp } from '../../../agent/test/target.ts';
+import { createAgents } from './agent-listener.ts';
+
+async function listenAndStart() {
+  const listener = await createAgents().listen();
+  const app = await startApp('bare.mjs', { ANNEAL_SOCKET: listener.socketPath });
+  const stack = new AsyncDisposableStack();
+  stack.use(listener);
+  stack.use(app);
+  return { listener, app, stack };
+}
+
+test('the agent is loaded by a file that exists, and the socket lies in a folder only this user may enter', async () => {
+  const agents = createAgents();
+  expect(existsSync(new URL(agents.importSpecifier))).toBe(true);
+  const listener = await agents.listen();
+  const folder = dirname(listener.socketPath);
+  expect(statSync(folder).mode & 0o777).toBe(0o700);
+  await listener[Symbol.asyncDispose]();
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('a connected agent answers: summaries, switching, policies and refusals with their reasons', async () => {
+  const { listener, app, stack } = await listenAndStart();
+  await using _ = stack;
+  const agent = await listener.connected(10_000);
+  expect(agent.hello.pid).toBe(app.process.pid);
+  expect(await listener.connected(1)).toBe(agent);
+  await (await app.get('/things/1')).text();
+  expect((await agent.flush()).routes).toMatchObject([{ method: 'GET', route: '/things/:id', requests: 1 }]);
+  await agent.startProfile();
+  expect((await agent.flush()).profile).toMatchObject({ intervalUs: 10_000 });
+  await agent.observe(false);
+  await (await app.get('/things/1')).text();
+  expect((await agent.flush()).routes).toEqual([]);
+  await expect(agent.apply('bigger', { kind: 'pool-size', pool: 'none', max: 3 })).rejects.toMatchObject({
+    code: 'ANNEAL_POLICY_REFUSED',
+    message: 'the agent refused the policy bigger: there is no pool named none',
+  });
+  expect(await agent.policies()).toEqual([]);
+  await agent.revoke('never applied');
+});
+
+test('an agent that ends while it is asked is lost, and so is every later question', async () => {
+  const { listener, app, stack } = await listenAndStart();
+  await using _ = stack;
+  const agent = await listener.connected(10_000);
+  app.process.kill('SIGSTOP');
+  const asked = agent.flush();
+  const lost = expect(asked).rejects.toMatchObject({ code: 'ANNEAL_AGENT_LOST' });
+  app.process.kill('SIGKILL');
+  await lost;
+  await expect(agent.policies()).rejects.toMatchObject({ code: 'ANNEAL_AGENT_LOST' });
+});
+
+test('silence ends in ANNEAL_AGENT_SILENT; noise and a newer protocol end the connection', async () => {
+  await using listener = await createAgents().listen();
+  await expect(listener.connected(20)).rejects.toMatchObject({ code: 'ANNEAL_AGENT_SILENT' });
+  const noisy = connect(listener.socketPath);
+  noisy.write('hello?\n');
+  await once(noisy, 'close');
+  const refused = expect(listener.connected(10_000)).rejects.toMatchObject({
+    code: 'ANNEAL_AGENT_LOST',
+    message: "the agent's connection closed: it speaks version 99 of the protocol, this Anneal only 1",
+  });
+  const newer = connect(listener.socketPath);
+  newer.write(`${JSON.stringify({ type: 'hello', version: 99 })}\n`);
+  await refused;
+});
+
+test('a second process that loads the agent is turned away, and the next one after the first has gone is welcome', async () => {
+  const { listener, app, stack } = await listenAndStart();
+  await using _ = stack;
+  const first = await listener.connected(10_000);
+  await using second = await startApp('bare.mjs', { ANNEAL_SOCKET: listener.socketPath });
+  expect((await second.get('/x')).status).toBe(200);
+  expect(await listener.connected(1)).toBe(first);
+  await app[Symbol.asyncDispose]();
+  await expect(first.flush()).rejects.toMatchObject({ code: 'ANNEAL_AGENT_LOST' });
+  await using third = await startApp('bare.mjs', { ANNEAL_SOCKET: listener.socketPath });
+  expect((await listener.connected(10_000)).hello.pid).toBe(third.process.pid);
+});

@@ -1,0 +1,225 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { protocolVersion, type AgentHello, type FromAgent, type ToAgent } from '@anneal/agent/protocol';
+import { AnnealError } from '../errors.ts';
+import type { AgentControl, AgentListener, Agents } from '../ports/agent.ts';
+
+/** An agent whose observation can be switched, for measuring what it costs. */
+export interface SwitchableAgent extends AgentControl {
+  observe(on: boolean): Promise<void>;
+}
+
+export interface SwitchableAgentListener extends AgentListener {
+  connected(timeoutMs: number): Promise<SwitchableAgent>;
+}
+
+export interface SwitchableAgents extends Agents {
+  listen(): Promise<SwitchableAgentListener>;
+}
+
+/** A blocked event loop answers late; one that is silent this long is not coming back in time to be measured. */
+const answerTimeoutMs = 30_000;
+
+export function createAgents(): SwitchableAgents {
+  return { importSpecifier: import.meta.resolve('@anneal/agent'), listen };
+}
+
+async function listen(): Promise<SwitchableAgentListener> {
+  // mkdtemp makes the folder 0700: whoever may connect to the socket may read the application's parameters.
+  const folder = await mkdtemp(join(tmpdir(), 'anneal-agent-'));
+  const socketPath = join(folder, 'socket');
+  const conversations = new Set<Conversation>();
+  const waiting = new Set<(agent: Conversation | Error) => void>();
+  let current: Conversation | null = null;
+
+  const server = createServer((socket) => {
+    const conversation = new Conversation(socket, (hello) => {
+      if (hello.version > protocolVersion) {
+        const problem = `it speaks version ${hello.version} of the protocol, this Anneal only ${protocolVersion}`;
+        conversation.end();
+        settle(new AnnealError('ANNEAL_AGENT_LOST', { problem }));
+        return;
+      }
+      // A process that the target starts may load the agent too; without a listener it observes nothing.
+      if (current !== null && current.open) conversation.end();
+      else {
+        current = conversation;
+        settle(conversation);
+      }
+    });
+    conversations.add(conversation);
+    socket.once('close', () => conversations.delete(conversation));
+  });
+  const settle = (agent: Conversation | Error) => {
+    for (const told of waiting) told(agent);
+    waiting.clear();
+  };
+  try {
+    server.listen(socketPath);
+    await once(server, 'listening');
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+
+  return {
+    socketPath,
+    connected(timeoutMs) {
+      if (current !== null && current.open) return Promise.resolve(current);
+      return new Promise((resolve, reject) => {
+        const told = (agent: Conversation | Error) => {
+          clearTimeout(timer);
+          if (agent instanceof Error) reject(agent);
+          else resolve(agent);
+        };
+        const timer = setTimeout(() => {
+          waiting.delete(told);
+          reject(new AnnealError('ANNEAL_AGENT_SILENT', { timeoutMs }));
+        }, timeoutMs);
+        waiting.add(told);
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      settle(new AnnealError('ANNEAL_AGENT_LOST', { problem: 'Anneal stopped listening' }));
+      for (const conversation of conversations) conversation.end();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+type Question<Message = ToAgent> = Message extends { readonly id: number } ? Omit<Message, 'id'> : never;
+
+interface Pending {
+  readonly resolve: (answer: FromAgent) => void;
+  readonly reject: (error: AnnealError) => void;
+}
+
+/** One agent's end of the socket: questions by number, answers matched to them. */
+class Conversation implements SwitchableAgent {
+  readonly #socket: Socket;
+  readonly #pending = new Map<number, Pending>();
+  #hello: AgentHello | null = null;
+  #lastId = 0;
+  #problem = 'the connection was closed';
+
+  constructor(socket: Socket, greeted: (hello: AgentHello) => void) {
+    this.#socket = socket;
+    createInterface(socket).on('line', (line) => {
+      const message = parse(line);
+      if (message === null) this.#fail('it sent something that is not the protocol');
+      else if (message.type === 'hello') {
+        this.#hello = message;
+        greeted(message);
+      } else this.#answered(message.replyTo, message);
+    });
+    socket.on('error', (error) => {
+      this.#problem = error.message;
+    });
+    socket.on('close', () => {
+      for (const { reject } of this.#pending.values()) reject(this.#lost());
+      this.#pending.clear();
+    });
+  }
+
+  get open(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  get hello(): AgentHello {
+    if (this.#hello === null) throw new Error('an agent is handed out only after its hello');
+    return this.#hello;
+  }
+
+  async flush() {
+    const answer = await this.#ask({ type: 'flush' });
+    if (answer.type === 'summary') return answer.summary;
+    throw this.#unexpected(answer);
+  }
+
+  async startProfile() {
+    await this.#order({ type: 'start-profile' });
+  }
+
+  async observe(on: boolean) {
+    await this.#order({ type: 'observe', on });
+  }
+
+  async apply(id: string, policy: Parameters<AgentControl['apply']>[1]) {
+    const answer = await this.#ask({ type: 'apply-policy', policyId: id, policy });
+    if (answer.type === 'refused') throw new AnnealError('ANNEAL_POLICY_REFUSED', { policy: id, problem: answer.reason });
+    if (answer.type !== 'done') throw this.#unexpected(answer);
+  }
+
+  async revoke(id: string) {
+    await this.#order({ type: 'revoke-policy', policyId: id });
+  }
+
+  async policies() {
+    const answer = await this.#ask({ type: 'list-policies' });
+    if (answer.type === 'policies') return answer.ids;
+    throw this.#unexpected(answer);
+  }
+
+  end(): void {
+    this.#problem = 'Anneal closed the connection';
+    this.#socket.destroy();
+  }
+
+  async #order(question: Question): Promise<void> {
+    const answer = await this.#ask(question);
+    if (answer.type !== 'done') throw this.#unexpected(answer);
+  }
+
+  #ask(question: Question): Promise<FromAgent> {
+    if (!this.open) return Promise.reject(this.#lost());
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#fail(`it did not answer "${question.type}" within ${answerTimeoutMs} ms`), answerTimeoutMs);
+      const settled =
+        <Value>(settle: (value: Value) => void) =>
+        (value: Value) => {
+          clearTimeout(timer);
+          settle(value);
+        };
+      this.#pending.set(id, { resolve: settled(resolve), reject: settled(reject) });
+      this.#socket.write(`${JSON.stringify({ ...question, id })}\n`);
+    });
+  }
+
+  #answered(id: number, message: FromAgent): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.resolve(message);
+  }
+
+  #fail(problem: string): void {
+    this.#problem = problem;
+    this.#socket.destroy();
+  }
+
+  #lost(): AnnealError {
+    return new AnnealError('ANNEAL_AGENT_LOST', { problem: this.#problem });
+  }
+
+  #unexpected(answer: FromAgent): AnnealError {
+    const problem = answer.type === 'refused' ? answer.reason : `it answered with "${answer.type}"`;
+    return new AnnealError('ANNEAL_AGENT_LOST', { problem });
+  }
+}
+
+function parse(line: string): FromAgent | null {
+  try {
+    const message: unknown = JSON.parse(line);
+    return typeof message === 'object' && message !== null && 'type' in message ? (message as FromAgent) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,262 @@
+import { isAbsolute, relative } from 'node:path';
+import type { AgentSummary, PoolSummary, RouteSummary, SourceLocation, StatementSummary, StatementText } from '@anneal/agent/protocol';
+import type { AgentControl } from '../ports/agent.ts';
+import type { StatementSample } from '../ports/planner.ts';
+import type { SqlParser } from '../ports/sql-parser.ts';
+import type { Gap, Probe, ProbeContext, ProbeReading } from './measurement.ts';
+import type {
+  Capability,
+  CodeLocation,
+  Observations,
+  PoolObservation,
+  ProfileObservation,
+  RouteObservation,
+  RouteStatementObservation,
+  RuntimeObservation,
+  StatementObservation,
+} from './observations.ts';
+
+const provides = [
+  'agent.routes',
+  'agent.pools',
+  'agent.runtime',
+  'agent.profile',
+  'agent.statements',
+] as const satisfies readonly Capability[];
+
+/** What the agent saw inside the target between two flushes. */
+export const agentProbe: Probe = {
+  id: 'agent',
+  provides,
+  async open(context) {
+    const { agent } = context;
+    if (agent === null) return { close: () => Promise.resolve(withoutAgent) };
+    await agent.flush();
+    const refusal = await startProfile(agent);
+    return { close: async () => readingOf(await agent.flush(), agent, context, refusal) };
+  },
+};
+
+const withoutAgent: ProbeReading = {
+  observations: {},
+  gaps: provides.map((capability) => ({ capability, reason: 'the target runs without the agent' })),
+};
+
+/** Everything else is worth measuring without a profile, on a Node built without the inspector for one. Null when it runs. */
+async function startProfile(agent: AgentControl): Promise<string | null> {
+  try {
+    await agent.startProfile();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function readingOf(summary: AgentSummary, agent: AgentControl, context: ProbeContext, profileRefusal: string | null): ProbeReading {
+  const locate = locator([context.workingDirectory, agent.hello.workingDirectory]);
+  const statements = new Statements(summary.statementTexts, context.sqlParser);
+  const observations: Partial<{ -readonly [Key in Capability]: Observations[Key] }> = {
+    'agent.routes': summary.routes.map((route) => routeObservation(route, statements, locate)),
+    'agent.runtime': runtimeObservation(summary, agent.hello.nodeVersion),
+  };
+  const gaps: Gap[] = [];
+  if (summary.hooks.some((hook) => hook.startsWith('pg '))) {
+    observations['agent.pools'] = summary.pools.map((pool) => poolObservation(pool, locate));
+    observations['agent.statements'] = statementObservations(summary, statements, locate);
+  } else {
+    const reason = 'the target has not loaded pg, the only driver the agent reads';
+    gaps.push({ capability: 'agent.pools', reason }, { capability: 'agent.statements', reason });
+  }
+  if (summary.profile === null) {
+    gaps.push({ capability: 'agent.profile', reason: profileRefusal ?? 'the agent took no profile' });
+  } else observations['agent.profile'] = profileObservation(summary.profile, locate);
+  return { observations, samples: statements.samples(), gaps, problems: summary.problems.map((problem) => `agent: ${problem}`) };
+}
+
+type Locate = (location: SourceLocation) => CodeLocation;
+
+/** The first folder that holds the file tells its name: a symbolic link makes the process's own folder another one than ours. */
+function locator(folders: readonly string[]): Locate {
+  return ({ file, line, column, function: name }) => {
+    const inside = folders.map((folder) => relative(folder, file)).find((path) => !path.startsWith('..') && !isAbsolute(path));
+    return { file: inside ?? file, line, column, function: name };
+  };
+}
+
+interface KnownStatement {
+  readonly id: string;
+  /** The agent's text without literals. */
+  readonly template: string;
+  readonly sample: string;
+}
+
+/** The agent's templates by the identity that the server's statistics share: the real parser's fingerprint. */
+class Statements {
+  readonly parser: SqlParser;
+  readonly #byTemplate = new Map<number, KnownStatement>();
+  readonly #samples = new Map<string, StatementSample[]>();
+
+  constructor(texts: readonly StatementText[], parser: SqlParser) {
+    this.parser = parser;
+    for (const { templateId, template, sample, parameterSets } of texts) {
+      const id = parser.fingerprint(sample) ?? `text:${template}`;
+      this.#byTemplate.set(templateId, { id, template, sample });
+      const samples = this.#samples.get(id) ?? [];
+      const sets = parameterSets.length === 0 ? [null] : parameterSets;
+      samples.push(...sets.map((values) => ({ text: sample, values })));
+      this.#samples.set(id, samples);
+    }
+  }
+
+  of(templateId: number): KnownStatement {
+    const known = this.#byTemplate.get(templateId);
+    if (known === undefined) throw new Error(`the agent counts template ${templateId} and does not send its text`);
+    return known;
+  }
+
+  /** Null where the parent was seen but made no call in this window. */
+  idOf(templateId: number | null): string | null {
+    return templateId === null ? null : (this.#byTemplate.get(templateId)?.id ?? null);
+  }
+
+  samples(): ReadonlyMap<string, readonly StatementSample[]> {
+    return this.#samples;
+  }
+}
+
+function routeObservation(route: RouteSummary, statements: Statements, locate: Locate): RouteObservation {
+  return {
+    method: route.method,
+    route: route.route,
+    requests: route.requests,
+    errors: route.errors,
+    durationUs: route.durationUs,
+    totalMs: route.durationUs.sum / 1000,
+    queryMs: route.queryMs,
+    poolWaitMs: route.poolWaitMs,
+    heldIdleMs: route.heldIdleMs,
+    heldAt: route.heldAt.map(({ location, heldIdleMs, requests }) => ({ ...locate(location), heldIdleMs, requests })),
+    serialisationMs: route.serialisationMs,
+    longestSerialisationMs: route.longestSerialisationMs,
+    responseBytes: route.responseBytes,
+    largestResponseBytes: route.largestResponseBytes,
+    statements: mergeStatements(
+      route.statements.map((statement) => routeStatement(statement, statements, locate)),
+      route.requests,
+    ),
+  };
+}
+
+function routeStatement(statement: StatementSummary, statements: Statements, locate: Locate): RouteStatementObservation {
+  const { templateId, location, parentTemplateId, errors: _, ...counts } = statement;
+  return {
+    ...counts,
+    statementId: statements.of(templateId).id,
+    location: location === null ? null : locate(location),
+    parentStatementId: statements.idOf(parentTemplateId),
+  };
+}
+
+/** Templates that differ in case, white space or the length of a list are one statement to the parser. */
+function mergeStatements(statements: readonly RouteStatementObservation[], requests: number): readonly RouteStatementObservation[] {
+  const groups = Map.groupBy(statements, ({ statementId, location }) => `${statementId} ${placeKey(location)}`);
+  return [...groups.values()].map((group) => group.reduce((one, other) => merged(one, other, requests)));
+}
+
+function merged(one: RouteStatementObservation, other: RouteStatementObservation, requests: number): RouteStatementObservation {
+  const repeatingCalls = one.repeatingCalls + other.repeatingCalls;
+  const weighted = (key: 'distinctParametersShare' | 'overlappingShare') =>
+    repeatingCalls === 0 ? 0 : (one[key] * one.repeatingCalls + other[key] * other.repeatingCalls) / repeatingCalls;
+  return {
+    statementId: one.statementId,
+    location: one.location,
+    calls: one.calls + other.calls,
+    requests: Math.min(one.requests + other.requests, requests),
+    maxCallsPerRequest: Math.max(one.maxCallsPerRequest, other.maxCallsPerRequest),
+    repeatingRequests: Math.min(one.repeatingRequests + other.repeatingRequests, requests),
+    repeatingCalls,
+    distinctParametersShare: weighted('distinctParametersShare'),
+    duplicateCalls: one.duplicateCalls + other.duplicateCalls,
+    overlappingShare: weighted('overlappingShare'),
+    parentStatementId: one.parentStatementId ?? other.parentStatementId,
+    totalMs: one.totalMs + other.totalMs,
+    rows: one.rows + other.rows,
+    receivedBytes: one.receivedBytes + other.receivedBytes,
+  };
+}
+
+/** One statement's calls from one place, on behalf of one route or (null) of none. */
+interface Use {
+  readonly route: string | null;
+  readonly statement: StatementSummary;
+}
+
+function statementObservations(summary: AgentSummary, statements: Statements, locate: Locate): readonly StatementObservation[] {
+  const uses: Use[] = [
+    ...summary.background.map((statement) => ({ route: null, statement })),
+    ...summary.routes.flatMap(({ method, route, statements: inRoute }) =>
+      inRoute.map((statement) => ({ route: `${method} ${route}`, statement })),
+    ),
+  ];
+  const groups = Map.groupBy(uses, ({ statement }) => statements.of(statement.templateId).id);
+  return [...groups]
+    .map(([id, group]) => statementObservation(id, group, statements, locate))
+    .sort((one, other) => other.totalMs - one.totalMs);
+}
+
+function statementObservation(id: string, uses: readonly Use[], statements: Statements, locate: Locate): StatementObservation {
+  const { sample, template } = statements.of(uses[0]!.statement.templateId);
+  const shape = statements.parser.shape(sample);
+  const calls = sumOf(uses, ({ calls }) => calls);
+  return {
+    id,
+    text: shape === null ? template : statements.parser.normalise(sample),
+    kind: shape?.kind ?? 'other',
+    tables: shape?.tables.map(({ schema, name }) => (schema === null ? name : `${schema}.${name}`)) ?? [],
+    shape,
+    calls,
+    totalMs: sumOf(uses, ({ totalMs }) => totalMs),
+    source: 'client',
+    rows: sumOf(uses, ({ rows }) => rows),
+    sharedBlocksHit: 0,
+    sharedBlocksRead: 0,
+    tempBlocksWritten: 0,
+    walBytes: 0,
+    locations: byCalls(
+      uses.flatMap(({ statement }) =>
+        statement.location === null
+          ? []
+          : [{ key: placeKey(statement.location), value: locate(statement.location), calls: statement.calls }],
+      ),
+    ),
+    routes: byCalls(uses.flatMap(({ route, statement }) => (route === null ? [] : [{ key: route, value: route, calls: statement.calls }]))),
+  };
+}
+
+function sumOf(uses: readonly Use[], value: (statement: StatementSummary) => number): number {
+  return uses.reduce((sum, { statement }) => sum + value(statement), 0);
+}
+
+/** Each value once, most calls first. */
+function byCalls<Value>(counted: readonly { readonly key: string; readonly value: Value; readonly calls: number }[]): readonly Value[] {
+  return [...Map.groupBy(counted, ({ key }) => key).values()]
+    .map((group) => ({ value: group[0]!.value, calls: group.reduce((sum, { calls }) => sum + calls, 0) }))
+    .sort((one, other) => other.calls - one.calls)
+    .map(({ value }) => value);
+}
+
+function placeKey(location: Omit<CodeLocation, 'function'> | null): string {
+  return location === null ? '' : `${location.file}:${location.line}:${location.column ?? 0}`;
+}
+
+function poolObservation(pool: PoolSummary, locate: Locate): PoolObservation {
+  return { ...pool, location: pool.location === null ? null : locate(pool.location), waitMs: pool.waitUs.sum / 1000 };
+}
+
+function runtimeObservation({ runtime, fromMs, toMs }: AgentSummary, nodeVersion: string): RuntimeObservation {
+  return { ...runtime, nodeVersion, windowMs: toMs - fromMs };
+}
+
+function profileObservation(profile: NonNullable<AgentSummary['profile']>, locate: Locate): ProfileObservation {
+  return { ...profile, functions: profile.functions.map((profiled) => ({ ...profiled, location: locate(profiled.location) })) };
+}
