@@ -25,17 +25,29 @@ const finding = (fingerprint: string, of: Impact): Finding => ({
 
 describe('shares of different resources compare as shares of request time', () => {
   test('a share of database time counts by how much of the request time the database is', () => {
-    expect(requestTimeShare(impact('database-time', 0.5), observations)).toBeCloseTo((0.5 * 4_000) / 8_000);
+    expect(requestTimeShare(impact('database-time', 0.5), observations)).toBeCloseTo((0.5 * 4_000) / 7_000);
   });
 
   test('a share of CPU counts for more the busier the event loop is', () => {
     const busier = { ...observations, 'agent.runtime': { ...runtime, eventLoopUtilizationShare: 0.8 } };
-    expect(requestTimeShare(impact('cpu-time', 0.5), observations)).toBeCloseTo((0.5 * 1_000) / 0.5 / 8_000);
-    expect(requestTimeShare(impact('cpu-time', 0.5), busier)).toBeCloseTo((0.5 * 1_000) / 0.2 / 8_000);
+    expect(requestTimeShare(impact('cpu-time', 0.5), observations)).toBeCloseTo((0.5 * 1_000) / 0.5 / 7_000);
+    expect(requestTimeShare(impact('cpu-time', 0.5), busier)).toBeCloseTo((0.5 * 1_000) / 0.2 / 7_000);
   });
 
   test('a share of the waiting for connections counts by how much requests wait', () => {
     expect(requestTimeShare(impact('pool-wait', 1), observations)).toBeCloseTo(1_000 / 8_000);
+  });
+
+  test('the wait in a saturated pool does not hide the work that makes it', () => {
+    const waiting = aRoute({ route: '/invoices', requests: 1000, totalMs: 900_000, queryMs: 6_000, poolWaitMs: 893_000 });
+    const saturated = { ...observations, 'agent.routes': [waiting] };
+    expect(requestTimeShare(impact('pool-wait', 1), saturated)).toBeGreaterThan(0.99);
+    expect(requestTimeShare(impact('database-time', 0.5), saturated)).toBe(requestTimeShare(impact('database-time', 0.5), observations));
+  });
+
+  test('waits side by side in one request are one wait', () => {
+    const fanOut = aRoute({ route: '/invoices', requests: 100, totalMs: 9_000, queryMs: 6_000, poolWaitMs: 90_000 });
+    expect(requestTimeShare(impact('pool-wait', 1), { ...observations, 'agent.routes': [fanOut] })).toBeCloseTo(9_000 / 16_000);
   });
 
   test('no resource counts for more than all of the request time', () => {

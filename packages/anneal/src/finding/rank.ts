@@ -1,6 +1,6 @@
 import type { Observations } from '../measurement/observations.ts';
 import type { Finding, Impact } from './finding.ts';
-import { requestTimeMs, shareOf } from './request-time.ts';
+import { connectionWaitMs, requestTimeMs, shareOf, waitShare } from './request-time.ts';
 
 /**
  * How findings about different resources stand in one list: each is ranked by the share of the
@@ -12,11 +12,11 @@ import { requestTimeMs, shareOf } from './request-time.ts';
  * - cpu-time: the process runs on one main thread, and a request that needs D of a server that is
  *   busy a share ρ of the time spends D / (1 - ρ) on it (M/G/1 with processor sharing, Kleinrock,
  *   Queueing Systems II, 4.4). So CPU counts for more the busier the event loop is.
- * - pool-wait: all waiting for connections per request time.
+ * - pool-wait: all waiting for connections, per request time with that waiting.
  *
- * Time that overlaps inside a request, or belongs to background work, can make these sums exceed the
- * request time; none counts for more than all of it. What the window did not measure counts as if
- * the resource were all of the request time, so a finding is never hidden by a gap.
+ * The shares of causes and of the waits they make overlap, so they do not add up to one. No resource
+ * counts for more than all of the request time. What the window did not measure counts as if the
+ * resource were all of it, so a finding is never hidden by a gap.
  */
 export function requestTimeShare(impact: Impact, observations: Partial<Observations>): number {
   return impact.certainShare * weightOf(impact.resource, observations);
@@ -31,17 +31,15 @@ export function rank(findings: readonly Finding[], observations: Partial<Observa
 }
 
 function weightOf(resource: Impact['resource'], observations: Partial<Observations>): number {
-  if (resource === 'request-time') return 1;
-  const { 'agent.routes': routes, 'agent.runtime': runtime } = observations;
-  const spentMs = spentOn(resource, observations);
-  if (routes === undefined || runtime === undefined || spentMs === null) return 1;
-  return shareOf(spentMs, requestTimeMs(routes, runtime));
-}
-
-function spentOn(resource: Exclude<Impact['resource'], 'request-time'>, observations: Partial<Observations>): number | null {
   const { 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements } = observations;
-  if (resource === 'database-time') return statements?.reduce((sum, statement) => sum + statement.totalMs, 0) ?? null;
-  if (resource === 'pool-wait') return routes?.reduce((sum, route) => sum + route.poolWaitMs, 0) ?? null;
-  // A loop that never rests has no finite answer; the caller's cap stands in for it.
-  return runtime === undefined ? null : runtime.cpuMs / Math.max(1 - runtime.eventLoopUtilizationShare, Number.EPSILON);
+  if (resource === 'request-time' || routes === undefined || runtime === undefined) return 1;
+  if (resource === 'pool-wait') return waitShare(connectionWaitMs(routes), routes, runtime);
+  if (resource === 'cpu-time') {
+    // A loop that never rests has no finite answer; the cap stands in for it.
+    const stretchedMs = runtime.cpuMs / Math.max(1 - runtime.eventLoopUtilizationShare, Number.EPSILON);
+    return shareOf(stretchedMs, requestTimeMs(routes, runtime));
+  }
+  if (statements === undefined) return 1;
+  const databaseMs = statements.reduce((sum, statement) => sum + statement.totalMs, 0);
+  return shareOf(databaseMs, requestTimeMs(routes, runtime));
 }

@@ -1,14 +1,27 @@
 import type { RouteObservation, RuntimeObservation } from '../measurement/observations.ts';
 
 /**
- * Time of the window's requests in which the backend was at work for them or made them queue:
- * queries, waiting for connections, and CPU. Time in which nothing happened (a long poll, a timer, a
- * service elsewhere) is left out: nothing found here could give it back, and one long poll of 20 s
- * would weigh as much as a thousand requests and hide every other cost. Milliseconds.
+ * What the window's requests cost: time in queries plus CPU. Milliseconds. Shares "of request time"
+ * are shares of this, for two reasons.
+ *
+ * - Waiting in a queue is made by the work in front of it. It is counted with that work, in
+ *   proportion: a cause that is a fifth of the work stands for a fifth of the time, waits included.
+ *   Counted on its own, the wait in a saturated pool would outweigh all its causes and hide them.
+ * - Time in which nothing happened (a long poll, a timer, a service elsewhere) could not be given
+ *   back by anything found here, and one long poll of 20 s weighs as much as a thousand requests.
  */
 export function requestTimeMs(routes: readonly RouteObservation[], runtime: RuntimeObservation): number {
-  const waitedMs = routes.reduce((sum, route) => sum + Math.min(route.queryMs + route.poolWaitMs, route.totalMs), 0);
-  return waitedMs + runtime.cpuMs;
+  return routes.reduce((sum, route) => sum + Math.min(route.queryMs, route.totalMs), runtime.cpuMs);
+}
+
+/** Time in which requests waited for connections. Waits side by side in one request are one wait: never more than the request took. */
+export function connectionWaitMs(routes: readonly RouteObservation[]): number {
+  return routes.reduce((sum, route) => sum + Math.min(route.poolWaitMs, route.totalMs), 0);
+}
+
+/** Share of a wait in all time of the requests: the work and that wait. */
+export function waitShare(waitMs: number, routes: readonly RouteObservation[], runtime: RuntimeObservation): number {
+  return shareOf(waitMs, requestTimeMs(routes, runtime) + connectionWaitMs(routes));
 }
 
 /** A part of a whole that may be zero or, where parts overlap, too small. */

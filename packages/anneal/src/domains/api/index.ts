@@ -1,3 +1,4 @@
+import { agentProbe } from '../../measurement/agent-probe.ts';
 import type { Domain } from '../domain.ts';
 import { resizePool } from './remedies/resize-pool.ts';
 import { blockingCall } from './rules/blocking-call.ts';
@@ -13,7 +14,7 @@ export const api: Domain = {
   id: 'api',
   title: 'Application code',
   requires: ['agent.routes', 'agent.runtime'],
-  probes: [],
+  probes: [agentProbe],
   derivations: [],
   rules: [
     sequentialNPlusOne,

@@ -1,4 +1,5 @@
 import { bucketRange } from '@anneal/agent/histogram';
+import { connectionWaitMs } from '../../finding/request-time.ts';
 import type { PoolObservation, RouteObservation } from '../../measurement/observations.ts';
 import { fewestServers, fitPeakedness, meanWaitMs, waitingShare, type Queue } from '../../prediction/queueing.ts';
 import type { Estimate } from '../../stats/estimate.ts';
@@ -84,10 +85,9 @@ export function owedToIdleShare(pool: PoolObservation, model: PoolModel | null, 
  * differences between requests. Never below a millisecond, the resolution of timers.
  */
 export function waitBudgetMs(routes: readonly RouteObservation[]): number {
-  const sum = (figure: (route: RouteObservation) => number) => routes.reduce((total, route) => total + figure(route), 0);
-  const requests = sum((route) => route.requests);
-  if (requests === 0) return 1;
-  return Math.max(1, (0.1 * (sum((route) => route.totalMs) - sum((route) => route.poolWaitMs))) / requests);
+  const requests = routes.reduce((sum, route) => sum + route.requests, 0);
+  const totalMs = routes.reduce((sum, route) => sum + route.totalMs, 0);
+  return requests === 0 ? 1 : Math.max(1, (0.1 * (totalMs - connectionWaitMs(routes))) / requests);
 }
 
 /**
@@ -125,10 +125,7 @@ export function heldIdleOf(pool: PoolObservation, pools: readonly PoolObservatio
 
 /** Wait of requests for this pool; what background work waited is nobody's answer time. */
 export function requestWaitMs(pool: PoolObservation, routes: readonly RouteObservation[]): number {
-  return Math.min(
-    pool.waitMs,
-    routes.reduce((sum, route) => sum + route.poolWaitMs, 0),
-  );
+  return Math.min(pool.waitMs, connectionWaitMs(routes));
 }
 
 function momentsMs(histogram: HistogramData): { readonly mean: number; readonly cv2: number } {

@@ -8,8 +8,8 @@ import { residualDelayMs } from '../../../prediction/queueing.ts';
 import { poissonRateInterval } from '../../../stats/poisson.ts';
 import { placeName, placeOf } from '../call-sites.ts';
 
-/** Calls whose work is the writing of answers: api/heavy-serialisation's cause. */
-const serialisers = /^(?:JSON\.)?(?:stringify|serialize|serialise|toJSON)$/i;
+/** Calls whose work is JSON: api/heavy-serialisation's cause. The frameworks write it inside their send. */
+const serialisers = /(?:^|\.)(?:stringify|serialize|serialise|toJSON|send|json)$/i;
 
 export const blockingCall = defineRule({
   id: 'api/blocking-call',
@@ -27,7 +27,7 @@ export const blockingCall = defineRule({
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: place, reason } }];
       const { heaviestCallee } = profiled;
       if (heaviestCallee !== null && serialisers.test(heaviestCallee))
-        return silence('what blocks is the serialisation of an answer: api/heavy-serialisation');
+        return silence('what blocks is serialisation: api/heavy-serialisation');
       if (couldBeChance(profiled, profile.intervalUs / 1000, runtime.windowMs)) {
         return silence('it is often on the stack and short: successive samples met it in different calls as often as chance would');
       }

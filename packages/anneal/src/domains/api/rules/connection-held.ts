@@ -1,7 +1,7 @@
 import { certainShare } from '../../../finding/evidence-rate.ts';
 import { defineRule, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
-import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
+import { connectionWaitMs, shareOf, waitShare } from '../../../finding/request-time.ts';
 import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import type { CodeLocation, PoolObservation, RouteObservation } from '../../../measurement/observations.ts';
 import { meanUs } from '../../../stats/histogram.ts';
@@ -24,10 +24,9 @@ export const connectionHeld = defineRule({
   requires: ['agent.routes', 'agent.pools', 'agent.runtime'],
   diagnose({ 'agent.routes': routes, 'agent.pools': pools, 'agent.runtime': runtime }, settings) {
     const capacityMs = pools.reduce((sum, pool) => sum + pool.max * runtime.windowMs, 0);
-    const totalMs = requestTimeMs(routes, runtime);
     const idleMs = routes.reduce((sum, route) => sum + route.heldIdleMs, 0);
     const heldMs = pools.reduce((sum, pool) => sum + pool.heldUs.sum / 1000, 0);
-    const waitMs = routes.reduce((sum, route) => sum + route.poolWaitMs, 0);
+    const waitMs = connectionWaitMs(routes);
     const avoidableWaitMs = waitOwedToIdleMs(pools, routes, runtime.windowMs);
     const loopDelayMs = meanUs(runtime.eventLoopDelayUs) / 1000;
     return holdersOf(routes).map((holder): RuleOutcome => {
@@ -44,7 +43,7 @@ export const connectionHeld = defineRule({
         );
       }
       // Each holder answers for the wait in proportion to the idle time it made.
-      const share = shareOf(avoidableWaitMs * shareOf(holder.heldIdleMs, idleMs), totalMs);
+      const share = waitShare(avoidableWaitMs * shareOf(holder.heldIdleMs, idleMs), routes, runtime);
       const certain = certainShare(share, holder.requests);
       const isFelt = certain >= settings.minimumShare;
       const consequence = isFelt
@@ -91,8 +90,8 @@ export const connectionHeld = defineRule({
             ? {
                 point: -share,
                 // No more than all the waiting there is can go; and since a queue's wait is convex in its load, at least in proportion to the time given back.
-                lower: -shareOf(waitMs, totalMs),
-                upper: -Math.min(shareOf(waitMs * shareOf(holder.heldIdleMs, heldMs), totalMs), share),
+                lower: -waitShare(waitMs, routes, runtime),
+                upper: -Math.min(waitShare(waitMs * shareOf(holder.heldIdleMs, heldMs), routes, runtime), share),
                 confidenceLevel: 0.95,
               }
             : null,

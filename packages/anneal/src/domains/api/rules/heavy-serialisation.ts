@@ -27,9 +27,10 @@ export const heavySerialisation = defineRule({
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: name, reason } }];
       const meanMs = route.serialisationMs / route.requests;
       const meanBytes = route.responseBytes / route.requests;
+      const share = shareOf(route.serialisationMs, runtime.cpuMs);
+      if (meanMs < heavyMsPerAnswer && share < settings.minimumShare) return [];
       if (meanMs < heavyMsPerAnswer)
         return silence(`an answer of ${bytes(meanBytes)} is serialised in ${milliseconds(meanMs)}: less than ${heavyMsPerAnswer} ms`);
-      const share = shareOf(route.serialisationMs, runtime.cpuMs);
       const certain = certainShare(share, route.requests);
       if (certain < settings.minimumShare) {
         return silence(

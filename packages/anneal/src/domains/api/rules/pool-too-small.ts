@@ -1,7 +1,7 @@
 import { certainShare } from '../../../finding/evidence-rate.ts';
 import { defineRule, type Evidence, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
-import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
+import { waitShare } from '../../../finding/request-time.ts';
 import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import { placeName } from '../call-sites.ts';
 import {
@@ -24,7 +24,6 @@ export const poolTooSmall = defineRule({
     'It is not a defect where the pool is kept small on purpose to protect a database that is itself saturated: then waiting only moves.',
   requires: ['agent.pools', 'agent.routes', 'agent.runtime'],
   diagnose({ 'agent.pools': pools, 'agent.routes': routes, 'agent.runtime': runtime }, settings) {
-    const totalMs = requestTimeMs(routes, runtime);
     const requests = routes.reduce((sum, route) => sum + route.requests, 0);
     return pools.map((pool): RuleOutcome => {
       const silence = (reason: string): RuleOutcome => ({ silent: { subject: `pool ${pool.name}`, reason } });
@@ -34,7 +33,7 @@ export const poolTooSmall = defineRule({
           `at most ${pool.peakInUse} of its ${pool.max} connections were in use: what waited, waited for a connection to be made`,
         );
       const waitMs = requestWaitMs(pool, routes);
-      const share = shareOf(waitMs, totalMs);
+      const share = waitShare(waitMs, routes, runtime);
       const certain = certainShare(share, pool.waits);
       if (certain < settings.minimumShare) {
         return silence(
