@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { AnnealError } from './errors.ts';
 import type { Target } from './target/target.ts';
 import type { Workload } from './workload/workload.ts';
+import { shortLooks } from './trial/decide.ts';
 import { workloadFromUrls } from './workload/workload-from-urls.ts';
 
 /** Durations are milliseconds, shares 0-1. Every key but `target.start` and `workload` has a default. */
@@ -60,7 +61,7 @@ const configSchema = z.strictObject({
         .array(z.number().int().positive())
         .min(1)
         .optional()
-        .describe('Rounds after which the evidence is weighed; default 8, 12, 16, 24'),
+        .describe('Rounds after which the evidence is weighed; default 9, 12, 16, 24'),
       minimumEffect: z.number().positive().max(1).optional().describe('Smallest gain worth keeping; default 0.03'),
       writeVolumeMargin: z.number().min(0).optional().describe('How much more write-ahead log a change may cause; default 0.25'),
       answers: z.number().int().positive().optional().describe('Requests whose answers are compared; default 120'),
@@ -179,7 +180,7 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
     diagnose: { minimumShare: config.diagnose?.minimumShare ?? 0.01 },
     trial: {
       sliceMs: config.trial?.sliceMs ?? 2500,
-      looks: config.trial?.looks ?? [8, 12, 16, 24],
+      looks: config.trial?.looks ?? shortLooks,
       minimumEffect: config.trial?.minimumEffect ?? 0.03,
       writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
       answers: config.trial?.answers ?? 120,

@@ -6,7 +6,7 @@ import { median, medianAbsoluteDeviation, standardDeviation } from '../stats/sam
 import { hodgesLehmannEstimate } from '../stats/signed-rank.ts';
 import { resultOf } from './decide.ts';
 import { keptRounds, logRatio, logRatios } from './paired-evidence.ts';
-import type { Result, Round, TrialDesign } from './trial.ts';
+import type { Placebo, Round, TrialDesign } from './trial.ts';
 
 /** How one metric differs between two arms that are the same: the noise floor, in natural logarithms of the ratio. */
 export interface Noise {
@@ -112,16 +112,6 @@ export function guardMargin(metric: MetricId, noise: Noise | undefined, rounds: 
   const standardError = noise.effectiveDeviation / Math.sqrt(rounds);
   const needed = (normalQuantile(1 - nominalLevel / guards) + normalQuantile(0.95)) * standardError;
   return Math.max(smallestMargin, Math.expm1(Math.abs(Math.log1p(noise.bias.point)) + needed));
-}
-
-export interface Placebo {
-  /** What was looked at although the change cannot have touched it. */
-  readonly controls: readonly MetricId[];
-  readonly rounds: number;
-  readonly drift: Estimate;
-  /** Anything but `no-change` means that the arms differ in more than the change. */
-  readonly result: Result;
-  readonly sentence: string;
 }
 
 /**

@@ -13,7 +13,7 @@ import { openArms, type TrialArm, type TrialContext } from './arms.ts';
 import { underIntent } from './intent.ts';
 import { judgeRound, planRound } from './interleave.ts';
 import type { PlannedChange } from './planned-change.ts';
-import { takeSlice, type SliceSource, type StatementGroup } from './slice.ts';
+import { fromActualSend, takeSlice, type SliceSource, type StatementGroup, type TakenSlice } from './slice.ts';
 import type { Distribution, Round } from './trial.ts';
 
 /** What every comparison of a run shares. */
@@ -40,8 +40,8 @@ export interface ComparisonRequest {
   readonly changes: readonly PlannedChange[];
   readonly groups: readonly StatementGroup[];
   readonly mostRounds: number;
-  /** Asked after each kept round; true ends the comparison. */
-  readonly isDecided: (kept: readonly Round[]) => boolean;
+  /** Asked after each kept round with all rounds so far, dropped ones included; true ends the comparison. */
+  readonly isDecided: (rounds: readonly Round[]) => boolean;
 }
 
 export interface ArmsCompared {
@@ -88,7 +88,7 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
     signal.throwIfAborted();
     const planned = planRound(orderSeed, index + bench.warmupRounds);
     const order = planned.first === 'baseline' ? [baseline, candidate] : [candidate, baseline];
-    const taken = new Map<ArmName, { readonly load: LoadResult; readonly slice: Round['baseline'] }>();
+    const taken = new Map<ArmName, TakenSlice>();
     for (const arm of order) {
       await clock.sleep(pauseBetweenSlicesMs, signal);
       const slice = await takeSlice(arm.source, { durationMs: bench.sliceMs, seed: planned.arrivalSeed }, request.groups);
@@ -97,14 +97,15 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
     }
     if (index < 0) continue;
     const [ofBaseline, ofCandidate] = [taken.get('baseline')!, taken.get('candidate')!];
-    const dropped = judgeRound(ofBaseline.load, ofCandidate.load);
-    rounds.push({ index, first: planned.first, baseline: ofBaseline.slice, candidate: ofCandidate.slice, dropped });
+    const judgement = judgeRound(ofBaseline.load, ofCandidate.load);
+    const sliceOf = (taken: TakenSlice) => (judgement.late.length > 0 ? fromActualSend(taken) : taken.slice);
+    rounds.push({ index, first: planned.first, baseline: sliceOf(ofBaseline), candidate: sliceOf(ofCandidate), ...judgement });
     const kept = rounds.filter(isKept);
     progress.update(kept.length / request.mostRounds, `round ${kept.length} of at most ${request.mostRounds}`);
-    if (dropped.length === 0) {
+    if (judgement.dropped.length === 0) {
       collect(histograms.baseline, ofBaseline.load);
       collect(histograms.candidate, ofCandidate.load);
-      if (request.isDecided(kept)) break;
+      if (request.isDecided(rounds)) break;
     }
     if (rounds.length - kept.length > request.mostRounds) break;
   }

@@ -28,6 +28,7 @@ function roundsOf(
       baseline: { requests: 400, failedRequests: 0, metrics: before },
       candidate: { requests: 400, failedRequests: 0, metrics: candidate },
       dropped: [],
+      late: [],
     };
   });
 }

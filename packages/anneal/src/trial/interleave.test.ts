@@ -47,30 +47,41 @@ describe('the length of a slice', () => {
 
 describe('a round is kept', () => {
   test('when the generator kept its schedule on both arms', () => {
-    expect(judgeRound(loadOf({ lagMs: 1 }), loadOf({ lagMs: 2 }))).toEqual([]);
+    expect(judgeRound(loadOf({ lagMs: 1 }), loadOf({ lagMs: 2 }))).toEqual({ dropped: [], late: [] });
   });
 
   test('whatever the target did: failing and slow answers are a result, not a reason', () => {
-    expect(judgeRound(loadOf({ lagMs: 1 }), { ...loadOf({ lagMs: 1, serviceMs: 4000 }), failedRequests: 90 })).toEqual([]);
+    expect(judgeRound(loadOf({ lagMs: 1 }), { ...loadOf({ lagMs: 1, serviceMs: 4000 }), failedRequests: 90 })).toEqual({
+      dropped: [],
+      late: [],
+    });
   });
 
   test('unless either slice was invalid, and then it says which', () => {
-    const invalid = { ...loadOf({}), validity: { valid: false, problems: ['steal 5 % exceeds 2 %'] } };
-    expect(judgeRound(loadOf({}), invalid)).toEqual(['candidate: steal 5 % exceeds 2 %']);
-    expect(judgeRound(invalid, invalid)).toHaveLength(2);
+    const invalid = { ...loadOf({}), validity: { valid: false, problems: ['the generator used 90 % of a core'], timingProblems: [] } };
+    expect(judgeRound(loadOf({}), invalid).dropped).toEqual(['candidate: the generator used 90 % of a core']);
+    expect(judgeRound(invalid, invalid).dropped).toHaveLength(2);
   });
 
-  test('unless the generator was late on either side', () => {
-    expect(judgeRound(loadOf({ lagMs: 9 }), loadOf({ lagMs: 1 }))).toEqual(['baseline: send lag p99 9.0 ms exceeds 5.0 ms']);
+  test('but for its latencies, when the generator was late on either side', () => {
+    expect(judgeRound(loadOf({ lagMs: 9 }), loadOf({ lagMs: 1 }))).toEqual({
+      dropped: [],
+      late: ['baseline: send lag p99 9.0 ms exceeds 5.0 ms'],
+    });
+  });
+
+  test('but for its latencies, when the machine was taken away', () => {
+    const stolen = { ...loadOf({}), validity: { valid: false, problems: ['steal 5 %'], timingProblems: ['steal 5 %'] } };
+    expect(judgeRound(loadOf({}), stolen)).toEqual({ dropped: [], late: ['candidate: steal 5 %'] });
   });
 
   test('with more lag on slow targets, but a slow candidate does not excuse its own', () => {
-    expect(judgeRound(loadOf({ lagMs: 9, serviceMs: 200 }), loadOf({ lagMs: 9, serviceMs: 200 }))).toEqual([]);
-    expect(judgeRound(loadOf({ lagMs: 1, serviceMs: 10 }), loadOf({ lagMs: 9, serviceMs: 200 }))).toHaveLength(1);
+    expect(judgeRound(loadOf({ lagMs: 9, serviceMs: 200 }), loadOf({ lagMs: 9, serviceMs: 200 })).late).toEqual([]);
+    expect(judgeRound(loadOf({ lagMs: 1, serviceMs: 10 }), loadOf({ lagMs: 9, serviceMs: 200 })).late).toHaveLength(1);
   });
 
   test('unless nothing was sent', () => {
-    expect(judgeRound({ ...loadOf({}), requests: 0 }, loadOf({}))).toEqual(['baseline: no request was sent']);
+    expect(judgeRound({ ...loadOf({}), requests: 0 }, loadOf({})).dropped).toEqual(['baseline: no request was sent']);
   });
 });
 
@@ -94,7 +105,7 @@ function loadOf({ lagMs = 0, serviceMs = 10 }: { readonly lagMs?: number; readon
     serviceTimeUs: histogramOf(serviceMs),
     sendLagUs: histogramOf(lagMs),
     steps: [],
-    validity: { valid: true, problems: [] },
+    validity: { valid: true, problems: [], timingProblems: [] },
     meanInFlight: 1,
     checks: 100,
     generatorCpuShare: 0.1,

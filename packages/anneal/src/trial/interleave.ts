@@ -46,20 +46,34 @@ export function planSlices(ratePerSecond: number, quantile: number, shortestMs =
   return { sliceMs, settleMs: 300, requests: Math.floor((sliceMs * ratePerSecond) / 1000) };
 }
 
+/** What the generator and its machine did to a round, found without looking at what the answers cost. */
+export interface RoundJudgement {
+  /** Why it is dropped, each reason led by its arm; empty when it is kept. */
+  readonly dropped: readonly string[];
+  /** Why its latencies are not those from the due time: counted from the actual send instead. */
+  readonly late: readonly string[];
+}
+
 /**
- * Why a round is dropped, each reason led by its arm; empty when it is kept. A generator that is late
- * times itself, not the target. The load engine judges each slice alone and forgives a slow target
+ * A round in which not everything was sent and answered is dropped. One in which the generator was merely
+ * late keeps what its requests cost. The load engine judges each slice alone and forgives a slow target
  * more lag; here one limit, that of the faster arm, holds for both, so that a slow candidate does not
  * excuse the very lag that would hide how slow it is.
  */
-export function judgeRound(baseline: LoadResult, candidate: LoadResult): readonly string[] {
+export function judgeRound(baseline: LoadResult, candidate: LoadResult): RoundJudgement {
   const medianMs = Math.min(...[baseline, candidate].map((load) => quantileUs(load.serviceTimeUs, 0.5) / 1000));
   const lagLimitMs = Math.max(5, medianMs / 10);
-  const problems = (arm: Arm, load: LoadResult) => {
-    if (!load.validity.valid) return load.validity.problems.map((problem) => `${arm}: ${problem}`);
-    if (load.requests === 0) return [`${arm}: no request was sent`];
-    const lagMs = quantileUs(load.sendLagUs, 0.99) / 1000;
+  const spoilt = (arm: Arm, { validity, requests }: LoadResult) => {
+    const problems = validity.problems.filter((problem) => !validity.timingProblems.includes(problem));
+    return [...problems, ...(requests === 0 ? ['no request was sent'] : [])].map((problem) => `${arm}: ${problem}`);
+  };
+  const late = (arm: Arm, { validity, sendLagUs }: LoadResult) => {
+    if (validity.timingProblems.length > 0) return validity.timingProblems.map((problem) => `${arm}: ${problem}`);
+    const lagMs = quantileUs(sendLagUs, 0.99) / 1000;
     return lagMs > lagLimitMs ? [`${arm}: send lag p99 ${lagMs.toFixed(1)} ms exceeds ${lagLimitMs.toFixed(1)} ms`] : [];
   };
-  return [...problems('baseline', baseline), ...problems('candidate', candidate)];
+  return {
+    dropped: [...spoilt('baseline', baseline), ...spoilt('candidate', candidate)],
+    late: [...late('baseline', baseline), ...late('candidate', candidate)],
+  };
 }

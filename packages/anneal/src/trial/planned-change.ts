@@ -38,7 +38,8 @@ export async function planChanges(
     }
     const plan = await remedy.plan(finding, context);
     if (plan === null) {
-      unplanned.set(finding.fingerprint, `${remedy.title}: nothing that can be tried safely was found`);
+      const reason = await remedy.explainRefusal?.(finding, context);
+      unplanned.set(finding.fingerprint, `${remedy.title}: ${reason ?? 'nothing that can be tried safely was found'}`);
       continue;
     }
     const twin = changes.findIndex((change) => change.remedy === remedy && JSON.stringify(change.plan) === JSON.stringify(plan));

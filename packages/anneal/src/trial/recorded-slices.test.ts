@@ -22,7 +22,7 @@ function roundsOf(baseline: Variant, candidate: Variant, lagLimitMs = Number.POS
   return Array.from({ length: 64 }, (_, index) => {
     const [before, after] = [sliceOf(index, baseline), sliceOf(index, candidate)];
     const late = Math.max(before.lag99_ms, after.lag99_ms) > lagLimitMs;
-    return { index, first: 'baseline', baseline: asSlice(before), candidate: asSlice(after), dropped: late ? ['send lag'] : [] };
+    return { index, first: 'baseline', baseline: asSlice(before), candidate: asSlice(after), dropped: late ? ['send lag'] : [], late: [] };
   });
 }
 

@@ -4,7 +4,7 @@ import type { Outside } from '../ports/outside.ts';
 import { silentProgress, type Progress } from '../ports/progress.ts';
 import type { Sql } from '../ports/sql.ts';
 import type { Remedy } from '../remedy/remedy.ts';
-import { databaseName } from '../target/database-url.ts';
+import { databaseName, withDatabaseName } from '../target/database-url.ts';
 import { databaseIdentity, dropDatabase, endSessions, sessionName } from './database-copies.ts';
 import { keptChanges, openRuns, type Change, type DatabaseReference, type Entries, type KeptChange, type LedgerEvent } from './events.ts';
 import { undoUnderIntent, underIntent, type Journal } from './intent.ts';
@@ -77,6 +77,7 @@ async function recoverRun(
 
   const remains = [...changes.map(nameOfChange), ...copies.map((name) => `the database ${name}`)].join(', ');
   await left.attempt(journal, remains, async () => {
+    await endSessionsFromBeside(outside, journal.run, options.databaseUrl);
     await using sql = await connectToSame(outside, database, journal.run, options.databaseUrl);
     await endSessions(sql, outside.clock, journal.run);
     for (const change of changes) {
@@ -92,6 +93,23 @@ async function recoverRun(
     }
   });
   return { run: journal.run, processesEnded, databasesDropped, reverted };
+}
+
+/**
+ * A copy that the server is still making locks its source against new sessions, so it is ended from the database that
+ * every cluster has for such purposes. Where that one is closed to us, connecting waits until the copy is done.
+ */
+async function endSessionsFromBeside(outside: Undoing, run: string, url: string | null): Promise<void> {
+  if (url === null) return;
+  try {
+    await using sql = await outside.databases.connect(withDatabaseName(url, 'postgres'), {
+      applicationName: `${sessionName(run)} undo`,
+      readOnly: false,
+    });
+    await endSessions(sql, outside.clock, run);
+  } catch {
+    // Tried again, and reported, from the target's own database.
+  }
 }
 
 export interface RollbackReport {

@@ -2,7 +2,7 @@ import type { AgentControl } from '../ports/agent.ts';
 import type { Probe, ProbeContext } from '../measurement/measurement.ts';
 import type { StatementObservation } from '../measurement/observations.ts';
 import type { MetricId } from '../prediction/prediction.ts';
-import { quantileUs } from '../stats/histogram.ts';
+import { quantileUs, type HistogramData } from '../stats/histogram.ts';
 import type { LoadResult } from '../workload/load-result.ts';
 import type { LoadSession } from '../workload/load-session.ts';
 import type { Slice } from './trial.ts';
@@ -21,6 +21,9 @@ export interface StatementGroup {
   readonly key: string;
   readonly statementIds: ReadonlySet<string>;
 }
+
+/** Time of the statements that no group touches: what should not move, and sizes the drift when it does. */
+export const placeboMetric: MetricId = 'database.time:untouched';
 
 export interface TakenSlice {
   readonly slice: Slice;
@@ -48,9 +51,7 @@ export async function takeSlice(
 
   const perRequest = (total: number) => total / Math.max(load.requests, 1);
   const metrics: Partial<Record<MetricId, number>> = {
-    'latency.p50': quantileUs(load.responseTimeUs, 0.5),
-    'latency.p95': quantileUs(load.responseTimeUs, 0.95),
-    'latency.p99': quantileUs(load.responseTimeUs, 0.99),
+    ...latencies(load.responseTimeUs),
     errors: perRequest(load.failedRequests),
   };
   if (before !== null && after !== null) {
@@ -64,12 +65,27 @@ export async function takeSlice(
   if (statements !== undefined) {
     metrics['database.time'] = perRequest(total(statements, (statement) => statement.totalMs));
     metrics['wal.bytes'] = perRequest(total(statements, (statement) => statement.walBytes));
+    const untouched = statements.filter((statement) => !groups.some((group) => group.statementIds.has(statement.id)));
+    if (groups.length > 0) metrics[placeboMetric] = perRequest(total(untouched, (statement) => statement.totalMs));
     for (const group of groups) {
       const touched = statements.filter((statement) => group.statementIds.has(statement.id));
       metrics[`database.time:${group.key}`] = perRequest(total(touched, (statement) => statement.totalMs));
     }
   }
   return { slice: { requests: load.requests, failedRequests: load.failedRequests, metrics }, load };
+}
+
+/** For a round whose generator was late: latency from the actual send, in which its lateness is not. */
+export function fromActualSend({ slice, load }: TakenSlice): Slice {
+  return { ...slice, metrics: { ...slice.metrics, ...latencies(load.serviceTimeUs) } };
+}
+
+function latencies(histogram: HistogramData): Slice['metrics'] {
+  return {
+    'latency.p50': quantileUs(histogram, 0.5),
+    'latency.p95': quantileUs(histogram, 0.95),
+    'latency.p99': quantileUs(histogram, 0.99),
+  };
 }
 
 function total(statements: readonly StatementObservation[], figure: (statement: StatementObservation) => number): number {

@@ -18,10 +18,22 @@ export interface Trial {
   readonly equality: Equality;
   readonly cost: Cost;
   readonly verdict: Verdict;
+  /** How far statements moved that the change cannot have touched; null where there were none. */
+  readonly placebo: Placebo | null;
   /** Raw slices, so that anyone can compute the verdict again. */
   readonly rounds: readonly Round[];
   /** Response times of both arms over all kept rounds, of the whole workload and of touched routes. */
   readonly distributions: readonly Distribution[];
+}
+
+export interface Placebo {
+  /** What was looked at although the change cannot have touched it. */
+  readonly controls: readonly MetricId[];
+  readonly rounds: number;
+  readonly drift: Estimate;
+  /** Anything but `no-change` means that the arms differ in more than the change. */
+  readonly result: Result;
+  readonly sentence: string;
 }
 
 export interface Distribution {
@@ -49,6 +61,8 @@ export interface Round {
   readonly candidate: Slice;
   /** Reasons for dropping it, found without looking at its outcome; empty when kept. */
   readonly dropped: readonly string[];
+  /** Why its latencies are counted from the actual send and not from the due time; empty where they need not be. */
+  readonly late: readonly string[];
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { MetricId } from '../prediction/prediction.ts';
 import type { Calibration } from './calibrate-arms.ts';
-import { guardMargin, raisedMinimumEffect } from './calibrate.ts';
+import { guardMargin, placeboDrift, raisedMinimumEffect } from './calibrate.ts';
 import { compareArms, wholeWorkload, type ArmsCompared, type Bench } from './compare-arms.ts';
 import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
 import type { PlannedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
-import type { StatementGroup } from './slice.ts';
+import { placeboMetric, type StatementGroup } from './slice.ts';
 import type { Trial, TrialDesign } from './trial.ts';
 
 export interface TrialRequest {
@@ -61,6 +61,7 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
       guards: judgement.guards,
       equality,
       cost: compared.costs.get(change.id)!,
+      placebo: placeboDrift(compared.rounds, [placeboMetric], question),
       verdict: verdictOf(judgement.primary, judgement.guards, equality, judgement.reason),
       rounds: compared.rounds,
       distributions: distributionsOf(change, compared),

@@ -43,4 +43,9 @@ export interface LoadValidity {
   readonly valid: boolean;
   /** Sentences with the numbers in them, e.g. "send lag p99 31 ms exceeds 5 ms". */
   readonly problems: readonly string[];
+  /**
+   * Those of the problems that spoil only what a clock measured: every request was sent and answered, but the
+   * generator was late or its machine was taken away. What the requests cost in CPU, rows and bytes still holds.
+   */
+  readonly timingProblems: readonly string[];
 }

@@ -20,18 +20,20 @@ export interface WindowFacts {
 
 /** Whether the window says something about the target rather than about the generator and its machine. */
 export function judgeWindow(facts: WindowFacts): LoadValidity {
-  const problems = [
-    ...(isOpen(facts.executor) ? scheduleProblems(facts) : []),
-    unfinishedProblem(facts.part.unfinishedRequests),
+  const { part, windowMs } = facts;
+  const open = isOpen(facts.executor);
+  const allSent = part.startedIterations === part.plannedIterations;
+  const shortfall = open ? shortfallProblem(part, windowMs) : null;
+  const spoilt = [
+    open ? dropProblem(part) : null,
+    allSent ? null : shortfall,
+    unfinishedProblem(part.unfinishedRequests),
     cpuProblem(facts.generatorCpuShare),
-    stealProblem(facts.stealShare),
-    littleProblem(facts),
-  ].filter((problem) => problem !== null);
-  return { valid: problems.length === 0, problems };
-}
-
-function scheduleProblems({ part, windowMs }: WindowFacts): readonly (string | null)[] {
-  return [lagProblem(part), dropProblem(part), shortfallProblem(part, windowMs)];
+  ];
+  const timing = [open ? lagProblem(part) : null, allSent ? shortfall : null, stealProblem(facts.stealShare), littleProblem(facts)];
+  const timingProblems = timing.filter((problem) => problem !== null);
+  const problems = [...spoilt.filter((problem) => problem !== null), ...timingProblems];
+  return { valid: problems.length === 0, problems, timingProblems };
 }
 
 /**
