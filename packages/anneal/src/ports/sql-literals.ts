@@ -3,7 +3,7 @@
  * conditions that EXPLAIN prints. Comments go too, because people and tracers put identifiers of
  * requests into them.
  *
- * A string keeps a wildcard at either end (`'%?%'`): whether a pattern is anchored decides which index
+ * A string keeps a wildcard at either end (`'%?%'`; `_` counts as one in front): whether a pattern is anchored decides which index
  * can serve it and says nothing about the value. `$n` and identifiers stay.
  */
 export function maskLiterals(text: string): string {
@@ -42,7 +42,7 @@ function mask(text: string, maskNumber: (number: string) => string): string {
 }
 
 function maskString(literal: string): string {
-  const opens = /^(?:[A-Za-z]&?)?'%/.test(literal) ? '%' : '';
+  const opens = /^(?:[A-Za-z]&?)?'[%_]/.test(literal) ? '%' : '';
   const closes = literal.endsWith("%'") ? '%' : '';
   return opens === '%' && literal.length <= 4 ? "'%'" : `'${opens}?${closes}'`;
 }

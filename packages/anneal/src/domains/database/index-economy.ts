@@ -30,9 +30,8 @@ export function writeBill(
   const existing = indexes.filter((index) => index.definition.schema === table.schema && index.definition.table === table.name).length;
   const entriesPerRow = definition.method === 'gin' ? ginEntriesPerRow(definition, columns) : 1;
   const heapOnlyShare = table.updates > 0 ? table.hotUpdates / table.updates : 0;
-  const words = new Set(
-    [...definition.keys, definition.predicate ?? ''].flatMap((key) => roughSpelling(key).match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []),
-  );
+  const held = [...definition.keys.map((key) => parseIndexKey(key).expression), definition.predicate ?? ''];
+  const words = new Set(held.flatMap((sql) => sql.match(/[\p{L}_][\p{L}\p{N}_$]*/gu) ?? []));
   let [extraMs, rows, lostHeapOnlyRows] = [0, 0, 0];
   for (const statement of statements) {
     if (!writes(statement, table) || statement.rows === 0) continue;

@@ -12,7 +12,8 @@ import { levelOf } from '../../../finding/level.ts';
 import { shorten } from '../../../finding/subject.ts';
 import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import { indexSql, quoteIdentifier } from '../../../ports/index-sql.ts';
-import { accessCapabilities, accessOutcomes, type AccessCause, type AccessObservations, type AccessRule } from '../access-causes.ts';
+import { accessOutcomes } from '../access/access-causes.ts';
+import { accessCapabilities, type AccessCause, type AccessObservations, type AccessRule } from '../access/access-outcome.ts';
 import { writeBill, type WriteBill } from '../index-economy.ts';
 
 /** What distinguishes one rule about access paths from another: its words. */

@@ -1,4 +1,4 @@
-import type { PlanNode } from '../../ports/planner.ts';
+import type { PlanNode } from '../../../ports/planner.ts';
 
 /** One read of a table in a plan, with how often and how far it is expected to go. */
 export interface PlanScan {
@@ -11,7 +11,7 @@ export interface PlanScan {
   readonly consumedShare: number;
   /** Rows one execution gives, over all parallel workers. */
   readonly rows: number;
-  /** Plan cost of one execution as far as it goes. */
+  /** Plan cost of one execution as far as it goes, without that of subqueries it evaluates. */
   readonly cost: number;
   /** Of all executions, of the whole statement's plan cost, 0-1. */
   readonly costShare: number;
@@ -23,7 +23,8 @@ export function scansIn(root: PlanNode): readonly PlanScan[] {
       visit(child, [...ancestors, node], executions * executionsOf(child, node), consumedOf(child, node, consumedShare)),
     );
     if (node['Relation Name'] === undefined || !node['Node Type'].includes('Scan')) return children;
-    const cost = node['Startup Cost'] + (node['Total Cost'] - node['Startup Cost']) * consumedShare;
+    const whole = node['Startup Cost'] + (node['Total Cost'] - node['Startup Cost']) * consumedShare;
+    const cost = Math.max(0, whole - subplansCost(node) * consumedShare);
     const rows = node['Plan Rows'] * parallelDivisor(node, ancestors);
     const costShare = Math.min(1, (cost * executions) / Math.max(root['Total Cost'], Number.EPSILON));
     return [{ node, ancestors, executions, consumedShare, rows, cost, costShare }, ...children];
@@ -47,6 +48,13 @@ function executionsOf(child: PlanNode, parent: PlanNode): number {
   // Materialize keeps what it has read; Memoize too, at most for the keys it has seen: once is the careful guess.
   if (child['Node Type'] === 'Materialize' || child['Node Type'] === 'Memoize') return 1;
   return Math.max(1, parent.Plans?.find((other) => other['Parent Relationship'] === 'Outer')?.['Plan Rows'] ?? 1);
+}
+
+/** A node's total holds its subqueries', and a scan evaluates those of the select list for every row it gives. */
+function subplansCost(node: PlanNode): number {
+  return (node.Plans ?? [])
+    .filter((child) => child['Parent Relationship'] === 'SubPlan' || child['Parent Relationship'] === 'InitPlan')
+    .reduce((sum, child) => sum + child['Total Cost'] * executionsOf(child, node), 0);
 }
 
 /** Nodes that read all of their input before they give the first row. */
