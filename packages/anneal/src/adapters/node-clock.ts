@@ -5,5 +5,13 @@ import type { Clock } from '../ports/clock.ts';
 export const nodeClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) => wait(ms, undefined, signal === undefined ? {} : { signal }),
+  async sleep(ms, signal) {
+    try {
+      await wait(ms, undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      // The timer wraps the reason in an error of its own; callers look for theirs.
+      signal?.throwIfAborted();
+      throw error;
+    }
+  },
 };

@@ -161,6 +161,18 @@ test('a connection that the server ends fails its next statement and nothing els
     .toBe('failed');
 });
 
+test('what a session was doing ends on the server when its client is gone', async () => {
+  await using database = await createTestDatabase();
+  const sql = await databases.connect(database.url, writing);
+  const sleeping = expect(sql.query('SELECT pg_sleep(300)')).rejects.toThrow('Connection terminated');
+  const isSleeping = async () =>
+    (await database.client.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)'`)).rowCount === 1;
+  await expect.poll(isSleeping).toBe(true);
+  await sql.close();
+  await sleeping;
+  await expect.poll(isSleeping, { timeout: 30_000 }).toBe(false);
+});
+
 test('two statements in one text are refused', async () => {
   await using sql = await databases.connect(inject('postgresUrl'), writing);
   await expect(sql.query('SELECT 1; SELECT 2')).rejects.toThrow('one statement per query');

@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import pg from 'pg';
 import { AnnealError, type ErrorCode } from '../errors.ts';
 import type { Databases, Sql, SqlConnectOptions, SqlQueryOptions, SqlResult } from '../ports/sql.ts';
@@ -24,11 +26,10 @@ async function connect(url: string, options: SqlConnectOptions): Promise<Sql> {
     for (const [name, value] of Object.entries(settings)) {
       if (value !== null) await client.query('SELECT set_config($1, $2, false)', [name, value]);
     }
-    const { rows } = await client.query<{ timeout: string; pid: number }>(
-      `SELECT current_setting('statement_timeout') AS timeout, pg_backend_pid() AS pid`,
-    );
-    const { timeout, pid } = rows[0]!;
-    return session({ client, statementTimeout: timeout, cancel: () => cancel(url, pid) });
+    // The server should stop working for an Anneal that was killed. Not known before version 14 or on every platform.
+    await client.query(`SET client_connection_check_interval = '2s'`).catch(() => {});
+    const { rows } = await client.query<{ timeout: string }>(`SELECT current_setting('statement_timeout') AS timeout`);
+    return session({ client, statementTimeout: rows[0]!.timeout });
   } catch (error) {
     await client.end();
     throw error;
@@ -112,21 +113,35 @@ function labelOf(client: pg.Client): string {
   return `${client.user ?? ''}@${client.host}:${client.port}/${client.database ?? ''}`;
 }
 
-/** From a second connection: the first one is busy with what is to be cancelled. */
-async function cancel(url: string, pid: number): Promise<void> {
-  const client = await openClient(url, 'anneal cancel');
-  try {
-    await client.query('SELECT pg_cancel_backend($1)', [pid]);
-  } finally {
-    await client.end();
-  }
+/** What the server gave out at login for cancelling this session's statements; the driver's types leave it out. */
+interface CancelKey {
+  readonly processID: number;
+  readonly secretKey: number;
+}
+
+const cancelRequestCode = 80_877_102;
+
+/**
+ * The protocol's own cancellation (manual, "Canceling Requests in Progress"): a packet that needs no login. A session that
+ * had to log in first would wait for the very lock that a CREATE DATABASE holds on its template.
+ */
+async function cancel(client: pg.Client): Promise<void> {
+  const { processID, secretKey } = client as unknown as CancelKey;
+  const packet = Buffer.alloc(16);
+  [packet.length, cancelRequestCode, processID, secretKey].forEach((value, index) => packet.writeInt32BE(value, 4 * index));
+  const socket = client.host.startsWith('/')
+    ? createConnection(`${client.host}/.s.PGSQL.${client.port}`)
+    : createConnection(client.port, client.host);
+  socket.setTimeout(connectTimeoutMs, () => socket.destroy(new Error('timeout')));
+  socket.resume().end(packet);
+  // The server closes the connection once it has passed the request on.
+  await once(socket, 'close');
 }
 
 interface Connection {
   readonly client: pg.Client;
   /** The session's own timeout, to return to after a statement that had another. */
   readonly statementTimeout: string;
-  readonly cancel: () => Promise<void>;
 }
 
 function session(connection: Connection): Sql {
@@ -224,8 +239,8 @@ async function cancellable<T>(connection: Connection, signal: AbortSignal | unde
   if (signal === undefined) return query();
   let cancelling: Promise<void> = Promise.resolve();
   const onAbort = () => {
-    // A server that takes no further connection cannot be asked; the statement then runs to its end or timeout.
-    cancelling = connection.cancel().catch(() => {});
+    // Where the request cannot be delivered the statement runs to its end or timeout.
+    cancelling = cancel(connection.client).catch(() => {});
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {

@@ -3,5 +3,6 @@ export interface Clock {
   now(): Date;
   /** Monotonic milliseconds, for durations. */
   monotonicMs(): number;
+  /** Rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
