@@ -104,7 +104,9 @@ export async function startTarget(name: string, env: Readonly<Record<string, str
 function conversation(socket: Socket) {
   const messages: FromAgent[] = [];
   const waiting: ((message: FromAgent) => void)[] = [];
-  createInterface(socket).on('line', (line) => {
+  const lines = createInterface(socket);
+  lines.on('error', () => undefined);
+  lines.on('line', (line) => {
     const message = JSON.parse(line) as FromAgent;
     const waiter = waiting.shift();
     if (waiter === undefined) messages.push(message);

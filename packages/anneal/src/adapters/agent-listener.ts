@@ -111,7 +111,10 @@ class Conversation implements SwitchableAgent {
 
   constructor(socket: Socket, greeted: (hello: AgentHello) => void) {
     this.#socket = socket;
-    createInterface(socket).on('line', (line) => {
+    const lines = createInterface(socket);
+    // It repeats the socket's errors, which are dealt with below.
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
       const message = parse(line);
       if (message === null) this.#fail('it sent something that is not the protocol');
       else if (message.type === 'hello') {
