@@ -24,7 +24,7 @@ export interface PlanCostForecast {
   readonly unchangedMs: number;
   /** What keeping the index up to date adds to the writes of the window. */
   readonly surchargeMs: number;
-  /** Null when no engine could be asked and the costs are arithmetic on the measured plans (`domains/database/access-cost.ts`). */
+  /** Null when no engine could be asked and the costs are arithmetic on the measured plans (`domains/database/access/read-cost.ts`). */
   readonly engine: 'hypopg' | 'built' | null;
 }
 

@@ -2,7 +2,8 @@ import type { StatementObservation } from '../../../measurement/observations.ts'
 import { looksUpBeyondPages, type PlannedTable, predictFromPlanCosts, type StatementForecast } from '../../../prediction/plan-cost.ts';
 import type { Prediction } from '../../../prediction/prediction.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
-import { accessCapabilities, accessOutcomes, type AccessCause, type AccessObservations } from '../access-causes.ts';
+import { accessOutcomes } from '../access/access-causes.ts';
+import { accessCapabilities, type AccessCause, type AccessObservations } from '../access/access-outcome.ts';
 import { parseIndexKey, roughSpelling } from '../index-ddl.ts';
 import { writeBill } from '../index-economy.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
