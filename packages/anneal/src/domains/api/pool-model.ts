@@ -8,7 +8,8 @@ import type { HistogramData } from '../../stats/histogram.ts';
 
 /**
  * A pool as a queue, fitted to what the window saw: arrivals and hold times are measured, the
- * burstiness of the arrivals is what makes the model give the wait that was measured.
+ * burstiness of the arrivals is what makes the model give the wait that was measured, where that is
+ * longer than independent arrivals make it.
  */
 export interface PoolModel {
   readonly arrivalsPerSecond: number;
@@ -31,16 +32,19 @@ export interface PoolModel {
   readonly waitWithoutIdleMs: number;
 }
 
+/** Work in hand at the ends of the window is counted with one end only: closer to full than this, what is left is noise over a vanishing reserve. */
+const fullestShare = 0.99;
+
 /** Null when the pool did no work, or was so full that its hold times say nothing about its demand. */
 export function modelPool(pool: PoolObservation, heldIdleMs: number, windowMs: number): PoolModel | null {
   if (pool.checkouts === 0 || windowMs <= 0 || pool.heldUs.count === 0) return null;
   const { mean, cv2 } = momentsMs(pool.heldUs);
   const loadErlangs = (pool.checkouts * mean) / windowMs;
-  // Work in hand at the ends of the window is counted with one end only; above 99 % the rest is noise over a vanishing reserve.
-  if (mean === 0 || loadErlangs >= 0.99 * pool.max) return null;
+  if (mean === 0 || loadErlangs >= fullestShare * pool.max) return null;
   const station = { servers: pool.max, loadErlangs, meanHoldMs: mean, holdCv2: cv2 };
   const waitMs = pool.waitMs / pool.checkouts;
-  const queue = { ...station, peakedness: fitPeakedness(station, meanWaitMs, waitMs) };
+  // A wait shorter than independent arrivals would have made may be luck: long holds seldom meet in one window. It is not relied on.
+  const queue = { ...station, peakedness: Math.max(fitPeakedness(station, meanWaitMs, waitMs), 1) };
   const busyShare = 1 - Math.min(heldIdleMs / (pool.checkouts * mean), 1);
   const withoutIdle = { ...queue, loadErlangs: loadErlangs * busyShare, meanHoldMs: mean * busyShare };
   return {
@@ -53,7 +57,7 @@ export function modelPool(pool: PoolObservation, heldIdleMs: number, windowMs: n
     independentWaitMs: meanWaitMs({ ...station, peakedness: 1 }),
     queue,
     peakDemand: pool.peakInUse + pool.peakWaiting,
-    waitWithoutIdleMs: busyShare === 0 ? 0 : Math.min(meanWaitMs(withoutIdle), waitMs),
+    waitWithoutIdleMs: busyShare === 0 ? 0 : (waitMs * meanWaitMs(withoutIdle)) / meanWaitMs(queue),
   };
 }
 
@@ -67,7 +71,9 @@ const exceedingShare = 0.01;
 export function wantedSize(pool: PoolObservation, model: PoolModel | null, waitBudgetMs: number): number {
   const usable = Math.max(pool.peakInUse + pool.peakWaiting, pool.max + 1);
   if (model === null) return Math.min(usable, pool.max * 2);
-  return Math.max(fewestServers(model.queue, waitBudgetMs, exceedingShare, usable) ?? usable, pool.max + 1);
+  // How long and how often callers waited may tell two degrees of burstiness; the size must do for the larger.
+  const peakedness = Math.max(model.queue.peakedness, fitPeakedness(model.queue, waitingShare, model.waitedShare));
+  return Math.max(fewestServers({ ...model.queue, peakedness }, waitBudgetMs, exceedingShare, usable) ?? usable, pool.max + 1);
 }
 
 /**
@@ -91,10 +97,10 @@ export function waitBudgetMs(routes: readonly RouteObservation[]): number {
 }
 
 /**
- * Relative change of this pool's mean wait at another size. The interval spans what two different
- * moments of the same waits say about the burstiness (how long, how often) and the 95 % intervals of
- * arrivals and hold times; `independentObservations` is the number of requests, since the checkouts
- * of one request are not independent.
+ * Relative change of this pool's mean wait at another size. The interval spans what the same waits say
+ * about the burstiness (how long, how often, and none at all) and the 95 % intervals of arrivals and
+ * hold times; `independentObservations` is the number of requests, since the checkouts of one request
+ * are not independent.
  */
 export function predictWaitChange(model: PoolModel, pool: PoolObservation, size: number, independentObservations: number): Estimate {
   const count = Math.max(Math.min(Math.floor(independentObservations), pool.checkouts), 1);
@@ -103,17 +109,19 @@ export function predictWaitChange(model: PoolModel, pool: PoolObservation, size:
   const factors = [(arrivals.lower / count) * Math.max(1 - holdError, 0), 1, (arrivals.upper / count) * (1 + holdError)];
   const changes = factors.flatMap((factor) => {
     // A load at or beyond the present size cannot have given the finite wait that was measured.
-    const loadErlangs = Math.min(model.loadErlangs * factor, 0.99 * pool.max);
+    const loadErlangs = Math.min(model.loadErlangs * factor, fullestShare * pool.max);
     const station = { servers: pool.max, loadErlangs, meanHoldMs: model.meanHoldMs, holdCv2: model.holdCv2 };
     const byLength = fitPeakedness(station, meanWaitMs, model.meanWaitMs);
     const byFrequency = fitPeakedness(station, waitingShare, model.waitedShare);
-    return [byLength, byFrequency].map((peakedness) => {
-      const before = meanWaitMs({ ...station, peakedness });
-      return before > 0 ? meanWaitMs({ ...station, servers: size, peakedness }) / before - 1 : 0;
-    });
+    return [byLength, byFrequency, 1].map((peakedness) => changeAt({ ...station, peakedness }, size));
   });
-  const point = meanWaitMs({ ...model.queue, servers: size }) / model.meanWaitMs - 1;
+  const point = changeAt(model.queue, size);
   return { point, lower: Math.min(point, ...changes), upper: Math.max(point, ...changes), confidenceLevel: 0.95 };
+}
+
+function changeAt(queue: Queue, servers: number): number {
+  const before = meanWaitMs(queue);
+  return before > 0 ? meanWaitMs({ ...queue, servers }) / before - 1 : 0;
 }
 
 /** Idle held time of one pool: the routes tell it for all pools together, so it is split by the time each pool was held. */
