@@ -1,4 +1,5 @@
 import type { A_Const, ColumnRef, Node, TypeName } from 'libpg-query';
+import { quoteIdentifier } from '../ports/index-sql.ts';
 
 /**
  * The SQL of an expression as an index key takes it: a column or function call as it is, anything
@@ -35,18 +36,6 @@ export function constantSql(constant: A_Const): string | null {
   if (constant.ival !== undefined) return String(constant.ival.ival ?? 0);
   return constant.fval?.fval ?? null;
 }
-
-/** Lower-case names need no quotes unless they are key words; quoting one too many does no harm. */
-export function quoteIdentifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) && !keyWords.has(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}
-
-/** Key words people name columns after that PostgreSQL reserves (manual, appendix C). */
-const keyWords: ReadonlySet<string> = new Set(
-  'all analyse analyze and any array as asc both case cast check collate column constraint create current_date current_role current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign from grant group having in initially intersect into lateral leading limit localtime localtimestamp not null offset on only or order placing primary references returning select session_user some symmetric system_user table then to trailing true union unique user using variadic when where window with'.split(
-    ' ',
-  ),
-);
 
 function inner(node: Node): string | null {
   if ('ColumnRef' in node) {

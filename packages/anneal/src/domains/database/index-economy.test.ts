@@ -54,8 +54,8 @@ test('an index on a column that updates assign ends heap-only updates, so every 
 
 test('inverted indexes pay per path or trigram', () => {
   const insert = [write('INSERT INTO jobs (id) VALUES ($1)', 100, 20)];
-  expect(bill(indexOn('payload jsonb_path_ops', 'gin'), insert)).toMatchObject({ entriesPerRow: 20, extraMs: 200 });
-  expect(bill(indexOn('title gin_trgm_ops', 'gin'), insert)).toMatchObject({ entriesPerRow: 60 });
+  expect(bill(indexOn('payload jsonb_path_ops', 'gin'), insert)).toMatchObject({ entriesPerRow: 20, extraMs: expect.closeTo(86, 9) });
+  expect(bill(indexOn('title gin_trgm_ops', 'gin'), insert)).toMatchObject({ entriesPerRow: 60, extraMs: expect.closeTo(18, 9) });
 });
 
 test('writes of other tables and reads cost it nothing', () => {

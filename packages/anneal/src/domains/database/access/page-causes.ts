@@ -29,13 +29,15 @@ export function judgePage(given: StatementCase): readonly AccessOutcome[] {
   const columns = [...new Set([...equal, ...ordered.orderColumns])];
 
   const filterThenSort = readCost(given, table, { rows: all, lookUps: 1, ordered: false }) + sortCost(all, given.cost);
+  // How many rows match differs from value to value; whoever asks for a page of them expects more than it holds.
+  const isPage = page.returnedRows > 1;
   const isUnordered = page.sort !== null || readsInWrongOrder(scan);
   if (
     isUnordered &&
     candidate !== null &&
     costShare >= mostOf &&
     clearlyCheaper(sorting, current) &&
-    clearlyCheaper(sorting, filterThenSort)
+    (isPage || clearlyCheaper(sorting, filterThenSort))
   ) {
     const rowsRead = page.sort === null ? table.liveRows * scan.consumedShare : Math.max(all, sortedRows(page));
     return [{ ...common, rule: 'missing-sort-index', columns, candidate, rowsRead, cost: current, betterCost: sorting, costShare }];
