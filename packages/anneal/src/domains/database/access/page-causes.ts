@@ -39,7 +39,8 @@ export function judgePage(given: StatementCase): readonly AccessOutcome[] {
     clearlyCheaper(sorting, current) &&
     (isPage || clearlyCheaper(sorting, filterThenSort))
   ) {
-    const rowsRead = page.sort === null ? table.liveRows * scan.consumedShare : Math.max(all, sortedRows(page));
+    const readsTable = page.sort === null || scan.node['Node Type'] === 'Seq Scan';
+    const rowsRead = readsTable ? table.liveRows * scan.consumedShare : Math.max(all, sortedRows(page));
     return [{ ...common, rule: 'missing-sort-index', columns, candidate, rowsRead, cost: current, betterCost: sorting, costShare }];
   }
   if (shape.hasOffset) {

@@ -10,6 +10,6 @@ export const missingSortIndex = defineAccessRule({
   complaint: ({ table, columns, page }) =>
     page?.sort === null
       ? `an index of ${table.name} gives the order asked for but not the conditions, so most of what it delivers is thrown away`
-      : `no index of ${table.name} gives its rows by ${columns.join(', ')}, so all that match are read and sorted for one page`,
+      : `no index of ${table.name} gives its rows by ${columns.join(', ')}, so all that match are found and sorted for one page`,
   proposal: (cause) => indexProposal(cause, 'Read in the order of the page, the scan ends with its last row and nothing is sorted.'),
 });
