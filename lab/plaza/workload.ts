@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights are requests in a thousand, near enough. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 1,900) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -41,7 +41,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'browse a topic', weight: 50, steps: [get('/topics/{topic}')] },
   { name: 'look at a member', weight: 95, steps: [get('/users/{member}')] },
   { name: 'browse the archive', weight: 125, steps: [get('/archive?page={page}&before={post}')] },
-  { name: 'browse prompts', weight: 110, steps: [get('/prompts?topic={topicId}')] },
+  { name: 'browse prompts', weight: 130, steps: [get('/prompts?topic={topicId}')] },
   { name: 'open the overview', weight: 120, steps: [get('/overview')] },
   { name: 'list my rooms', weight: 110, steps: [get('/rooms')] },
   { name: 'find a room', weight: 95, steps: [get('/rooms/directory')] },
@@ -56,7 +56,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'see whom a member follows', weight: 25, steps: [get('/users/{member}/following')] },
   { name: 'open my bookmarks', weight: 25, steps: [get('/bookmarks')] },
   { name: 'compare reactions', weight: 15, steps: [get('/insights/reactions')] },
-  { name: 'analyse a campaign', weight: 60, steps: [get('/admin/campaigns/{campaign}')] },
+  { name: 'analyse a campaign', weight: 75, steps: [get('/admin/campaigns/{campaign}')] },
   { name: 'send client events', weight: 330, steps: [{ method: 'POST', path: '/events/batch', body: { events: eventBatch() } }] },
   { name: 'like', weight: 20, steps: [{ method: 'PUT', path: '/posts/{post}/like' }] },
   { name: 'follow', weight: 8, steps: [{ method: 'PUT', path: '/users/{member}/follow' }] },

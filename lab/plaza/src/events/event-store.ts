@@ -6,7 +6,7 @@ export interface ClientEvent {
 }
 
 /** What the campaign pages are counted over: older events are of no interest to anybody. */
-export const keptEvents = 20_000;
+export const keptEvents = 12_000;
 
 export async function recordEvents(pool: Pool, events: readonly ClientEvent[]): Promise<void> {
   await pool.query(
