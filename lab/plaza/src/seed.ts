@@ -7,7 +7,7 @@ import { migrate } from './migrate.ts';
 import { cameras, mediaTags, places, topicNames, topicSlug, words } from './seed-vocabulary.ts';
 
 export interface SeedOptions {
-  /** 1 is 20,000 posts, a million comments and 100,000 likes; everything else grows in proportion. */
+  /** 1 is 20,000 posts, a million comments and 100,000 likes; the rest grows in proportion, but for boards and events, which are capped. */
   readonly size: number;
   /** Which index defects are fixed, in the words of PLAZA_FIX. */
   readonly fix?: string | undefined;
