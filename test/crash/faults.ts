@@ -29,8 +29,12 @@ export class InjectedFault extends Error {
   override readonly name = 'InjectedFault';
 }
 
+let incarnations = 0;
+
 /** The real outside world, of which one call fails. */
 export function faultyOutside(real: Outside, fault: Fault): FaultyOutside {
+  incarnations += 1;
+  const incarnation = incarnations;
   let calls = 0;
   let hit: string | null = null;
   let dead = false;
@@ -62,6 +66,10 @@ export function faultyOutside(real: Outside, fault: Fault): FaultyOutside {
     [Symbol.asyncDispose]: () => outward('stop a process', () => running.stop()),
   });
 
+  /** It runs inside the test's process and must not be taken for it, nor for another of its kind: once dead, its lock has to look dead. */
+  const asItself = (identity: ProcessIdentity | null): ProcessIdentity | null =>
+    identity?.pid === process.pid ? { ...identity, startTicks: identity.startTicks + incarnation } : identity;
+
   const { files, processes } = real;
   const outside: Outside = {
     ...real,
@@ -87,7 +95,7 @@ export function faultyOutside(real: Outside, fault: Fault): FaultyOutside {
     processes: {
       start: (spec, announce) => outward('start a process', async () => faultyProcess(await processes.start(spec, announce))),
       usage: (pid) => outward('usage', () => processes.usage(pid)),
-      identify: (pid) => outward('identify', async () => asAnother(pid, await processes.identify(pid))),
+      identify: (pid) => outward('identify', async () => asItself(await processes.identify(pid))),
       end: (identity) => outward('end a process', () => processes.end(identity)),
       freePort: () => outward('freePort', () => processes.freePort()),
     },
@@ -99,11 +107,6 @@ export function faultyOutside(real: Outside, fault: Fault): FaultyOutside {
       await Promise.all(connections.map((sql) => sql.close()));
     },
   };
-}
-
-/** It runs inside the test's process and must not be taken for it: once dead, its lock has to look like a dead one's. */
-function asAnother(pid: number, identity: ProcessIdentity | null): ProcessIdentity | null {
-  return pid === process.pid && identity !== null ? { pid, startTicks: identity.startTicks + 1 } : identity;
 }
 
 function eventOf(line: string): string {

@@ -92,16 +92,24 @@ export async function copyDatabase(admin: Sql, { source, name, signal }: CopyReq
   await copySettings(admin, source, name);
 }
 
-/** The server waits five seconds for other sessions and then fails; asking first fails at once and says who they are. */
+/** A session that its client has closed is listed until its server process has ended, which takes milliseconds. */
+const leavingChecks = 10;
+
+/** The server waits five seconds for other sessions and then fails without a name; asking first says who they are. */
 async function assertUnused(admin: Sql, source: string): Promise<void> {
-  const { rows } = await admin.query<{ application: string }>(
-    `SELECT coalesce(nullif(application_name, ''), 'unnamed') AS application FROM pg_stat_activity
-      WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY 1`,
-    [source],
-  );
-  if (rows.length === 0) return;
-  const applications = [...new Set(rows.map((row) => row.application))].join(', ');
-  throw new AnnealError('ANNEAL_DATABASE_BUSY', { database: source, sessions: rows.length, applications });
+  for (let check = 1; ; check += 1) {
+    const { rows } = await admin.query<{ application: string }>(
+      `SELECT coalesce(nullif(application_name, ''), 'unnamed') AS application FROM pg_stat_activity
+        WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY 1`,
+      [source],
+    );
+    if (rows.length === 0) return;
+    if (check === leavingChecks) {
+      const applications = [...new Set(rows.map((row) => row.application))].join(', ');
+      throw new AnnealError('ANNEAL_DATABASE_BUSY', { database: source, sessions: rows.length, applications });
+    }
+    await admin.query('SELECT pg_sleep(0.1)');
+  }
 }
 
 async function copyError(admin: Sql, source: string, error: unknown): Promise<unknown> {
