@@ -186,6 +186,11 @@ export const catalogue = {
   },
   ANNEAL_TRIAL_UNKNOWN: { message: 'there is no kept change {id}', hint: '`anneal history` lists them', exitCode: usage },
   ANNEAL_RUN_UNKNOWN: { message: 'there is no run {id} in {path}', hint: '`anneal history` lists them', exitCode: usage },
+  ANNEAL_REPORT_UNREADABLE: {
+    message: '{path} is not a report this Anneal can read: {problem}',
+    hint: 'read it with the version that wrote it, or run the command again',
+    exitCode: usage,
+  },
   ANNEAL_LAB_MISSING: {
     message: 'the demo needs the laboratory backend, which is not part of the installed package',
     hint: 'clone the repository and run `make demo` there',

@@ -48,10 +48,20 @@ export interface RunFacts {
 /** The few figures a machine reads first. */
 export interface Summary {
   /** Only where the target is labelled (the demo). */
-  readonly defects: { readonly expected: number; readonly found: number; readonly missed: readonly string[]; readonly invented: readonly string[] } | null;
+  readonly defects: {
+    readonly expected: number;
+    readonly found: number;
+    readonly missed: readonly string[];
+    readonly invented: readonly string[];
+  } | null;
   readonly trials: { readonly kept: number; readonly rolledBack: number; readonly inconclusive: number };
   readonly overall: { readonly metric: string; readonly change: Comparison['change'] } | null;
-  readonly calibration: readonly { readonly remedy: string; readonly metric: string; readonly predicted: number; readonly measured: number }[];
+  readonly calibration: readonly {
+    readonly remedy: string;
+    readonly metric: string;
+    readonly predicted: number;
+    readonly measured: number;
+  }[];
   readonly durationMs: number;
 }
 

@@ -1,0 +1,171 @@
+import type { AssessedFinding, Assessment, Costs, Window } from './assessment.ts';
+import type { Finding, Impact } from '../finding/finding.ts';
+import { subjectName } from '../finding/subject.ts';
+import { summariseCalibration } from '../prediction/calibration.ts';
+import { quantileUs } from '../stats/histogram.ts';
+import type { Equality, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
+import { bytes, change, counted, duration, interval, level, metricName, plain, quantity, share } from './format.ts';
+
+/** The sentences that every report shares, so that a terminal, a page and a file never say different things. */
+
+/** The one thing to know, with its number, interval and where it comes from. */
+export function headline(assessment: Assessment): string {
+  const { summary, findings, trials, run } = assessment;
+  if (summary.overall !== null) {
+    const { metric, change } = summary.overall;
+    return `${capital(metricName(metric))} ${interval(change, metric)}, measured: everything kept together against the original, in fresh processes.`;
+  }
+  if (summary.trials.kept > 0)
+    return `${counted(summary.trials.kept, 'change')} kept; together they were not measured against the original.`;
+  if (trials.length > 0) return `Nothing was kept: ${counted(trials.length, 'change')} tried, every one rolled back.`;
+  const standing = findings.filter((finding) => finding.standing !== 'suppressed').length;
+  if (standing > 0) return `${counted(standing, 'finding')}; nothing was changed.`;
+  if (run.command === 'measure' || run.command === 'load') return windowWords(assessment.windows[0]);
+  return 'Nothing was found that holds this backend back under this traffic.';
+}
+
+/** Rate, latency and errors of a window in one sentence. */
+export function windowWords(window: Window | undefined): string {
+  if (window === undefined) return 'Nothing was measured.';
+  if (window.load === null) return `Measured for ${duration(window.durationMs)} without load of our own.`;
+  const { requests, failedRequests, requestsPerSecond, responseTimeUs } = window.load;
+  const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => duration(quantileUs(responseTimeUs, q) / 1000));
+  return (
+    `${counted(requests, 'request')} at ${quantity(requestsPerSecond)}/s for ${duration(window.durationMs)}: ` +
+    `p50 ${p50}, p95 ${p95}, p99 ${p99}, ${failedRequests === 0 ? 'no errors' : counted(failedRequests, 'error')} (measured).`
+  );
+}
+
+/** What became of a trial, in a few words; never "no change" for "cannot tell". */
+export function verdictWord(verdict: Verdict): string {
+  if (verdict.decision === 'keep') return 'kept';
+  if (verdict.equality === 'mismatch') return 'rolled back: answers differ';
+  if (verdict.performance === 'improved' && verdict.equality === 'unknown') return 'rolled back: answers not compared';
+  return `rolled back: ${verdict.performance === 'no-change' ? 'no change' : verdict.performance}`;
+}
+
+export type Tone = 'good' | 'bad' | 'open';
+
+/** Good was kept; bad is proven worse or answers differently; open could be neither proven nor refuted. */
+export function toneOf(verdict: Verdict): Tone {
+  if (verdict.decision === 'keep') return 'good';
+  return verdict.equality === 'mismatch' || verdict.performance === 'regressed' ? 'bad' : 'open';
+}
+
+/** Why, in a sentence. */
+export function verdictReason(trial: Pick<Trial, 'verdict' | 'design' | 'equality' | 'primary' | 'guards'>): string {
+  const { verdict, design } = trial;
+  if (verdict.decision === 'rollback') {
+    const metrics = [trial.primary, ...trial.guards].map(({ metric }) => metric);
+    // The longest first: `latency.p95` is the beginning of `latency.p95:GET /orders`.
+    const named = metrics
+      .toSorted((one, other) => other.length - one.length)
+      .reduce((reason, metric) => reason.replaceAll(metric, metricName(metric)), plain(verdict.reason));
+    return `${capital(named.replaceAll(/(?<=^|[\s(])-(?=\d)/gu, '−'))}.`;
+  }
+  return `The whole interval lies beyond ${change(-design.minimumEffect)}, no guard was lost, and ${counted(trial.equality.compared, 'answer')} are equal.`;
+}
+
+/** File, line and function, or what it is about where no source could name a line. */
+export function placeOf(finding: Pick<Finding, 'locations' | 'subject'>): string {
+  const [first] = finding.locations;
+  if (first === undefined) return plain(subjectName(finding.subject));
+  return plain(`${first.file}:${first.line}${first.function === null ? '' : ` (${first.function})`}`);
+}
+
+export function impactWords({ resource, share: part, certainShare }: Impact): string {
+  const certain = share(certainShare) === share(part) ? '' : `, ${share(certainShare)} of it certain`;
+  return `${share(part)} of ${resource.replace('-', ' ')}${certain}`;
+}
+
+export function designWords({ design, rounds }: Pick<Trial, 'design' | 'rounds'>): string {
+  const dropped = rounds.filter((round) => round.dropped.length > 0).length;
+  const sharing = design.sharedWith.length === 0 ? '' : `; shared its arms with ${design.sharedWith.join(', ')}`;
+  return (
+    `${counted(rounds.length - dropped, 'round')} kept, ${dropped} dropped before anyone looked at the outcome; ` +
+    `one slice of ${duration(design.sliceMs)} per arm and round in random order (seed ${design.seed}); ${lookWords(design)}; ` +
+    `to be kept, the whole interval must lie below ${change(-design.minimumEffect)}${sharing}.`
+  );
+}
+
+function lookWords({ looks, nominalLevel }: TrialDesign): string {
+  return `looks after ${looks.join(', ')} rounds, each at ${level(1 - nominalLevel)}`;
+}
+
+export function equalityWords(equality: Equality): string {
+  const compared = counted(equality.compared, 'answer');
+  const masked = equality.masks.length === 0 ? 'no field masked' : `${counted(equality.masks.length, 'field')} masked`;
+  const reordered = equality.reordered === 0 ? '' : `, ${quantity(equality.reordered)} equal but for an order that SQL leaves open`;
+  const unknown = equality.unknown?.length ?? 0;
+  if (equality.result === 'match') return `${compared} compared, all equal; ${masked}${reordered}.`;
+  if (equality.result === 'mismatch')
+    return `${compared} compared, ${counted(equality.mismatches.length, 'difference')}; ${masked}${reordered}.`;
+  return `${compared} compared, ${unknown === 0 ? 'and that proves nothing' : `${counted(unknown, 'request')} could not be compared`}; ${masked}${reordered}.`;
+}
+
+/** What the kept changes take; only what they take. */
+export function costWords({ diskBytes, buildMs, memoryBytes, connections, writeVolumeChange }: Costs): readonly string[] {
+  return [
+    ...(diskBytes === 0 ? [] : [`${bytes(diskBytes)} of disk`]),
+    ...(buildMs === 0 ? [] : [`${duration(buildMs)} to build`]),
+    ...(memoryBytes === 0 ? [] : [`${bytes(memoryBytes)} of memory`]),
+    ...(connections === 0 ? [] : [counted(connections, 'more connection')]),
+    ...(writeVolumeChange === null ? [] : [`write volume ${change(writeVolumeChange)}`]),
+  ];
+}
+
+/** How well predictions did; null when nothing was predicted. */
+export function calibrationWords({ calibration }: Pick<Assessment, 'calibration'>): string | null {
+  const summary = summariseCalibration(calibration);
+  if (summary === null) return null;
+  const inside = calibration.filter((entry) => entry.inside).length;
+  return (
+    `${inside} of ${counted(summary.predictions, 'measured change')} fell inside the predicted interval; ` +
+    `the median prediction was off by a factor of ${quantity(Math.exp(summary.medianAbsoluteLogError))} in what was left.`
+  );
+}
+
+/** What a reader must know before trusting a figure: untrusted windows, gaps, missing rules. */
+export function reservations(assessment: Assessment): readonly string[] {
+  const { windows, trials, domains, overall } = assessment;
+  const inconclusive = overall?.comparisons.filter((comparison) => comparison.result === 'inconclusive') ?? [];
+  const lateRounds = trials.flatMap((trial) => trial.rounds).filter((round) => round.late.length > 0).length;
+  const unread = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
+  return [
+    ...windows.flatMap(({ title, quality }) =>
+      quality.trusted ? [] : [`The window "${title}" is not to be trusted: ${quality.problems.join('; ') || 'no reason given'}.`],
+    ),
+    ...windows.flatMap(({ gaps }) => gaps.map((gap) => `${gap.capability} was not read: ${gap.reason}.`)),
+    ...(inconclusive.length === 0
+      ? []
+      : [`Not decided by the final comparison: ${inconclusive.map(({ metric }) => metricName(metric)).join(', ')}.`]),
+    ...(lateRounds === 0
+      ? []
+      : [`${counted(lateRounds, 'round')} of trials counted latency from the actual send instead of the due time.`]),
+    ...(unread.length === 0 ? [] : [`No rules yet for: ${unread.join(', ')}.`]),
+  ].map(plain);
+}
+
+export interface RuleSilences {
+  readonly ruleId: string;
+  readonly silences: Assessment['silences'];
+}
+
+export function silencesByRule({ silences }: Pick<Assessment, 'silences'>): readonly RuleSilences[] {
+  return [...Map.groupBy(silences, ({ ruleId }) => ruleId)].map(([ruleId, silences]) => ({ ruleId, silences }));
+}
+
+/** Why the finding stands as it does; the trial's own words where there was one. */
+export function standingWords(finding: AssessedFinding, { trials }: Pick<Assessment, 'trials'>): string {
+  const trial = trials.find(({ id }) => id === finding.trialId);
+  if (trial !== undefined && trial.verdict.decision === 'rollback') return verdictReason(trial);
+  return `${capital(plain(finding.standingReason))}.`;
+}
+
+export function findingsByStanding(findings: readonly AssessedFinding[]): readonly string[] {
+  return [...Map.groupBy(findings, ({ standing }) => standing)].map(([standing, group]) => `${group.length} ${standing}`);
+}
+
+export function capital(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
