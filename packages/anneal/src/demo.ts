@@ -10,7 +10,7 @@ import type { Assessment, AssessedFinding, Summary } from './report/assessment.t
 import type { RunOptions } from './run.ts';
 import type { Workload } from './workload/workload.ts';
 
-/** What the laboratory says about itself: `lab/plaza/lab.ts`. */
+/** What the laboratory says about itself: `lab/plaza/lab.ts` and `lab/plaza/workload.ts`. */
 interface Lab {
   readonly plazaTarget: {
     readonly startCommand: string;
@@ -19,9 +19,9 @@ interface Lab {
     readonly urlVariable: string;
     readonly readyPath: string;
   };
-  readonly plazaWorkload: Workload;
   seedPlaza(databaseUrl: string, options: { readonly size: number; readonly fix: string }): Promise<void>;
   loadLabels(): Labels;
+  createPlazaWorkload(size: number): Workload;
 }
 
 interface Labels {
@@ -58,7 +58,7 @@ export async function runDemo(options: RunOptions & { readonly size: number }, f
         env: { PLAZA_FIX: 'none' },
       },
       database: { url: database.url, urlVariable: lab.plazaTarget.urlVariable },
-      workload: lab.plazaWorkload,
+      workload: lab.createPlazaWorkload(options.size),
     },
     folder,
   );
@@ -101,9 +101,10 @@ export function isAbout(finding: Pick<AssessedFinding, 'ruleId' | 'locations' | 
 }
 
 async function loadLab(): Promise<Lab> {
-  const path = join(import.meta.dirname, '../../../lab/plaza/lab.ts');
-  if (!existsSync(path)) throw new AnnealError('ANNEAL_LAB_MISSING');
-  return (await import(pathToFileURL(path).href)) as Lab;
+  const folder = join(import.meta.dirname, '../../../lab/plaza');
+  if (!existsSync(folder)) throw new AnnealError('ANNEAL_LAB_MISSING');
+  const [lab, workload] = await Promise.all(['lab.ts', 'workload.ts'].map((file) => import(pathToFileURL(join(folder, file)).href)));
+  return { ...lab, ...workload } as Lab;
 }
 
 interface DemoDatabase extends AsyncDisposable {

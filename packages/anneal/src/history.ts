@@ -70,7 +70,7 @@ export async function rollbackChanges(
   const interrupted = openRuns(await ledger.entries())[0];
   if (interrupted !== undefined) throw new AnnealError('ANNEAL_RUN_OPEN', { run: interrupted });
   const run = runId(outside.clock.now());
-  return rollbackKept(outside, ledger, selection, { run, databaseUrl: settings.target.database?.url ?? null, remedies, progress, signal });
+  return await rollbackKept(outside, ledger, selection, { run, databaseUrl: settings.target.database?.url ?? null, remedies, progress, signal });
 }
 
 /** Undoes what interrupted runs left behind. Needs no configuration where there is no database to look at. */
@@ -79,7 +79,7 @@ export async function recoverRuns(
   { outside, progress, signal }: RunOptions,
 ): Promise<RecoveryReport> {
   await using ledger = await openLedger<LedgerEvent>(outside, ledgerPath(request.outputFolder));
-  return recover(outside, ledger, { databaseUrl: request.databaseUrl, remedies, progress, signal });
+  return await recover(outside, ledger, { databaseUrl: request.databaseUrl, remedies, progress, signal });
 }
 
 /** Where a run's files are: `latest`, or a run by its id. */
