@@ -19,7 +19,8 @@ test.each(Object.entries(assessments))('an assessment comes back from its file a
 
 test.each(Object.entries(assessments))('the published JSON Schema holds for it: %s', (_, assessment) => {
   const validate = new Ajv2020({ strict: false, allErrors: true }).compile(assessmentJsonSchema());
-  expect(validate(written(assessment)), JSON.stringify(validate.errors?.slice(0, 3))).toBe(true);
+  validate(written(assessment));
+  expect(validate.errors).toBeNull();
 });
 
 test('the published JSON Schema refuses what the interface does not know', () => {
@@ -33,9 +34,8 @@ function refusalOf(value: unknown): string {
   try {
     parseAssessment(value, 'out/report.json');
   } catch (error) {
-    expect(error).toBeInstanceOf(AnnealError);
-    expect((error as AnnealError).code).toBe('ANNEAL_REPORT_UNREADABLE');
-    return (error as AnnealError).message;
+    if (error instanceof AnnealError && error.code === 'ANNEAL_REPORT_UNREADABLE') return error.message;
+    throw error;
   }
   throw new Error('it was accepted');
 }

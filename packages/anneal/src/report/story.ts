@@ -73,6 +73,11 @@ export function placeOf(finding: Pick<Finding, 'locations' | 'subject'>): string
   return plain(`${first.file}:${first.line}${first.function === null ? '' : ` (${first.function})`}`);
 }
 
+/** As `placeOf`, without the function: for a column of a table. */
+export function lineOf({ locations, subject }: Pick<Finding, 'locations' | 'subject'>): string {
+  return placeOf({ subject, locations: locations.slice(0, 1).map((location) => ({ ...location, function: null })) });
+}
+
 export function impactWords({ resource, share: part, certainShare }: Impact): string {
   const certain = share(certainShare) === share(part) ? '' : `, ${share(certainShare)} of it certain`;
   return `${share(part)} of ${resource.replace('-', ' ')}${certain}`;

@@ -12,7 +12,7 @@ const pipe = new PassThrough() as unknown as NodeJS.WriteStream;
 /** A terminal whose colours are what Node reads from the environment. */
 const terminal = Object.assign(new PassThrough(), {
   isTTY: true,
-  getColorDepth: WriteStream.prototype.getColorDepth,
+  getColorDepth: () => WriteStream.prototype.getColorDepth(),
 }) as unknown as NodeJS.WriteStream;
 
 afterEach(() => vi.unstubAllEnvs());
@@ -28,7 +28,7 @@ describe('what a user relies on', () => {
   });
 
   test('every finding stands with level, share, rule, place and what became of it', () => {
-    expect(text).toContain('error 61 % database/missing-index confirmed src/orders.ts:41 (ordersOfCustomer)');
+    expect(text).toContain('error 61 % database/missing-index confirmed src/orders.ts:41');
     expect(text).toContain('suppressed: runs once a night, on a replica');
   });
 
@@ -107,5 +107,5 @@ test('a route cannot write to the terminal, and a credential never appears', () 
   const assessment = aRichAssessment();
   const hostile = { ...assessment.findings[0]!, message: 'GET /\u001B]0;owned\u0007\u001B[2J', standing: 'proposed' as const };
   const text = textOf({ ...assessment, findings: [hostile], nextActions: ['see postgres://app:hunter2@db/shop'] });
-  expect(text).not.toMatch(/[\u001B\u0007]|hunter2/);
+  for (const forbidden of ['\u001B', '\u0007', 'hunter2']) expect(text).not.toContain(forbidden);
 });

@@ -3,6 +3,7 @@ import { AnnealError } from '../errors.ts';
 import type { Files } from '../ports/files.ts';
 import type { Assessment } from './assessment.ts';
 import { parseAssessment } from './assessment-schema.ts';
+import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { withoutCredentials } from './redaction.ts';
 import { sqlFiles } from './sql.ts';
@@ -20,6 +21,7 @@ export async function writeReports(files: Files, folder: string, given: Assessme
   const reports = [
     { name: source, content: `${JSON.stringify(assessment, writable)}\n` },
     { name: 'optimization-report.md', content: renderMarkdown(assessment) },
+    { name: 'report.html', content: renderHtml(assessment) },
     ...fixes,
   ];
   if (fixes.length > 0) await files.makeFolder(join(folder, sqlFolder));

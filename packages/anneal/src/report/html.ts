@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { Assessment } from './assessment.ts';
+import { duration, moment } from './format.ts';
+import { markup, type Markup } from './markup.ts';
+import { findings } from './page/findings.ts';
+import { limits, reproduction } from './page/limits.ts';
+import { pageStyle } from './page/style.ts';
+import { beforeAndAfter, summary, worth } from './page/summary.ts';
+import { traffic } from './page/traffic.ts';
+import { costAndUndo, predictions, rolledBack, trials } from './page/trials.ts';
+import { withoutCredentials } from './redaction.ts';
+
+/** Every section of the page by its anchor, in the order of a reader's questions. */
+const sections: Readonly<Record<string, { readonly title: string; readonly render: (assessment: Assessment) => Markup }>> = {
+  summary: { title: 'Summary', render: summary },
+  'before-after': { title: 'Before and after', render: beforeAndAfter },
+  worth: { title: 'Worth', render: worth },
+  findings: { title: 'Findings', render: findings },
+  trials: { title: 'Trials', render: trials },
+  'rolled-back': { title: 'Rolled back', render: rolledBack },
+  predictions: { title: 'Predictions', render: predictions },
+  traffic: { title: 'Traffic', render: traffic },
+  cost: { title: 'Cost', render: costAndUndo },
+  limits: { title: 'Limits', render: limits },
+  reproduce: { title: 'Reproduce', render: reproduction },
+};
+
+export const sectionIds: readonly string[] = Object.keys(sections);
+
+/**
+ * The whole report as one file that opens from disk: no script, no font, no request. Its policy allows the one style
+ * it carries and nothing else, so that even an injection that got past the escaping could do nothing.
+ */
+export function renderHtml(given: Assessment): string {
+  const assessment = withoutCredentials(given);
+  const { run, target } = assessment;
+  const styleHash = createHash('sha256').update(pageStyle).digest('base64');
+  const policy = `default-src 'none'; style-src 'sha256-${styleHash}'; img-src data:; base-uri 'none'; form-action 'none'`;
+  const page = markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<link rel="icon" href="data:,">
+<title>${target.name}: Anneal report of ${run.startedAt.slice(0, 10)}</title>
+<style>${{ markup: pageStyle }}</style>
+</head>
+<body>
+<a class="skip" href="#summary">Skip to the summary</a>
+<header>
+<p class="mark">Anneal</p>
+<h1>${target.name}</h1>
+<p class="facts">${run.command} · ${moment(run.startedAt)} · took ${duration(run.durationMs)} · run ${run.id}</p>
+<nav aria-label="Sections">${Object.entries(sections).map(([id, { title }]) => markup`<a href="#${id}">${title}</a>`)}</nav>
+</header>
+<main>
+${Object.values(sections).map(({ render }) => render(assessment))}
+</main>
+<footer>Written by Anneal ${run.annealVersion}. Every number says whether it was measured, predicted or assumed; intervals stand with their level.</footer>
+</body>
+</html>
+`;
+  return page.markup;
+}

@@ -1,0 +1,164 @@
+import { effectChart, latencyChart, levels } from '../charts.ts';
+import type { Assessment } from '../assessment.ts';
+import { change, counted, duration, interval, metricName, metricValue, quantity } from '../format.ts';
+import { markup, nothing, prose, type Insertable, type Markup } from '../markup.ts';
+import { quantileUs } from '../../stats/histogram.ts';
+import { costWords, findingsByStanding, headline, reservations, toneOf, verdictWord, windowWords } from '../story.ts';
+import { figure, key, known, section, table, tag } from './elements.ts';
+
+export function summary(assessment: Assessment): Markup {
+  const { summary, windows, nextActions, thresholds } = assessment;
+  const before = windowWords(windows[0]);
+  const untrusted = windows.filter(({ quality }) => !quality.trusted);
+  return section(
+    'summary',
+    'Summary',
+    summary.overall === null
+      ? markup`<p class="lead"><b>${headline(assessment)}</b></p>`
+      : markup`<div class="hero"><strong class="${toneOfChange(summary.overall.change)}">${change(summary.overall.change.point)}</strong><span>${metricName(summary.overall.metric)}, everything kept together</span></div>
+<p class="lead">${interval(summary.overall.change, summary.overall.metric)}, measured on two arms in fresh processes.</p>`,
+    headline(assessment) === before ? '' : markup`<p class="quiet">Before: ${before}</p>`,
+    untrusted.length === 0
+      ? ''
+      : markup`<div class="alert"><b>Not to be trusted.</b> ${untrusted.map(({ title, quality }) => `${title}: ${quality.problems.join('; ')}. `)}</div>`,
+    tiles(assessment),
+    labelled(assessment),
+    thresholds.length === 0
+      ? ''
+      : markup`<h3>Thresholds</h3>${table(
+          'Thresholds',
+          ['Metric', 'Threshold', { figures: 'Measured' }, 'Holds'],
+          thresholds.map(({ metric, expression, value, holds }) => [
+            metric,
+            markup`<code>${expression}</code>`,
+            value === null ? 'not measured' : quantity(value),
+            holds ? tag('holds', 'good') : tag('fails', 'bad'),
+          ]),
+        )}`,
+    nextActions.length === 0
+      ? ''
+      : markup`<h3>What to do next</h3><ol class="next">${nextActions.map((action) => markup`<li>${prose(action)}</li>`)}</ol>`,
+  );
+}
+
+function toneOfChange({ lower, upper }: { readonly lower: number; readonly upper: number }): string {
+  return upper < 0 ? 'good' : lower > 0 ? 'bad' : 'plain';
+}
+
+function tiles(assessment: Assessment): Markup {
+  const { summary, overall, windows, findings, trials, costs } = assessment;
+  const { kept, rolledBack, inconclusive } = summary.trials;
+  const load = windows[0]?.load ?? null;
+  const latencies: readonly (readonly [string, Insertable, string])[] =
+    overall === null
+      ? load === null
+        ? []
+        : [0.5, 0.95, 0.99].map((q) => [`p${q * 100} latency`, duration(quantileUs(load.responseTimeUs, q) / 1000), 'measured'] as const)
+      : overall.comparisons
+          .filter(({ metric }) => metric === 'latency.p95' || metric === 'cpu.time')
+          .map(({ metric, baseline, candidate, change: by }) => [
+            metric === 'cpu.time' ? 'CPU time per request' : metricName(metric),
+            markup`<s>${metricValue(metric, baseline)}</s> → ${metricValue(metric, candidate)}`,
+            `${change(by.point)}, measured`,
+          ]);
+  const cost = costWords(costs);
+  const compared = trials.reduce((total, { equality }) => total + equality.compared, 0);
+  const different = trials.reduce((total, { equality }) => total + equality.mismatches.length, 0);
+  const all: readonly (readonly [string, Insertable, Insertable])[] = [
+    ...latencies,
+    ['Findings', quantity(findings.length), findingsByStanding(findings).join(', ')],
+    ...(kept + rolledBack === 0
+      ? []
+      : [
+          ['Changes kept', `${kept} of ${kept + rolledBack}`, `${rolledBack} rolled back, ${inconclusive} of them inconclusive`] as const,
+          ['Answers compared', quantity(compared), `${counted(different, 'difference')}, and those changes were rolled back`] as const,
+        ]),
+    ...(kept === 0 || cost.length === 0 ? [] : [['Cost of what was kept', cost[0]!, `${cost.slice(1).join(', ')} (measured)`] as const]),
+  ];
+  return markup`<dl class="tiles">${all.map(([name, value, detail]) => markup`<div class="tile"><dt>${name}</dt><dd>${value}<small>${detail}</small></dd></div>`)}</dl>`;
+}
+
+function labelled({ summary: { defects } }: Assessment): Markup {
+  if (defects === null) return nothing;
+  const { expected, found, missed, invented } = defects;
+  return markup`<p>Of ${counted(expected, 'labelled weakness', 'labelled weaknesses')} ${found} found; missed: ${missed.join(', ') || 'none'}; invented: ${invented.join(', ') || 'none'}.</p>`;
+}
+
+export function beforeAndAfter({ overall }: Assessment): Markup {
+  if (overall === null) {
+    return section('before-after', 'Before and after', markup`<p>Nothing was kept, so there is no after.</p>`);
+  }
+  const [whole, ...routes] = overall.distributions;
+  return section(
+    'before-after',
+    'Before and after',
+    markup`<p>Everything kept, together, against the original: ${counted(overall.rounds.length, 'round')} in fresh processes. ${known('measured')}</p>`,
+    whole === undefined ? '' : distribution(whole),
+    table(
+      'Before and after',
+      ['Metric', { figures: 'Before' }, { figures: 'After' }, { figures: 'Change' }, 'Result'],
+      overall.comparisons.map(({ metric, baseline, candidate, change, result }) => [
+        metricName(metric),
+        metricValue(metric, baseline),
+        metricValue(metric, candidate),
+        interval(change, metric),
+        tag(result, result === 'improved' ? 'good' : result === 'regressed' ? 'bad' : result === 'inconclusive' ? 'open' : ''),
+      ]),
+    ),
+    table(
+      'Response times of each route',
+      ['Route', ...[0.5, 0.95, 0.99].flatMap((q) => [{ figures: `p${q * 100} before` }, { figures: 'after' }])],
+      routes.map(({ subject, baseline, candidate }) => [
+        markup`<code>${subject}</code>`,
+        ...[0.5, 0.95, 0.99].flatMap((q) => [duration(quantileUs(baseline, q) / 1000), duration(quantileUs(candidate, q) / 1000)]),
+      ]),
+    ),
+  );
+}
+
+function distribution(whole: NonNullable<Assessment['overall']>['distributions'][number]): Markup {
+  return figure(
+    markup`${key('before', 'before')}${key('after', 'after')} Share of requests answered within a time, of ${whole.subject}; points at p50, p95 and p99.`,
+    (width) => latencyChart(whole, width),
+  );
+}
+
+export function worth({ trials, noiseFloor }: Assessment): Markup {
+  if (trials.length === 0) return section('worth', 'What each change was worth', markup`<p>Nothing was tried in this run.</p>`);
+  const effects = trials.map((trial) => ({
+    title: trial.description.title,
+    metric: metricName(trial.primary.metric),
+    predicted: trial.prediction.change,
+    measured: trial.primary.change,
+    tone: toneOf(trial.verdict),
+    minimumEffect: trial.design.minimumEffect,
+    smallestProvable: noiseFloor?.metrics.find(({ metric }) => metric === trial.primary.metric)?.smallestProvable ?? null,
+  }));
+  return section(
+    'worth',
+    'What each change was worth',
+    figure(
+      markup`${key('measured', `measured, ${levels(trials.map(({ primary }) => primary.change))}`)}${key('predicted', 'predicted before the trial')}${key('delta', 'counts as no change')}${key('floor', 'smallest provable here')}`,
+      (width) => effectChart(effects, width),
+    ),
+    table(
+      'What each change was worth',
+      ['Change', 'Metric', { figures: 'Predicted' }, { figures: 'Measured' }, 'Verdict'],
+      trials.map(({ id, description, prediction, primary, verdict }) => [
+        markup`<a href="#trial-${id}">${description.title}</a>`,
+        metricName(primary.metric),
+        interval(prediction.change, prediction.metric),
+        interval(primary.change, primary.metric),
+        tag(verdictWord(verdict), toneOf(verdict)),
+      ]),
+    ),
+  );
+}
+
+/** What a reader should hold against the figures. */
+export function reservationList(assessment: Assessment): Markup {
+  const sentences = [...reservations(assessment)];
+  return sentences.length === 0
+    ? markup`<p>Nothing is known to be missing.</p>`
+    : markup`<ul>${sentences.map((sentence) => markup`<li>${sentence}</li>`)}</ul>`;
+}

@@ -1,0 +1,169 @@
+import type { Mask, Trial } from '../../trial/trial.ts';
+import type { Assessment } from '../assessment.ts';
+import { calibrationChart, latencyChart, roundsChart } from '../charts.ts';
+import { change, counted, interval, metricName, metricValue } from '../format.ts';
+import { markup, nothing, prose, type Markup } from '../markup.ts';
+import { calibrationWords, costWords, designWords, equalityWords, toneOf, verdictReason, verdictWord } from '../story.ts';
+import { block, bullets, code, figure, fold, key, known, section, table, tag } from './elements.ts';
+
+export function trials({ trials }: Assessment): Markup {
+  return section(
+    'trials',
+    'Trials',
+    trials.length === 0 ? markup`<p>Nothing was tried in this run.</p>` : trials.map((trial) => trialFold(trial)),
+  );
+}
+
+/** The room inside a fold of a page of 1040 pixels. */
+const insideFold = 956;
+
+function trialFold(trial: Trial): Markup {
+  const { id, description, prediction, primary, equality, cost, placebo, verdict, distributions, rounds } = trial;
+  const [whole] = distributions;
+  return fold(
+    {
+      id: `trial-${id}`,
+      title: description.title,
+      end: tag(verdictWord(verdict), toneOf(verdict)),
+      where: `${metricName(primary.metric)} ${interval(primary.change, primary.metric)} measured in ${counted(primary.rounds, 'round')}`,
+    },
+    markup`<p class="lead">${verdictReason(trial)}</p>`,
+    markup`<p>Predicted before the trial: ${metricName(prediction.metric)} ${interval(prediction.change, prediction.metric)} ${known('predicted')}, from a model of ${prediction.model.replace('-', ' ')}. Assumed: ${prediction.assumptions.join('; ') || 'nothing'}.</p>`,
+    markup`<p class="quiet small">Trial ${code(id)}, remedy ${code(trial.remedyId)}. ${designWords(trial)}</p>`,
+    rounds.length === 0
+      ? ''
+      : figure(
+          markup`${key('before', 'baseline')}${key('after', 'candidate')} ${metricName(primary.metric)} per request, each round; crossed rounds were dropped.`,
+          (width) => roundsChart(rounds, primary.metric, width),
+          insideFold,
+        ),
+    comparisons(trial),
+    placebo === null
+      ? ''
+      : markup`<p>Control: ${placebo.sentence}. ${tag(placebo.result, placebo.result === 'no-change' ? '' : 'open')}</p>`,
+    whole === undefined || whole.baseline.count === 0 || whole.candidate.count === 0
+      ? ''
+      : figure(
+          markup`${key('before', 'baseline')}${key('after', 'candidate')} Share of requests answered within a time, of ${whole.subject}.`,
+          (width) => latencyChart(whole, width),
+          insideFold,
+        ),
+    markup`<h3>Answers</h3><p>${equalityWords(equality)}</p>`,
+    table(
+      'Differences',
+      ['Request', 'Where', 'Difference'],
+      equality.mismatches.map(({ request, where, difference }) => [code(request), code(where), difference]),
+    ),
+    bullets((equality.unknown ?? []).map(({ request, reason }) => markup`${code(request)}: ${reason}`)),
+    maskTable(equality.masks),
+    markup`<h3>Cost and undo</h3><p>${costWords({ ...cost, writeVolumeChange: null }).join(', ') || 'Nothing'} ${known('measured')}</p>`,
+    description.sql === null ? '' : markup`<p>Do</p>${block(description.sql.up)}<p>Undo</p>${block(description.sql.down)}`,
+    description.lasting === null ? '' : markup`<p>To keep it for good: ${prose(description.lasting)}</p>`,
+  );
+}
+
+function comparisons({ primary, guards }: Trial): Markup {
+  return table(
+    'Metrics of the trial',
+    ['Metric', { figures: 'Baseline' }, { figures: 'Candidate' }, { figures: 'Change' }, { figures: 'May be at most' }, 'Result'],
+    [
+      [
+        markup`<b>${metricName(primary.metric)}</b>`,
+        metricValue(primary.metric, primary.baseline),
+        metricValue(primary.metric, primary.candidate),
+        interval(primary.change, primary.metric),
+        '',
+        tag(primary.result, primary.result === 'improved' ? 'good' : primary.result === 'regressed' ? 'bad' : 'open'),
+      ],
+      ...guards.map((guard) => [
+        metricName(guard.metric),
+        metricValue(guard.metric, guard.baseline),
+        metricValue(guard.metric, guard.candidate),
+        interval(guard.change, guard.metric),
+        change(guard.margin),
+        guard.holds
+          ? tag('guard holds', 'good')
+          : tag(`guard does not hold: ${guard.result}`, guard.result === 'regressed' ? 'bad' : 'open'),
+      ]),
+    ],
+  );
+}
+
+export function maskTable(masks: readonly Mask[]): Markup {
+  if (masks.length === 0) return nothing;
+  return markup`<p>Masked, because it differs between two runs of the baseline itself:</p>${table(
+    'Masks',
+    ['Request', 'Field', 'Reason'],
+    masks.map(({ request, path, reason }) => [code(request), code(path), reason]),
+  )}`;
+}
+
+export function rolledBack({ trials }: Assessment): Markup {
+  const undone = trials.filter((trial) => trial.verdict.decision === 'rollback');
+  return section(
+    'rolled-back',
+    'Rolled back, and why',
+    undone.length === 0
+      ? markup`<p>${trials.length === 0 ? 'Nothing was tried, so nothing had to be undone.' : 'Nothing: every change that was tried was kept.'}</p>`
+      : table(
+          'Rolled back',
+          ['Change', 'Verdict', 'Reason'],
+          undone.map((trial) => [
+            markup`<a href="#trial-${trial.id}">${trial.description.title}</a>`,
+            tag(verdictWord(trial.verdict), toneOf(trial.verdict)),
+            verdictReason(trial),
+          ]),
+        ),
+  );
+}
+
+export function predictions(assessment: Assessment): Markup {
+  const words = calibrationWords(assessment);
+  const { calibration } = assessment;
+  if (words === null)
+    return section('predictions', 'Predictions against measurements', markup`<p>Nothing was predicted and measured in this run.</p>`);
+  return section(
+    'predictions',
+    'Predictions against measurements',
+    markup`<p>${words}</p>`,
+    figure(
+      'On the diagonal a prediction came true. Bars are the intervals; filled points lie inside the predicted one, rings outside. Numbers are those of the table.',
+      (width) => calibrationChart(calibration, width),
+      620,
+    ),
+    table(
+      'Predictions',
+      [{ figures: '#' }, 'Remedy', 'Subject', 'Metric', { figures: 'Predicted' }, { figures: 'Measured' }, 'Inside'],
+      calibration.map(({ remedy, subject, metric, predicted, measured, inside }, index) => [
+        index + 1,
+        code(remedy),
+        code(subject),
+        metricName(metric),
+        interval(predicted, metric),
+        interval(measured, metric),
+        inside ? tag('inside', 'good') : tag('outside', 'bad'),
+      ]),
+    ),
+  );
+}
+
+export function costAndUndo({ trials, costs }: Assessment): Markup {
+  const kept = trials.filter((trial) => trial.verdict.decision === 'keep');
+  if (kept.length === 0)
+    return section('cost', 'Cost and undo', markup`<p>Nothing was kept, so nothing costs and nothing is left to undo.</p>`);
+  return section(
+    'cost',
+    'Cost and undo',
+    markup`<p>${costWords(costs).join(', ') || 'Nothing that could be measured'} ${known('measured')}</p>`,
+    table(
+      'Cost of each kept change',
+      ['Change', 'Cost', 'Undo'],
+      kept.map(({ id, description, cost }) => [
+        description.title,
+        costWords({ ...cost, writeVolumeChange: null }).join(', ') || 'nothing',
+        code(`anneal rollback ${id}`),
+      ]),
+    ),
+    markup`<p>${code('anneal rollback --all')} undoes them together.</p>`,
+  );
+}
