@@ -32,7 +32,7 @@ type Scale = (value: number) => number;
  * so that each nine takes as much room as the one before (50, 90, 99, 99.9 %), because the tail is what users feel.
  */
 export function latencyChart({ subject, baseline, candidate }: Distribution, width: number): Markup {
-  const frame: Frame = { width, height: width < narrow ? 250 : 320, left: 48, right: 20, top: 12, bottom: 34 };
+  const frame: Frame = { width, height: width < narrow ? 250 : 320, left: 58, right: 20, top: 12, bottom: 34 };
   const top = Math.min(baseline.count, candidate.count) >= 1000 ? 0.999 : 0.99;
   const lowest = Math.max(Math.min(quantileUs(baseline, 0.001), quantileUs(candidate, 0.001)), 1);
   const highest = Math.max(quantileUs(baseline, top), quantileUs(candidate, top), lowest * 2);
@@ -46,7 +46,8 @@ export function latencyChart({ subject, baseline, candidate }: Distribution, wid
       const time = lowest * (highest / lowest) ** (step / steps);
       return [x(time), y(nines(shareBelow(histogram, time)))] as const;
     });
-    return path(points);
+    const end = points.findIndex(([, height]) => height <= y(nines(top)));
+    return path(end < 0 ? points : points.slice(0, end + 1));
   };
   const quantiles = [0.5, 0.95, 0.99];
   const label =
@@ -68,7 +69,9 @@ export function latencyChart({ subject, baseline, candidate }: Distribution, wid
       const height = y(nines(q));
       const isFaster = after <= before;
       const word = (us: number, isLeft: boolean, arm: string) =>
-        width < narrow ? '' : text(`mark ${arm} ${isLeft ? 'end' : ''}`, x(us) + (isLeft ? -9 : 9), height - 6, duration(us / 1000));
+        width < narrow
+          ? ''
+          : text(`mark ${arm} ${isLeft ? 'end' : ''}`, x(us) + (isLeft ? -9 : 9), height + (isLeft ? -6 : 16), duration(us / 1000));
       return [
         line('span', x(before), height, x(after), height),
         markup`<circle class="before dot" cx="${pixel(x(before))}" cy="${pixel(height)}" r="4.5"><title>before: p${q * 100} ${duration(before / 1000)}</title></circle>`,
@@ -96,7 +99,7 @@ export interface Effect {
 export function effectChart(effects: readonly Effect[], width: number): Markup {
   const isNarrow = width < narrow;
   const rowHeight = isNarrow ? 58 : 46;
-  const frame: Frame = { width, height: effects.length * rowHeight + 42, left: isNarrow ? 10 : 300, right: 18, top: 8, bottom: 34 };
+  const frame: Frame = { width, height: effects.length * rowHeight + 42, left: isNarrow ? 10 : 330, right: 18, top: 8, bottom: 34 };
   const x = linear([-1, 0.5], [frame.left, width - frame.right]);
   const clip: Scale = (value) => x(Math.min(Math.max(value, -1), 0.5));
   const base = frame.height - frame.bottom;
@@ -112,8 +115,8 @@ export function effectChart(effects: readonly Effect[], width: number): Markup {
       const reach = measured.upper > 0.5 ? markup`<path class="${tone} arrow" d="M${x(0.5) - 6},${y - 5}l7,5l-7,5z"/>` : '';
       return [
         isNarrow
-          ? text('name', frame.left, top + 16, cut(title, 46))
-          : [text('name end', frame.left - 16, y - 1, cut(title, 40)), text('tick end', frame.left - 16, y + 14, cut(metric, 44))],
+          ? text('name', frame.left, top + 16, cut(title, 40))
+          : [text('name end', frame.left - 16, y - 1, cut(title, 38)), text('tick end', frame.left - 16, y + 14, cut(metric, 44))],
         markup`<rect class="delta" x="${pixel(x(-minimumEffect))}" y="${y - 13}" width="${pixel(x(minimumEffect) - x(-minimumEffect))}" height="26"><title>below ${share(minimumEffect)} a change counts as none</title></rect>`,
         smallestProvable === null
           ? ''
@@ -130,7 +133,7 @@ export function effectChart(effects: readonly Effect[], width: number): Markup {
 
 /** Predicted across, measured up: on the diagonal a prediction came true. Numbers are those of the table. */
 export function calibrationChart(entries: readonly CalibrationEntry[], width: number): Markup {
-  const frame: Frame = { width, height: Math.min(width, 400), left: 52, right: 16, top: 12, bottom: 40 };
+  const frame: Frame = { width, height: Math.min(width, 400), left: 60, right: 26, top: 12, bottom: 40 };
   const reach = Math.max(0.1, ...entries.flatMap(({ predicted, measured }) => [predicted.upper, measured.upper]));
   const upper = Math.min(Math.ceil(reach * 4) / 4, 0.5);
   const x = linear([-1, upper], [frame.left, width - frame.right]);
@@ -206,7 +209,12 @@ export function shareBar(part: number): Markup {
 /** The line under a chart of intervals that says how sure they are. */
 export function levels(estimates: readonly Estimate[]): string {
   const distinct = [...new Set(estimates.map(({ confidenceLevel }) => confidenceLevel))].filter((sure) => sure > 0);
-  return distinct.length === 0 ? 'no intervals' : `${distinct.toSorted((one, other) => one - other).map(level).join(', ')} intervals`;
+  return distinct.length === 0
+    ? 'no intervals'
+    : `${distinct
+        .toSorted((one, other) => one - other)
+        .map(level)
+        .join(', ')} intervals`;
 }
 
 function time(histogram: HistogramData, q: number): string {

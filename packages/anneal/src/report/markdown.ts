@@ -26,11 +26,13 @@ import {
   impactWords,
   placeOf,
   reservations,
+  resultWord,
   silencesByRule,
   standingWords,
   verdictReason,
   verdictWord,
   windowWords,
+  withMinus,
 } from './story.ts';
 
 /** `optimization-report.md`: everything a reviewer needs to agree or disagree, in GitHub's Markdown. */
@@ -183,18 +185,18 @@ function trialSection(trial: Trial): string {
           metricValue(primary.metric, primary.baseline),
           metricValue(primary.metric, primary.candidate),
           interval(primary.change, primary.metric),
-          primary.result,
+          resultWord(primary.result),
         ],
         ...guards.map((guard) => [
           `${inline(metricName(guard.metric))} (guard, margin ${change(guard.margin)})`,
           metricValue(guard.metric, guard.baseline),
           metricValue(guard.metric, guard.candidate),
           interval(guard.change, guard.metric),
-          guard.holds ? 'holds' : `does not hold (${guard.result})`,
+          guard.holds ? 'holds' : `does not hold (${resultWord(guard.result)})`,
         ]),
       ],
     ),
-    placebo === null ? '' : `Control: ${inline(placebo.sentence)} (${placebo.result}).`,
+    placebo === null ? '' : `Control: ${inline(withMinus(placebo.sentence))} (${resultWord(placebo.result)}).`,
     `Answers: ${equalityWords(equality)}`,
     equality.mismatches.length === 0
       ? ''
@@ -231,7 +233,7 @@ function overall({ overall }: Assessment): string {
         metricValue(metric, baseline),
         metricValue(metric, candidate),
         interval(change, metric),
-        result,
+        resultWord(result),
       ]),
     ),
   ].join('\n\n');

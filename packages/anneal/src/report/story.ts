@@ -3,7 +3,7 @@ import type { Finding, Impact } from '../finding/finding.ts';
 import { subjectName } from '../finding/subject.ts';
 import { summariseCalibration } from '../prediction/calibration.ts';
 import { quantileUs } from '../stats/histogram.ts';
-import type { Equality, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
+import type { Equality, Result, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
 import { bytes, change, counted, duration, interval, level, metricName, plain, quantity, share } from './format.ts';
 
 /** The sentences that every report shares, so that a terminal, a page and a file never say different things. */
@@ -41,7 +41,16 @@ export function verdictWord(verdict: Verdict): string {
   if (verdict.decision === 'keep') return 'kept';
   if (verdict.equality === 'mismatch') return 'rolled back: answers differ';
   if (verdict.performance === 'improved' && verdict.equality === 'unknown') return 'rolled back: answers not compared';
-  return `rolled back: ${verdict.performance === 'no-change' ? 'no change' : verdict.performance}`;
+  return `rolled back: ${resultWord(verdict.performance)}`;
+}
+
+/** Sentences of the trial write a hyphen before negative numbers; reports print a minus sign. */
+export function withMinus(sentence: string): string {
+  return sentence.replaceAll(/(?<=^|[\s(])-(?=\d)/gu, '−');
+}
+
+export function resultWord(result: Result): string {
+  return result === 'no-change' ? 'no change' : result;
 }
 
 export type Tone = 'good' | 'bad' | 'open';
@@ -61,7 +70,7 @@ export function verdictReason(trial: Pick<Trial, 'verdict' | 'design' | 'equalit
     const named = metrics
       .toSorted((one, other) => other.length - one.length)
       .reduce((reason, metric) => reason.replaceAll(metric, metricName(metric)), plain(verdict.reason));
-    return `${capital(named.replaceAll(/(?<=^|[\s(])-(?=\d)/gu, '−'))}.`;
+    return `${capital(withMinus(named))}.`;
   }
   return `The whole interval lies beyond ${change(-design.minimumEffect)}, no guard was lost, and ${counted(trial.equality.compared, 'answer')} are equal.`;
 }

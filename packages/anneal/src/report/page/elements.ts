@@ -2,15 +2,17 @@ import type { Provenance } from '../../stats/estimate.ts';
 import { markup, nothing, type Insertable, type Markup } from '../markup.ts';
 import type { Tone } from '../story.ts';
 
-/** A column's title; one of figures stands at the right. */
-export type Column = string | { readonly figures: string };
+/** A column's title; one of figures stands at the right, one of sentences keeps the room they need. */
+export type Column = string | { readonly figures: string } | { readonly sentences: string };
 
 /** A table that scrolls inside its own frame where the page is narrow. Without rows it is nothing. */
 export function table(label: string, columns: readonly Column[], rows: readonly (readonly Insertable[])[]): Markup {
   if (rows.length === 0) return nothing;
-  const attribute = (column: Column) => (typeof column === 'string' ? '' : markup` class="n"`);
+  const title = (column: Column) => (typeof column === 'string' ? column : 'figures' in column ? column.figures : column.sentences);
+  const attribute = (column: Column) =>
+    typeof column === 'string' ? '' : 'figures' in column ? markup` class="n"` : markup` class="wide-text"`;
   return markup`<div class="scroll" role="region" aria-label="${label}" tabindex="0"><table>
-<thead><tr>${columns.map((column) => markup`<th scope="col"${attribute(column)}>${typeof column === 'string' ? column : column.figures}</th>`)}</tr></thead>
+<thead><tr>${columns.map((column) => markup`<th scope="col"${attribute(column)}>${title(column)}</th>`)}</tr></thead>
 <tbody>${rows.map((row) => markup`<tr>${row.map((cell, index) => markup`<td${attribute(columns[index]!)}>${cell}</td>`)}</tr>\n`)}</tbody>
 </table></div>`;
 }
@@ -34,6 +36,11 @@ export function tag(words: string, tone: Tone | '' = ''): Markup {
 
 export function known(provenance: Provenance): Markup {
   return markup`<span class="known">${provenance}</span>`;
+}
+
+/** Figures that belong together stay on one line. */
+export function figures(text: string): Markup {
+  return markup`<span class="figures">${text}</span>`;
 }
 
 export function code(text: string): Markup {

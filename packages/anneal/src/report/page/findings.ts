@@ -2,7 +2,7 @@ import type { AssessedFinding, Assessment } from '../assessment.ts';
 import { evidenceValue, interval, share } from '../format.ts';
 import { markup, prose, type Markup } from '../markup.ts';
 import { capital, impactWords, placeOf, standingWords, type Tone } from '../story.ts';
-import { block, bullets, code, fold, known, section, table, tag } from './elements.ts';
+import { block, bullets, code, figures, fold, known, section, table, tag } from './elements.ts';
 
 export function findings(assessment: Assessment): Markup {
   const { findings } = assessment;
@@ -44,7 +44,7 @@ function findingFold(finding: AssessedFinding, assessment: Assessment): Markup {
     ),
     markup`<p>If nothing is done: ${prose(finding.costIfIgnored)}</p>`,
     markup`<p><b>${proposal.title}.</b> ${prose(proposal.text)}${
-      proposal.expected === null ? '' : markup` Expected: ${interval(proposal.expected)} ${known('predicted')}`
+      proposal.expected === null ? '' : markup` Expected: ${figures(interval(proposal.expected))} ${known('predicted')}`
     }</p>`,
     proposal.code === null ? '' : block(proposal.code),
   );

@@ -35,12 +35,13 @@ section{padding:44px 0 0;scroll-margin-top:8px}
 .hero strong{font-size:68px;line-height:1.05;letter-spacing:-.045em;font-weight:700;color:var(--good)}
 .hero strong.bad{color:var(--bad)}.hero strong.plain{color:var(--ink)}
 .hero span{font-size:19px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:1px;background:var(--rule);border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:22px 0 0}
-.tile{background:var(--page);padding:14px 18px 13px}
+.tiles{display:flex;flex-wrap:wrap;gap:1px;background:var(--rule);border:1px solid var(--rule);border-radius:10px;overflow:hidden;margin:22px 0 0}
+.tile{flex:1 1 260px;background:var(--page);padding:14px 18px 13px}
 .tile dt{font-size:13px;color:var(--quiet)}.tile dd{margin:2px 0 0;font-size:20px;font-weight:620;letter-spacing:-.01em}.tile dd small{display:block;font-size:13px;font-weight:400;letter-spacing:0;color:var(--quiet)}
 .tile s{color:var(--before);text-decoration:none;font-weight:450}
 ol.next{padding-left:1.3em;max-width:46em}ol.next li,ul li{margin:.3em 0}
 ul{padding-left:1.2em;max-width:48em}
+.figures{white-space:nowrap}
 .scroll{overflow-x:auto;margin:.8em 0;max-width:100%}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th{text-align:left;font-weight:550;color:var(--quiet);font-size:13px;white-space:nowrap;vertical-align:bottom}
@@ -48,8 +49,9 @@ th,td{padding:7px 18px 7px 0;border-bottom:1px solid var(--rule)}
 td{vertical-align:top}td:last-child,th:last-child{padding-right:0}
 tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;white-space:nowrap}
-td.w{min-width:15em}
-td code{background:none;padding:0;overflow-wrap:anywhere}
+td.wide-text{min-width:21em}
+td code{background:none;padding:0}
+td:not(.n){min-width:7em}td .known{white-space:normal}td .tag{white-space:normal}
 .tag{display:inline-block;font-size:12.5px;line-height:1.5;padding:1px 8px;border-radius:5px;background:var(--sheet);color:var(--quiet);white-space:nowrap;font-weight:540}
 .tag.good{background:var(--good-wash);color:var(--good)}.tag.bad{background:var(--bad-wash);color:var(--bad)}.tag.open{background:var(--open-wash);color:var(--open)}
 .known{color:var(--quiet);font-size:12.5px;white-space:nowrap}

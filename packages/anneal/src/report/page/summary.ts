@@ -3,8 +3,8 @@ import type { Assessment } from '../assessment.ts';
 import { change, counted, duration, interval, metricName, metricValue, quantity } from '../format.ts';
 import { markup, nothing, prose, type Insertable, type Markup } from '../markup.ts';
 import { quantileUs } from '../../stats/histogram.ts';
-import { costWords, findingsByStanding, headline, reservations, toneOf, verdictWord, windowWords } from '../story.ts';
-import { figure, key, known, section, table, tag } from './elements.ts';
+import { costWords, findingsByStanding, headline, reservations, resultWord, toneOf, verdictWord, windowWords } from '../story.ts';
+import { figure, figures, key, known, section, table, tag } from './elements.ts';
 
 export function summary(assessment: Assessment): Markup {
   const { summary, windows, nextActions, thresholds } = assessment;
@@ -13,10 +13,7 @@ export function summary(assessment: Assessment): Markup {
   return section(
     'summary',
     'Summary',
-    summary.overall === null
-      ? markup`<p class="lead"><b>${headline(assessment)}</b></p>`
-      : markup`<div class="hero"><strong class="${toneOfChange(summary.overall.change)}">${change(summary.overall.change.point)}</strong><span>${metricName(summary.overall.metric)}, everything kept together</span></div>
-<p class="lead">${interval(summary.overall.change, summary.overall.metric)}, measured on two arms in fresh processes.</p>`,
+    summary.overall === null ? markup`<p class="lead"><b>${headline(assessment)}</b></p>` : hero(summary.overall, assessment),
     headline(assessment) === before ? '' : markup`<p class="quiet">Before: ${before}</p>`,
     untrusted.length === 0
       ? ''
@@ -39,6 +36,14 @@ export function summary(assessment: Assessment): Markup {
       ? ''
       : markup`<h3>What to do next</h3><ol class="next">${nextActions.map((action) => markup`<li>${prose(action)}</li>`)}</ol>`,
   );
+}
+
+function hero({ metric, change: by }: NonNullable<Assessment['summary']['overall']>, { overall }: Assessment): Markup {
+  const compared = overall?.comparisons.find((comparison) => comparison.metric === metric);
+  const values =
+    compared === undefined ? '' : `, ${metricValue(metric, compared.baseline)} before and ${metricValue(metric, compared.candidate)} after`;
+  return markup`<div class="hero"><strong class="${toneOfChange(by)}">${change(by.point)}</strong><span>${metricName(metric)}${values}</span></div>
+<p class="lead">With everything that was kept, together, against the original: ${figures(interval(by, metric))}, measured on two arms in fresh processes.</p>`;
 }
 
 function toneOfChange({ lower, upper }: { readonly lower: number; readonly upper: number }): string {
@@ -71,7 +76,11 @@ function tiles(assessment: Assessment): Markup {
       ? []
       : [
           ['Changes kept', `${kept} of ${kept + rolledBack}`, `${rolledBack} rolled back, ${inconclusive} of them inconclusive`] as const,
-          ['Answers compared', quantity(compared), `${counted(different, 'difference')}, and those changes were rolled back`] as const,
+          [
+            'Answers compared',
+            quantity(compared),
+            different === 0 ? 'no difference' : `${counted(different, 'difference')}; those changes were rolled back`,
+          ] as const,
         ]),
     ...(kept === 0 || cost.length === 0 ? [] : [['Cost of what was kept', cost[0]!, `${cost.slice(1).join(', ')} (measured)`] as const]),
   ];
@@ -92,7 +101,7 @@ export function beforeAndAfter({ overall }: Assessment): Markup {
   return section(
     'before-after',
     'Before and after',
-    markup`<p>Everything kept, together, against the original: ${counted(overall.rounds.length, 'round')} in fresh processes. ${known('measured')}</p>`,
+    markup`<p>Everything kept, together, against the original: ${counted(overall.rounds.length, 'round')} in fresh processes; the table holds medians over rounds. ${known('measured')}</p>`,
     whole === undefined ? '' : distribution(whole),
     table(
       'Before and after',
@@ -102,7 +111,7 @@ export function beforeAndAfter({ overall }: Assessment): Markup {
         metricValue(metric, baseline),
         metricValue(metric, candidate),
         interval(change, metric),
-        tag(result, result === 'improved' ? 'good' : result === 'regressed' ? 'bad' : result === 'inconclusive' ? 'open' : ''),
+        tag(resultWord(result), result === 'improved' ? 'good' : result === 'regressed' ? 'bad' : result === 'inconclusive' ? 'open' : ''),
       ]),
     ),
     table(
@@ -143,10 +152,9 @@ export function worth({ trials, noiseFloor }: Assessment): Markup {
     ),
     table(
       'What each change was worth',
-      ['Change', 'Metric', { figures: 'Predicted' }, { figures: 'Measured' }, 'Verdict'],
+      [{ sentences: 'Change' }, { figures: 'Predicted' }, { figures: 'Measured' }, 'Verdict'],
       trials.map(({ id, description, prediction, primary, verdict }) => [
-        markup`<a href="#trial-${id}">${description.title}</a>`,
-        metricName(primary.metric),
+        markup`<a href="#trial-${id}">${description.title}</a><br><span class="known">${metricName(primary.metric)}</span>`,
         interval(prediction.change, prediction.metric),
         interval(primary.change, primary.metric),
         tag(verdictWord(verdict), toneOf(verdict)),

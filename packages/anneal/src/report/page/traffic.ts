@@ -47,7 +47,7 @@ ${table(
 )}
 ${table(
   'Statements by share of database time',
-  ['Statement', 'Share of database time', { figures: 'Calls' }, { figures: 'Per call' }, { figures: 'Rows per call' }],
+  [{ sentences: 'Statement' }, 'Share of database time', { figures: 'Calls' }, { figures: 'Per call' }, { figures: 'Rows per call' }],
   statements
     .slice(0, mostRows)
     .map((statement) => [

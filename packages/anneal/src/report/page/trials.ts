@@ -3,8 +3,18 @@ import type { Assessment } from '../assessment.ts';
 import { calibrationChart, latencyChart, roundsChart } from '../charts.ts';
 import { change, counted, interval, metricName, metricValue } from '../format.ts';
 import { markup, nothing, prose, type Markup } from '../markup.ts';
-import { calibrationWords, costWords, designWords, equalityWords, toneOf, verdictReason, verdictWord } from '../story.ts';
-import { block, bullets, code, figure, fold, key, known, section, table, tag } from './elements.ts';
+import {
+  calibrationWords,
+  costWords,
+  designWords,
+  equalityWords,
+  resultWord,
+  toneOf,
+  verdictReason,
+  verdictWord,
+  withMinus,
+} from '../story.ts';
+import { block, bullets, code, figure, figures, fold, key, known, section, table, tag } from './elements.ts';
 
 export function trials({ trials }: Assessment): Markup {
   return section(
@@ -28,7 +38,7 @@ function trialFold(trial: Trial): Markup {
       where: `${metricName(primary.metric)} ${interval(primary.change, primary.metric)} measured in ${counted(primary.rounds, 'round')}`,
     },
     markup`<p class="lead">${verdictReason(trial)}</p>`,
-    markup`<p>Predicted before the trial: ${metricName(prediction.metric)} ${interval(prediction.change, prediction.metric)} ${known('predicted')}, from a model of ${prediction.model.replace('-', ' ')}. Assumed: ${prediction.assumptions.join('; ') || 'nothing'}.</p>`,
+    markup`<p>Predicted before the trial: ${metricName(prediction.metric)} ${figures(interval(prediction.change, prediction.metric))} ${known('predicted')}, from a model of ${prediction.model.replace('-', ' ')}. Assumed: ${prediction.assumptions.join('; ') || 'nothing'}.</p>`,
     markup`<p class="quiet small">Trial ${code(id)}, remedy ${code(trial.remedyId)}. ${designWords(trial)}</p>`,
     rounds.length === 0
       ? ''
@@ -40,7 +50,7 @@ function trialFold(trial: Trial): Markup {
     comparisons(trial),
     placebo === null
       ? ''
-      : markup`<p>Control: ${placebo.sentence}. ${tag(placebo.result, placebo.result === 'no-change' ? '' : 'open')}</p>`,
+      : markup`<p>Control: ${withMinus(placebo.sentence)}. ${tag(resultWord(placebo.result), placebo.result === 'no-change' ? '' : 'open')}</p>`,
     whole === undefined || whole.baseline.count === 0 || whole.candidate.count === 0
       ? ''
       : figure(
@@ -73,7 +83,7 @@ function comparisons({ primary, guards }: Trial): Markup {
         metricValue(primary.metric, primary.candidate),
         interval(primary.change, primary.metric),
         '',
-        tag(primary.result, primary.result === 'improved' ? 'good' : primary.result === 'regressed' ? 'bad' : 'open'),
+        tag(resultWord(primary.result), primary.result === 'improved' ? 'good' : primary.result === 'regressed' ? 'bad' : 'open'),
       ],
       ...guards.map((guard) => [
         metricName(guard.metric),
@@ -83,7 +93,7 @@ function comparisons({ primary, guards }: Trial): Markup {
         change(guard.margin),
         guard.holds
           ? tag('guard holds', 'good')
-          : tag(`guard does not hold: ${guard.result}`, guard.result === 'regressed' ? 'bad' : 'open'),
+          : tag(`guard does not hold: ${resultWord(guard.result)}`, guard.result === 'regressed' ? 'bad' : 'open'),
       ]),
     ],
   );
@@ -107,7 +117,7 @@ export function rolledBack({ trials }: Assessment): Markup {
       ? markup`<p>${trials.length === 0 ? 'Nothing was tried, so nothing had to be undone.' : 'Nothing: every change that was tried was kept.'}</p>`
       : table(
           'Rolled back',
-          ['Change', 'Verdict', 'Reason'],
+          ['Change', 'Verdict', { sentences: 'Reason' }],
           undone.map((trial) => [
             markup`<a href="#trial-${trial.id}">${trial.description.title}</a>`,
             tag(verdictWord(trial.verdict), toneOf(trial.verdict)),
@@ -133,12 +143,10 @@ export function predictions(assessment: Assessment): Markup {
     ),
     table(
       'Predictions',
-      [{ figures: '#' }, 'Remedy', 'Subject', 'Metric', { figures: 'Predicted' }, { figures: 'Measured' }, 'Inside'],
+      [{ figures: '#' }, { sentences: 'Prediction' }, { figures: 'Predicted' }, { figures: 'Measured' }, 'Inside'],
       calibration.map(({ remedy, subject, metric, predicted, measured, inside }, index) => [
         index + 1,
-        code(remedy),
-        code(subject),
-        metricName(metric),
+        markup`${code(remedy)}: ${metricName(metric)}<br><span class="known">${subject}</span>`,
         interval(predicted, metric),
         interval(measured, metric),
         inside ? tag('inside', 'good') : tag('outside', 'bad'),
