@@ -7,14 +7,13 @@ export class Durations {
   #values: number[] = [];
   #histogram: Histogram | null = null;
 
-  recordMs(durationMs: number): void {
+  recordMs(durationMs: number, times = 1): void {
+    if (times === 0) return;
     const valueUs = durationMs * 1000;
-    if (this.#histogram !== null) {
-      this.#histogram.record(valueUs);
-      return;
-    }
-    this.#values.push(valueUs);
-    if (this.#values.length >= valuesBeforeBuckets) this.#histogram = this.#fill();
+    if (this.#histogram === null && times === 1) {
+      this.#values.push(valueUs);
+      if (this.#values.length >= valuesBeforeBuckets) this.#fill();
+    } else (this.#histogram ?? this.#fill()).record(valueUs, times);
   }
 
   toData(): HistogramData {

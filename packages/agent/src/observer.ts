@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CaptureBudget, captureCallSite, type CallSiteSampler } from './call-site.ts';
 import { fewestValues } from './parent.ts';
-import { Pools, type Checkout } from './pools.ts';
+import { Pools, type Checkout, type PoolRecord } from './pools.ts';
 import { Problems } from './problems.ts';
 import type { AgentSummary, SourceLocation } from './protocol.ts';
 import { currentTotals, OpenRequest, type CallTotals, type RequestTemplate } from './request.ts';
@@ -18,8 +18,10 @@ export interface Call {
   readonly totals: CallTotals;
   /** When it was handed to a connection; NaN until then. Waiting for one is the pool's time, not the statement's. */
   sentAt: number;
-  /** Of the connection it runs on, when that came from a pool. */
+  /** Of the connection it runs on, when the application took that out of a pool itself. */
   checkout: Checkout | null;
+  /** The pool that took a connection for this call alone. */
+  record: PoolRecord | null;
   rows: number;
   receivedBytes: number;
   done: boolean;
@@ -119,33 +121,32 @@ export class Observer {
     const first = siblings.statements.length === 0;
     const statement = siblings.at(this.#callSite(template.sampler, siblings, first));
     statement.calls += 1;
-    if (siblings.repeats(template, sql, values)) statement.duplicates += 1;
+    if (siblings.repeats(template.hasLiterals ? sql : '', values)) statement.duplicates += 1;
     if (siblings.running > 0) statement.overlapping += 1;
     siblings.running += 1;
     return newCall(template, request, siblings, statement);
   }
 
-  sent(call: Call): void {
-    call.sentAt = performance.now();
+  sent(call: Call, nowMs: number): void {
+    call.sentAt = nowMs;
     if (call.request !== null && !call.request.closed) call.request.querying.begin(call.sentAt);
   }
 
   /** `rows` are those the application receives; kept until the request closes, to see where later parameters come from. */
-  finished(call: Call, failed: boolean, rows?: readonly unknown[]): void {
+  finished(call: Call, failed: boolean, nowMs: number, rows?: readonly unknown[]): void {
     if (call.done) return;
     call.done = true;
-    const now = performance.now();
     const totals = currentTotals(call.totals);
     if (failed) totals.errors += 1;
     totals.rows += call.rows;
     totals.receivedBytes += call.receivedBytes;
     const wasSent = !Number.isNaN(call.sentAt);
-    if (wasSent) totals.totalMs += now - call.sentAt;
+    if (wasSent) totals.totalMs += nowMs - call.sentAt;
     const { request, siblings } = call;
     if (request === null || siblings === null) return;
     siblings.running -= 1;
     if (request.closed) return;
-    if (wasSent) request.querying.end(now);
+    if (wasSent) request.querying.end(nowMs);
     if (rows !== undefined) request.received(call.template, rows, fewestValues);
   }
 
@@ -188,5 +189,5 @@ export class Observer {
 }
 
 function newCall(template: Template, request: OpenRequest | null, siblings: RequestTemplate | null, totals: CallTotals): Call {
-  return { template, request, siblings, totals, sentAt: Number.NaN, checkout: null, rows: 0, receivedBytes: 0, done: false };
+  return { template, request, siblings, totals, sentAt: Number.NaN, checkout: null, record: null, rows: 0, receivedBytes: 0, done: false };
 }

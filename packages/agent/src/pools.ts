@@ -49,9 +49,25 @@ export class PoolRecord {
     return pool === undefined || pool.ended === true ? null : pool;
   }
 
+  /** A checkout ended its wait for somebody's release; null when there was none to wait for. */
+  acquired(pool: PoolLike, waitMs: number | null): void {
+    const { window } = this;
+    window.checkouts += 1;
+    window.peakInUse = Math.max(window.peakInUse, pool.totalCount - pool.idleCount);
+    if (waitMs === null) return;
+    window.waits += 1;
+    window.wait.recordMs(waitMs);
+  }
+
+  /** A caller just joined the queue, or was served at once. */
+  noteWaiting(pool: PoolLike): void {
+    if (pool.waitingCount > this.window.peakWaiting) this.window.peakWaiting = pool.waitingCount;
+  }
+
   toSummary(): PoolSummary | null {
     const { pool, window } = this;
     this.window = new PoolWindow();
+    window.wait.recordMs(0, window.checkouts - window.waits);
     if (pool === null && window.checkouts === 0) return null;
     return {
       name: this.name,
@@ -67,22 +83,17 @@ export class PoolRecord {
   }
 }
 
-/** A connection from checkout to release. */
+/** A connection that a request took out of a pool itself, until its release. */
 export class Checkout {
-  readonly record: PoolRecord;
-  /** The request it is charged to for idling: only checkouts the application made itself are. */
-  readonly request: OpenRequest | null;
+  readonly request: OpenRequest;
   readonly location: SourceLocation | null;
-  readonly #since: number;
   #running = 0;
   #idleSince: number;
   #idleMs = 0;
 
-  constructor(record: PoolRecord, request: OpenRequest | null, location: SourceLocation | null, nowMs: number) {
-    this.record = record;
+  constructor(request: OpenRequest, location: SourceLocation | null, nowMs: number) {
     this.request = request;
     this.location = location;
-    this.#since = nowMs;
     this.#idleSince = nowMs;
   }
 
@@ -96,9 +107,8 @@ export class Checkout {
     if (this.#running === 0) this.#idleSince = nowMs;
   }
 
-  /** Counts the time held; the answer is how long of it no query ran. */
-  release(nowMs: number): number {
-    this.record.window.held.recordMs(nowMs - this.#since);
+  /** How long no query ran on it. */
+  idleMsUntil(nowMs: number): number {
     return this.#idleMs + (this.#running === 0 ? nowMs - this.#idleSince : 0);
   }
 }

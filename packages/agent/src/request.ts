@@ -58,8 +58,8 @@ export class RequestTemplate {
   captureAll = false;
   /** Parameters of the first calls, as the application passed them. */
   readonly compared: (readonly unknown[])[] = [];
-  #firstKey: (() => string) | null = null;
-  #keys: Set<string> | null = null;
+  #first: { readonly literals: string; readonly values: readonly unknown[] | undefined } | null = null;
+  #keys: Set<string | number> | null = null;
 
   constructor(firstSequence: number) {
     this.firstSequence = firstSequence;
@@ -72,18 +72,31 @@ export class RequestTemplate {
     return statement;
   }
 
-  /** Whether a call with equal text and parameters was made before. Keys are only made once there is a second call. */
-  repeats(template: Template, sql: string, values: readonly unknown[] | undefined): boolean {
+  /**
+   * Whether a call with equal text and parameters was made before; `literals` is the text where it
+   * holds any. Keys are only made once there is a second call.
+   */
+  repeats(literals: string, values: readonly unknown[] | undefined): boolean {
     if (values !== undefined && this.compared.length < comparedCalls) this.compared.push(values);
-    const key = () => (template.hasLiterals ? `${sql}\u0000${parameterKey(values)}` : parameterKey(values));
-    if (this.#firstKey === null) {
-      this.#firstKey = key;
+    if (this.#first === null) {
+      this.#first = { literals, values };
       return false;
     }
-    this.#keys ??= new Set([this.#firstKey()]);
+    this.#keys ??= new Set([keyOf(this.#first.literals, this.#first.values)]);
     const before = this.#keys.size;
-    return this.#keys.add(key()).size === before;
+    return this.#keys.add(keyOf(literals, values)).size === before;
   }
+}
+
+/** Most calls have one number, or its text, as their only parameter: those need no new string. */
+function keyOf(literals: string, values: readonly unknown[] | undefined): string | number {
+  if (literals === '' && values?.length === 1) {
+    const [value] = values;
+    if (typeof value === 'number') return value;
+    if (typeof value === 'string' && /^[1-9]\d{0,14}$/.test(value)) return Number(value);
+  }
+  const parameters = parameterKey(values);
+  return literals === '' ? parameters : `${literals}\u0000${parameters}`;
 }
 
 /** A span counted once however many of its parts overlap. */
@@ -126,7 +139,8 @@ export class OpenRequest {
   readonly querying = new CoveredTime();
   poolWaitMs = 0;
   heldIdleMs = 0;
-  readonly heldAt = new Map<SourceLocation | null, number>();
+  /** Idle milliseconds by where the connection was taken; null while no connection was. */
+  heldAt: Map<SourceLocation | null, number> | null = null;
   serialisationMs = 0;
   longestSerialisationMs = 0;
   #sequence = 0;
@@ -161,6 +175,7 @@ export class OpenRequest {
 
   heldIdle(location: SourceLocation | null, durationMs: number): void {
     this.heldIdleMs += durationMs;
+    this.heldAt ??= new Map();
     this.heldAt.set(location, (this.heldAt.get(location) ?? 0) + durationMs);
   }
 }

@@ -146,10 +146,13 @@ const mostUnknown = 5;
 /** From where one route is known to use one template or pool; kept over windows. */
 export class KnownPlaces {
   readonly #calls = new Map<SourceLocation, number>();
+  #usual: SourceLocation | null = null;
   #unknown = 0;
 
   add(location: SourceLocation, calls: number): void {
-    this.#calls.set(location, (this.#calls.get(location) ?? 0) + calls);
+    const total = (this.#calls.get(location) ?? 0) + calls;
+    this.#calls.set(location, total);
+    if (this.#usual === null || total > this.#calls.get(this.#usual)!) this.#usual = location;
   }
 
   get several(): boolean {
@@ -158,15 +161,7 @@ export class KnownPlaces {
 
   /** The one seen most often; null when none was. */
   get usual(): SourceLocation | null {
-    let usual: SourceLocation | null = null;
-    let most = 0;
-    for (const [location, calls] of this.#calls) {
-      if (calls > most) {
-        usual = location;
-        most = calls;
-      }
-    }
-    return usual;
+    return this.#usual;
   }
 
   /** Whether it is worth asking for stacks: some drivers never show the caller, and each stack costs. */
@@ -206,7 +201,9 @@ export interface ClosedRequest {
 /** Everything counted, by route and statement. */
 export class Routes {
   readonly #problems: Problems;
-  readonly #routes = new Map<string, Route>();
+  /** By name, then by method: joining the two would make a new string for every request. */
+  readonly #routes = new Map<string, Map<string, Route>>();
+  #routeCount = 0;
   #background = new RouteWindow();
   readonly #backgroundPlaces = new Route('', '');
 
@@ -227,8 +224,10 @@ export class Routes {
     window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
     window.responseBytes += outcome.responseBytes;
     window.largestResponseBytes = Math.max(window.largestResponseBytes, outcome.responseBytes);
-    for (const [location, heldIdleMs] of request.heldAt) window.hold(location ?? this.#usualHold(route), heldIdleMs, 1);
-    for (const [location] of request.heldAt) if (location !== null) route.placesOf(holds).add(location, 1);
+    for (const [location, heldIdleMs] of request.heldAt ?? []) {
+      window.hold(location ?? this.#usualHold(route), heldIdleMs, 1);
+      if (location !== null) route.placesOf(holds).add(location, 1);
+    }
     for (const [template, calls] of request.templates) this.#foldTemplate(route, request, template, calls);
   }
 
@@ -269,7 +268,7 @@ export class Routes {
       return statements;
     };
     const routes: RouteSummary[] = [];
-    for (const route of this.#routes.values()) {
+    for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) {
       if (route.window.requests > 0) routes.push(routeSummary(route, summarise(route, route.window)));
       route.window = new RouteWindow();
     }
@@ -279,15 +278,17 @@ export class Routes {
   }
 
   #route(method: string, name: string): Route {
-    const key = `${method} ${name}`;
-    const known = this.#routes.get(key);
+    const byMethod = this.#routes.get(name);
+    const known = byMethod?.get(method);
     if (known !== undefined) return known;
-    if (this.#routes.size >= mostRoutes && name !== overflowRoute) {
+    if (this.#routeCount >= mostRoutes && name !== overflowRoute) {
       this.#problems.note(`a request was counted as "other": the agent keeps ${mostRoutes} routes`);
       return this.#route('*', overflowRoute);
     }
     const route = new Route(method, name);
-    this.#routes.set(key, route);
+    this.#routeCount += 1;
+    if (byMethod === undefined) this.#routes.set(name, new Map([[method, route]]));
+    else byMethod.set(method, route);
     return route;
   }
 
@@ -321,20 +322,26 @@ const holds = {};
  * the template from. Where a route uses two places, later requests capture all of their calls.
  */
 function settlePlaces(places: KnownPlaces, template: Template, calls: RequestTemplate): void {
-  const unknown = calls.statements.find((statement) => statement.location === null);
-  const known = calls.statements.filter((statement) => statement.location !== null);
-  for (const statement of known) places.add(statement.location!, statement.calls);
+  const { statements } = calls;
+  let unknown: RequestStatement | null = null;
+  let mostUsed: RequestStatement | null = null;
+  for (const statement of statements) {
+    if (statement.location === null) unknown = statement;
+    else {
+      places.add(statement.location, statement.calls);
+      if (mostUsed === null || statement.calls > mostUsed.calls) mostUsed = statement;
+    }
+  }
   if (places.several) template.sampler.severalPlaces = true;
-  if (unknown === undefined) return;
-  const mostUsed = known.toSorted((one, other) => other.calls - one.calls)[0];
-  if (mostUsed !== undefined) {
-    mostUsed.absorb(unknown);
-    unknown.foldedInto = mostUsed;
-    calls.statements.splice(calls.statements.indexOf(unknown), 1);
+  if (unknown === null) return;
+  if (mostUsed === null) {
+    unknown.location = places.usual;
+    if (unknown.location === null && places.wanted()) template.sampler.askAgain();
     return;
   }
-  unknown.location = places.usual;
-  if (unknown.location === null && places.wanted()) template.sampler.askAgain();
+  mostUsed.absorb(unknown);
+  unknown.foldedInto = mostUsed;
+  statements.splice(statements.indexOf(unknown), 1);
 }
 
 function routeSummary(route: Route, statements: readonly StatementSummary[]): RouteSummary {

@@ -19,6 +19,7 @@ interface FastifyRequestLike {
 export function hookFastify(observer: Observer): void {
   const hook = observer.hook('fastify');
   const timed = new WeakSet<object>();
+  const contextOf = propertyNamed('fastify.context');
   subscribe('fastify.initialization', (message) => {
     try {
       const { fastify } = message as { readonly fastify: FastifyLike };
@@ -26,7 +27,7 @@ export function hookFastify(observer: Observer): void {
         if (hook.on) {
           try {
             nameRoute(observer, request);
-            timeSerialisers(observer, hook, request, timed);
+            timeSerialisers(observer, hook, contextOf(request), timed);
           } catch (error) {
             hook.failed(error);
           }
@@ -52,11 +53,10 @@ type Serialiser = (data: unknown) => unknown;
  * route's context, under symbols that have kept their names from Fastify 4 on; where they are not
  * found, nothing is timed.
  */
-function timeSerialisers(observer: Observer, hook: Hook, request: object, timed: WeakSet<object>): void {
-  const context = bySymbol(request, 'fastify.context');
+function timeSerialisers(observer: Observer, hook: Hook, context: object | null, timed: WeakSet<object>): void {
   if (context === null || timed.has(context)) return;
   timed.add(context);
-  const compiled = bySymbol(context, 'response-schema');
+  const compiled = propertyNamed('response-schema')(context);
   if (compiled !== null) wrapAll(compiled, 2);
 
   /** By status code, and below that by content type. */
@@ -78,8 +78,12 @@ function timeSerialisers(observer: Observer, hook: Hook, request: object, timed:
   }
 }
 
-function bySymbol(owner: object, description: string): object | null {
-  const symbol = Object.getOwnPropertySymbols(owner).find((candidate) => candidate.description === description);
-  const value: unknown = symbol === undefined ? undefined : Reflect.get(owner, symbol);
-  return typeof value === 'object' && value !== null ? value : null;
+/** Reads the property under the symbol of that description; the symbol is looked up once. */
+function propertyNamed(description: string): (owner: object) => object | null {
+  let symbol: symbol | undefined;
+  return (owner) => {
+    symbol ??= Object.getOwnPropertySymbols(owner).find((candidate) => candidate.description === description);
+    const value: unknown = symbol === undefined ? undefined : (owner as Readonly<Record<symbol, unknown>>)[symbol];
+    return typeof value === 'object' && value !== null ? value : null;
+  };
 }

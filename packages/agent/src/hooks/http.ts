@@ -31,7 +31,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
             hook.failed(error);
             return Reflect.apply(original, this, args);
           }
-          return observer.within(request, () => Reflect.apply(original, this, args));
+          return observer.within(request, () => original.call(this, 'request', args[1], args[2]));
         },
     );
   }

@@ -1,7 +1,6 @@
 import type { Call, Observer } from '../observer.ts';
 import { trimOnRelease } from '../policies.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
-import type { SourceLocation } from '../protocol.ts';
 import type { OpenRequest } from '../request.ts';
 import type { ModuleHooks } from './modules.ts';
 import { patchMethod, type Method } from './patch.ts';
@@ -9,6 +8,7 @@ import { patchMethod, type Method } from './patch.ts';
 /** What the agent uses of a `pg.Client`. */
 interface ClientLike {
   readonly _queryQueue?: readonly object[];
+  [connectionOf]?: Connection;
 }
 
 /** What the agent uses of a `pg.Query`, and of anything else a client can submit (`pg-cursor`, `pg-query-stream`). */
@@ -19,25 +19,24 @@ interface QueryLike {
 }
 
 const callOf = Symbol('anneal.call');
+const connectionOf = Symbol('anneal.connection');
+
+/** What the agent keeps with a client of a pool. */
+class Connection {
+  /** While the application itself has it checked out. */
+  checkout: Checkout | null = null;
+  acquiredAt = 0;
+  held = false;
+}
 
 interface Constructor {
   readonly prototype: object;
   new (...args: unknown[]): object;
 }
 
-/** A caller that asked a pool for a connection. */
-interface Arrival {
-  readonly pool: PoolLike;
-  readonly record: PoolRecord;
-  readonly request: OpenRequest | null;
-  /** Whether the application asked for the connection itself, and so decides how long it keeps it. */
-  readonly byApplication: boolean;
-  readonly location: SourceLocation | null;
-  readonly at: number;
-  readonly mustWait: boolean;
-}
-
 type Callback = (this: unknown, ...args: unknown[]) => unknown;
+
+const isError = (error: unknown) => error !== undefined && error !== null;
 
 /**
  * Hooks for node-postgres. The application's calls are met at `Pool.query`, `Pool.connect` and
@@ -46,16 +45,20 @@ type Callback = (this: unknown, ...args: unknown[]) => unknown;
  * never asked for at completion.
  *
  * Promises are never subscribed to on the side: an error nobody handles stays unhandled.
+ *
+ * This is the hottest code of the agent. The wrappers take exactly the parameters that pg reads,
+ * because gathering and spreading arguments costs as much as the counting itself.
  */
 export function hookPg(observer: Observer): ModuleHooks {
   const hook = observer.hook('pg');
-  const connections = new WeakMap<object, { checkout: Checkout | null }>();
   const queryPrototypes: object[] = [];
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
   let pooled: Call | null = null;
   let checkedOut: Call | null = null;
   /** Handed from `Client.query` to the submission inside it. */
   let submitting: Call | null = null;
+  /** The time of the event being handled: what follows from it in the same turn need not ask the clock again. */
+  let eventAt = 0;
 
   return { pgClient: guarded(hookClient), pgPool: guarded(hookPool) };
 
@@ -71,9 +74,8 @@ export function hookPg(observer: Observer): ModuleHooks {
   }
 
   function hookPool(Pool: Constructor): unknown {
-    const prototype = Pool.prototype;
-    patchMethod(prototype, 'query', poolQuery);
-    patchMethod(prototype, 'connect', poolConnect);
+    patchMethod(Pool.prototype, 'query', poolQuery);
+    patchMethod(Pool.prototype, 'connect', poolConnect);
     // A pool is named by where it is made, so it has to be seen being made.
     return new Proxy(Pool, {
       construct(target, args, newTarget) {
@@ -94,11 +96,15 @@ export function hookPg(observer: Observer): ModuleHooks {
     if (query !== undefined) {
       queryPrototypes.push(query);
       patchMethod(query, 'submit', submit);
-      patchMethod(query, 'handleDataRow', handleDataRow);
-      patchMethod(query, 'handleReadyForQuery', handleReadyForQuery);
-      patchMethod(query, 'handleError', handleError);
+      hookAnswers(query);
     }
     return Client;
+  }
+
+  function hookAnswers(query: object): void {
+    patchMethod(query, 'handleDataRow', handleDataRow);
+    patchMethod(query, 'handleReadyForQuery', handleReadyForQuery);
+    patchMethod(query, 'handleError', handleError);
   }
 
   function recordOf(pool: PoolLike): PoolRecord {
@@ -116,120 +122,175 @@ export function hookPg(observer: Observer): ModuleHooks {
   }
 
   function poolQuery(original: Method): Method {
-    return function query(this: unknown, ...args) {
-      if (!hook.on || typeof args[0] === 'function') return Reflect.apply(original, this, args);
-      pooled = begin(args);
+    return function query(this: unknown, statement, values, callback) {
+      if (!hook.on || typeof statement === 'function') return original.call(this, statement, values, callback);
+      pooled = begin(statement, values);
       try {
-        return Reflect.apply(original, this, args);
+        return original.call(this, statement, values, callback);
       } finally {
         // The pool never asked for a connection: it refused the call.
-        if (pooled !== null) observer.finished(pooled, true);
+        if (pooled !== null) finish(pooled, true);
         pooled = null;
       }
     };
   }
 
   function poolConnect(original: Method): Method {
-    return function connect(this: unknown, ...args) {
+    return function connect(this: unknown, callback) {
       const call = pooled;
       pooled = null;
-      if (!hook.on) return Reflect.apply(original, this, args);
+      if (!hook.on) return original.call(this, callback);
       const pool = this as PoolLike;
-      let arrival: Arrival;
+      let record: PoolRecord;
+      let acquired: ((client: unknown) => void) | null;
       try {
-        arrival = arrive(pool, call);
+        record = recordOf(pool);
+        acquired = call === null || typeof callback !== 'function' ? forApplication(pool, record) : null;
       } catch (error) {
         hook.failed(error);
-        return Reflect.apply(original, this, args);
+        return original.call(this, callback);
       }
-      const callback = args[0];
-      if (typeof callback !== 'function') {
-        const result = Reflect.apply(original, this, args);
-        noteWaiting(arrival);
-        if (!isPromise(result)) return result;
-        return result.then(
-          (client) => {
-            acquired(arrival, client);
-            return client;
-          },
-          (error: unknown) => {
-            acquired(arrival, undefined);
-            throw error;
-          },
-        );
-      }
-      args[0] = function acquiredClient(this: unknown, ...answer: unknown[]) {
-        const failed = answer[0] !== undefined && answer[0] !== null;
-        acquired(arrival, failed ? undefined : answer[1]);
-        if (failed && call !== null) observer.finished(call, true);
-        checkedOut = failed ? null : call;
-        try {
-          return Reflect.apply(callback as Callback, this, answer);
-        } finally {
-          checkedOut = null;
-        }
-      };
-      const result = Reflect.apply(original, this, args);
-      noteWaiting(arrival);
-      return result;
+      let result: unknown;
+      if (typeof callback !== 'function') result = original.call(this);
+      else if (acquired !== null) result = original.call(this, onceAcquired(acquired, callback as Callback));
+      else result = original.call(this, forPoolQuery(pool, record, call!, callback as Callback));
+      record.noteWaiting(pool);
+      return acquired !== null && isPromise(result) ? thenAcquired(acquired, result) : result;
     };
   }
 
+  /** `Pool.query` asks for a connection, queries, and gives it back inside the callback of its query. */
+  function forPoolQuery(pool: PoolLike, record: PoolRecord, call: Call, callback: Callback): Callback {
+    const askedAt = mustWait(pool) ? performance.now() : 0;
+    return function acquiredClient(this: unknown, error, client, release) {
+      eventAt = performance.now();
+      acquire(pool, record, call.request, askedAt);
+      if (isError(error)) finish(call, true);
+      else checkedOut = call;
+      try {
+        return callback.call(this, error, client, release);
+      } finally {
+        // Left over where the client's `query` is not one that the agent knows (pg-native): counted, but not timed.
+        if (checkedOut === null) call.record = record;
+        else finish(checkedOut, false);
+        checkedOut = null;
+      }
+    };
+  }
+
+  /** The application asks for a connection: what it does not use it for, until its release, is charged to the request. */
+  function forApplication(pool: PoolLike, record: PoolRecord): (client: unknown) => void {
+    const request = observer.current();
+    const location = observer.callSite(record.sampler);
+    const askedAt = mustWait(pool) ? performance.now() : 0;
+    return (client) => {
+      try {
+        eventAt = performance.now();
+        acquire(pool, record, request, askedAt);
+        if (typeof client !== 'object' || client === null) return;
+        const connection = connectionWith(client);
+        connection.held = true;
+        connection.acquiredAt = eventAt;
+        connection.checkout = request === null ? null : new Checkout(request, location, eventAt);
+      } catch (error) {
+        hook.failed(error);
+      }
+    };
+  }
+
+  function onceAcquired(acquired: (client: unknown) => void, callback: Callback): Callback {
+    return function acquiredClient(this: unknown, error, client, release) {
+      acquired(isError(error) ? null : client);
+      return callback.call(this, error, client, release);
+    };
+  }
+
+  function thenAcquired(acquired: (client: unknown) => void, result: Promise<unknown>): Promise<unknown> {
+    return result.then(
+      (client) => {
+        acquired(client);
+        return client;
+      },
+      (error: unknown) => {
+        acquired(null);
+        throw error;
+      },
+    );
+  }
+
+  /** A wait is over, for better or worse; `askedAt` is 0 where there was nobody to wait for. */
+  function acquire(pool: PoolLike, record: PoolRecord, request: OpenRequest | null, askedAt: number): void {
+    const waitMs = askedAt === 0 ? null : eventAt - askedAt;
+    record.acquired(pool, waitMs);
+    if (waitMs !== null && request !== null && !request.closed) request.poolWaitMs += waitMs;
+  }
+
   function clientQuery(original: Method): Method {
-    return function query(this: unknown, ...args) {
+    return function query(this: unknown, statement, values, callback) {
       let call = checkedOut;
       checkedOut = null;
       // A query that goes through a pool was counted there, when the application called it.
-      if (call === null && hook.on) call = begin(args);
-      if (call === null) return Reflect.apply(original, this, args);
-      const client = this as ClientLike & object;
+      if (call === null && hook.on) {
+        call = begin(statement, values);
+        eventAt = performance.now();
+      }
+      if (call === null) return original.call(this, statement, values, callback);
+      const client = this as ClientLike;
       const queued = client._queryQueue?.length ?? 0;
       try {
-        observer.sent(call);
-        beginOnConnection(client, call);
-        const submitted = args[0];
-        if (isSubmittable(submitted)) follow(submitted, call);
+        observer.sent(call, eventAt);
+        const checkout = client[connectionOf]?.checkout ?? null;
+        if (checkout !== null) {
+          checkout.queryBegins(eventAt);
+          call.checkout = checkout;
+        }
+        if (isSubmittable(statement)) follow(statement, call);
         else if (queued === 0) submitting = call;
       } catch (error) {
         hook.failed(error);
       }
       try {
-        return Reflect.apply(original, this, args);
+        return original.call(this, statement, values, callback);
       } catch (error) {
         finish(call, true);
         throw error;
       } finally {
+        if (submitting !== null || queued > 0) followQueued(client, call, queued);
         submitting = null;
-        const last: QueryLike | undefined = client._queryQueue?.at(-1);
-        // Not sent yet: the connection is still being made, or busy with an earlier query.
-        if (last !== undefined && last[callOf] === undefined && (client._queryQueue?.length ?? 0) > queued) last[callOf] = call;
       }
     };
   }
 
+  /** Not sent yet: the connection is still being made, or busy with an earlier query. */
+  function followQueued({ _queryQueue: queue }: ClientLike, call: Call, queuedBefore: number): void {
+    if (queue === undefined || queue.length <= queuedBefore) return;
+    const last: QueryLike | undefined = queue.at(-1);
+    if (last !== undefined && last[callOf] === undefined) last[callOf] = call;
+  }
+
   function submit(original: Method): Method {
-    return function submit(this: unknown, ...args) {
+    return function submit(this: unknown, connection) {
       if (submitting !== null) {
         (this as QueryLike)[callOf] ??= submitting;
         submitting = null;
       }
-      return Reflect.apply(original, this, args);
+      return original.call(this, connection);
     };
   }
 
   function handleDataRow(original: Method): Method {
-    return function handleDataRow(this: unknown, ...args) {
+    return function handleDataRow(this: unknown, message) {
       const call = (this as QueryLike)[callOf];
       if (call !== undefined) {
         call.rows += 1;
-        call.receivedBytes += (args[0] as { readonly length: number }).length;
+        call.receivedBytes += (message as { readonly length: number }).length;
       }
-      return Reflect.apply(original, this, args);
+      return original.call(this, message);
     };
   }
 
   function handleReadyForQuery(original: Method): Method {
-    return function handleReadyForQuery(this: unknown, ...args) {
+    return function handleReadyForQuery(this: unknown, connection) {
       const query = this as QueryLike;
       const call = query[callOf];
       if (call !== undefined && !call.done) {
@@ -237,21 +298,20 @@ export function hookPg(observer: Observer): ModuleHooks {
         if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
         finish(call, Boolean(query._canceledDueToError), query._result?.rows);
       }
-      return Reflect.apply(original, this, args);
+      return original.call(this, connection);
     };
   }
 
   function handleError(original: Method): Method {
-    return function handleError(this: unknown, ...args) {
+    return function handleError(this: unknown, error, connection) {
       const call = (this as QueryLike)[callOf];
       if (call !== undefined) finish(call, true);
-      return Reflect.apply(original, this, args);
+      return original.call(this, error, connection);
     };
   }
 
-  function begin(args: readonly unknown[]): Call | null {
+  function begin(statement: unknown, values: unknown): Call | null {
     try {
-      const [statement, values] = args;
       const sql = textOf(statement);
       return sql === null ? null : observer.call(sql, valuesOf(statement, values));
     } catch (error) {
@@ -263,78 +323,45 @@ export function hookPg(observer: Observer): ModuleHooks {
   function finish(call: Call, failed: boolean, rows?: readonly unknown[]): void {
     if (call.done) return;
     try {
-      call.checkout?.queryEnds(performance.now());
-      observer.finished(call, failed, rows);
+      eventAt = performance.now();
+      call.checkout?.queryEnds(eventAt);
+      call.record?.window.held.recordMs(eventAt - call.sentAt);
+      observer.finished(call, failed, eventAt, rows);
     } catch (error) {
       hook.failed(error);
     }
-  }
-
-  function beginOnConnection(client: object, call: Call): void {
-    const checkout = connections.get(client)?.checkout;
-    if (checkout === undefined || checkout === null) return;
-    checkout.queryBegins(call.sentAt);
-    call.checkout = checkout;
   }
 
   /** A cursor or stream has no prototype the agent knows: its own methods are wrapped, for this one use. */
   function follow(submitted: QueryLike & object, call: Call): void {
     Object.defineProperty(submitted, callOf, { value: call, configurable: true, writable: true });
-    if (queryPrototypes.some((prototype) => Object.prototype.isPrototypeOf.call(prototype, submitted))) return;
-    patchMethod(submitted, 'handleDataRow', handleDataRow);
-    patchMethod(submitted, 'handleReadyForQuery', handleReadyForQuery);
-    patchMethod(submitted, 'handleError', handleError);
-  }
-
-  function arrive(pool: PoolLike, call: Call | null): Arrival {
-    const record = recordOf(pool);
-    return {
-      pool,
-      record,
-      request: call === null ? observer.current() : call.request,
-      byApplication: call === null,
-      location: call === null ? observer.callSite(record.sampler) : null,
-      at: performance.now(),
-      // Those who came earlier take the idle connections and the room for new ones first.
-      mustWait: pool.waitingCount >= pool.idleCount + Math.max(pool.options.max - pool.totalCount, 0),
-    };
-  }
-
-  function noteWaiting({ pool, record: { window } }: Arrival): void {
-    if (pool.waitingCount > window.peakWaiting) window.peakWaiting = pool.waitingCount;
-  }
-
-  /** The wait is over: with a client, or without one after a failure. */
-  function acquired({ pool, record, request, byApplication, location, at, mustWait }: Arrival, client: unknown): void {
-    try {
-      const now = performance.now();
-      const { window } = record;
-      // Making a new connection takes time too, but nobody else's release would have shortened it.
-      const waitMs = mustWait ? now - at : 0;
-      window.checkouts += 1;
-      window.wait.recordMs(waitMs);
-      if (mustWait) window.waits += 1;
-      if (request !== null && !request.closed) request.poolWaitMs += waitMs;
-      if (typeof client !== 'object' || client === null) return;
-      window.peakInUse = Math.max(window.peakInUse, pool.totalCount - pool.idleCount);
-      const checkout = new Checkout(record, byApplication ? request : null, location, now);
-      const connection = connections.get(client);
-      if (connection === undefined) connections.set(client, { checkout });
-      else connection.checkout = checkout;
-    } catch (error) {
-      hook.failed(error);
-    }
+    if (!queryPrototypes.some((prototype) => Object.prototype.isPrototypeOf.call(prototype, submitted))) hookAnswers(submitted);
   }
 
   function released(record: PoolRecord, client: object): void {
     if (record.trimming) trimOnRelease(record, client);
-    const connection = connections.get(client);
-    const checkout = connection?.checkout ?? null;
-    if (connection === undefined || checkout === null) return;
+    const connection = (client as ClientLike)[connectionOf];
+    if (connection === undefined || !connection.held) return;
+    const now = performance.now();
+    const { checkout } = connection;
+    connection.held = false;
     connection.checkout = null;
-    const idleMs = checkout.release(performance.now());
-    if (checkout.request !== null) observer.heldIdle(checkout.request, checkout.location, idleMs);
+    record.window.held.recordMs(now - connection.acquiredAt);
+    if (checkout !== null) observer.heldIdle(checkout.request, checkout.location, checkout.idleMsUntil(now));
   }
+}
+
+/** Those who came earlier take the idle connections and the room for new ones. Making a connection takes time too, but no release would shorten it. */
+function mustWait(pool: PoolLike): boolean {
+  return pool.waitingCount >= pool.idleCount + Math.max(pool.options.max - pool.totalCount, 0);
+}
+
+function connectionWith(client: ClientLike): Connection {
+  const known = client[connectionOf];
+  if (known !== undefined) return known;
+  const connection = new Connection();
+  Object.defineProperty(client, connectionOf, { value: connection });
+  return connection;
 }
 
 /** As node-postgres reads its arguments: a text, a configuration, or something to submit. */

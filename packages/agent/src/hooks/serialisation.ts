@@ -5,14 +5,13 @@ export function hookSerialisation(observer: Observer): void {
   const original = JSON.stringify;
   let inside = false;
 
-  const stringify = ((...args: Parameters<typeof JSON.stringify>) => {
-    if (inside) return original(...args);
-    const request = observer.current();
-    if (request === null) return original(...args);
+  const stringify = ((value: unknown, replacer?: null, space?: number) => {
+    const request = inside ? null : observer.current();
+    if (request === null) return original(value, replacer, space);
     inside = true;
     const startedAt = performance.now();
     try {
-      return original(...args);
+      return original(value, replacer, space);
     } finally {
       inside = false;
       request.serialised(performance.now() - startedAt);
