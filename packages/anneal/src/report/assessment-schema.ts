@@ -38,6 +38,7 @@ const metricId = z
     z.enum(['cpu.time', 'database.time', 'pool.wait', 'latency.p50', 'latency.p95', 'latency.p99', 'errors', 'memory', 'wal.bytes']),
     z.templateLiteral(['database.time:', text]),
     z.templateLiteral(['latency.p95:', text]),
+    z.templateLiteral(['wal.bytes:', text]),
   ])
   .meta({ id: 'MetricId' });
 

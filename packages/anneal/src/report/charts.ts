@@ -32,7 +32,7 @@ type Scale = (value: number) => number;
  * so that each nine takes as much room as the one before (50, 90, 99, 99.9 %), because the tail is what users feel.
  */
 export function latencyChart({ subject, baseline, candidate }: Distribution, width: number): Markup {
-  const frame: Frame = { width, height: width < narrow ? 250 : 320, left: 58, right: 20, top: 12, bottom: 34 };
+  const frame: Frame = { width, height: width < narrow ? 250 : 320, left: 58, right: 24, top: 20, bottom: 34 };
   const top = Math.min(baseline.count, candidate.count) >= 1000 ? 0.999 : 0.99;
   const lowest = Math.max(Math.min(quantileUs(baseline, 0.001), quantileUs(candidate, 0.001)), 1);
   const highest = Math.max(quantileUs(baseline, top), quantileUs(candidate, top), lowest * 2);

@@ -65,7 +65,7 @@ export function level(confidenceLevel: number): string {
 export function metricValue(metric: string, value: number): string {
   if (metric === 'errors') return share(value);
   if (metric.startsWith('latency.')) return duration(value / 1000);
-  return metric === 'memory' || metric === 'wal.bytes' ? bytes(value) : duration(value);
+  return metric === 'memory' || metric.startsWith('wal.bytes') ? bytes(value) : duration(value);
 }
 
 /** What a metric is called: `latency.p95:GET /orders` -> "p95 latency of GET /orders". */
@@ -74,8 +74,8 @@ export function metricName(metric: string): string {
   const subject = rest.join(':');
   const plain = metricNames[name as MetricId] ?? name;
   if (subject === '') return plain;
-  if (name !== 'database.time') return `${plain} of ${subject}`;
-  return subject === 'untouched' ? 'database time of untouched statements' : `database time behind ${subject}`;
+  if (name !== 'database.time' && name !== 'wal.bytes') return `${plain} of ${subject}`;
+  return subject === 'untouched' ? `${plain} of untouched statements` : `${plain} behind ${subject}`;
 }
 
 const metricNames: Readonly<Partial<Record<MetricId, string>>> = {

@@ -20,6 +20,7 @@ import {
   calibrationWords,
   costWords,
   designWords,
+  distrust,
   equalityWords,
   findingsByStanding,
   headline,
@@ -75,7 +76,7 @@ function summary(assessment: Assessment): string {
   return [
     '## Summary',
     `**${inline(headline(assessment))}**`,
-    bullets(facts),
+    bullets([...facts, ...distrust(assessment)]),
     thresholds.length === 0
       ? ''
       : table(

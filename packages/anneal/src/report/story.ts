@@ -21,7 +21,8 @@ export function headline(assessment: Assessment): string {
   const standing = findings.filter((finding) => finding.standing !== 'suppressed').length;
   if (standing > 0) return `${counted(standing, 'finding')}; nothing was changed.`;
   if (run.command === 'measure' || run.command === 'load') return windowWords(assessment.windows[0]);
-  return 'Nothing was found that holds this backend back under this traffic.';
+  const isBlind = blindRules(assessment).length > 0;
+  return `Nothing was found that holds this backend back under this traffic${isBlind ? ', by the rules that had data' : ''}.`;
 }
 
 /** Rate, latency and errors of a window in one sentence. */
@@ -70,7 +71,7 @@ export function verdictReason(trial: Pick<Trial, 'verdict' | 'design' | 'equalit
     const named = metrics
       .toSorted((one, other) => other.length - one.length)
       .reduce((reason, metric) => reason.replaceAll(metric, metricName(metric)), plain(verdict.reason));
-    return `${capital(withMinus(named))}.`;
+    return sentence(withMinus(named));
   }
   return `The whole interval lies beyond ${change(-design.minimumEffect)}, no guard was lost, and ${counted(trial.equality.compared, 'answer')} are equal.`;
 }
@@ -87,8 +88,9 @@ export function lineOf({ locations, subject }: Pick<Finding, 'locations' | 'subj
   return placeOf({ subject, locations: locations.slice(0, 1).map((location) => ({ ...location, function: null })) });
 }
 
+/** The share, and what of it is certain given how few times it was seen. */
 export function impactWords({ resource, share: part, certainShare }: Impact): string {
-  const certain = share(certainShare) === share(part) ? '' : `, ${share(certainShare)} of it certain`;
+  const certain = share(certainShare) === share(part) ? '' : `, at least ${share(certainShare)}`;
   return `${share(part)} of ${resource.replace('-', ' ')}${certain}`;
 }
 
@@ -146,10 +148,9 @@ export function reservations(assessment: Assessment): readonly string[] {
   const lateRounds = trials.flatMap((trial) => trial.rounds).filter((round) => round.late.length > 0).length;
   const unread = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
   return [
-    ...windows.flatMap(({ title, quality }) =>
-      quality.trusted ? [] : [`The window "${title}" is not to be trusted: ${quality.problems.join('; ') || 'no reason given'}.`],
-    ),
+    ...distrust(assessment),
     ...windows.flatMap(({ gaps }) => gaps.map((gap) => `${gap.capability} was not read: ${gap.reason}.`)),
+    ...blindRules(assessment),
     ...(inconclusive.length === 0
       ? []
       : [`Not decided by the final comparison: ${inconclusive.map(({ metric }) => metricName(metric)).join(', ')}.`]),
@@ -158,6 +159,21 @@ export function reservations(assessment: Assessment): readonly string[] {
       : [`${counted(lateRounds, 'round')} of trials counted latency from the actual send instead of the due time.`]),
     ...(unread.length === 0 ? [] : [`No rules yet for: ${unread.join(', ')}.`]),
   ].map(plain);
+}
+
+/** Windows whose figures are not to be trusted, and why; to be said before anything is believed. */
+export function distrust({ windows }: Pick<Assessment, 'windows'>): readonly string[] {
+  return windows.flatMap(({ title, quality }) =>
+    quality.trusted ? [] : [`The window "${title}" is not to be trusted: ${quality.problems.join('; ') || 'no reason given'}.`],
+  );
+}
+
+/** Rules that could not look, by what they lacked (see `finding/diagnose.ts`). */
+function blindRules({ silences }: Pick<Assessment, 'silences'>): readonly string[] {
+  const blind = silences.filter(({ reason }) => reason.startsWith('no data: '));
+  return [...Map.groupBy(blind, ({ reason }) => reason.slice('no data: '.length))].map(
+    ([lack, group]) => `${counted(new Set(group.map(({ ruleId }) => ruleId)).size, 'rule')} had no data: ${lack}.`,
+  );
 }
 
 export interface RuleSilences {
@@ -173,13 +189,19 @@ export function silencesByRule({ silences }: Pick<Assessment, 'silences'>): read
 export function standingWords(finding: AssessedFinding, { trials }: Pick<Assessment, 'trials'>): string {
   const trial = trials.find(({ id }) => id === finding.trialId);
   if (trial !== undefined && trial.verdict.decision === 'rollback') return verdictReason(trial);
-  return `${capital(plain(finding.standingReason))}.`;
+  return sentence(finding.standingReason);
 }
 
 export function findingsByStanding(findings: readonly AssessedFinding[]): readonly string[] {
   return [...Map.groupBy(findings, ({ standing }) => standing)].map(([standing, group]) => `${group.length} ${standing}`);
 }
 
-export function capital(sentence: string): string {
-  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+/** With a capital, unless the first word is a name: `orders.id`, `app.js:21` and p95 are written as they are. */
+export function capital(words: string): string {
+  return /^[a-z]+(?:[\s,.-]|$)/u.test(words) && !/^[a-z]+[.]\S/u.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+}
+
+/** With a capital and one full stop, whoever wrote it. */
+export function sentence(words: string): string {
+  return `${capital(plain(words)).replace(/\.$/u, '')}.`;
 }

@@ -24,7 +24,7 @@ describe('what a user relies on', () => {
   const text = onOneLine(textOf(aRichAssessment()));
 
   test('the first figure is the gain of everything kept, with its interval and its provenance', () => {
-    expect(text).toMatch(/^anneal optimize · warehouse .* P95 latency −66 % \(−67 … −65 %, 95 %\), measured: everything kept/);
+    expect(text).toMatch(/^anneal optimize · warehouse .* p95 latency −66 % \(−67 … −65 %, 95 %\), measured: everything kept/);
   });
 
   test('every finding stands with level, share, rule, place and what became of it', () => {
@@ -69,7 +69,11 @@ test('a measurement without findings says what it measured and claims nothing', 
 });
 
 test('a diagnosis that finds nothing says so, and a run that kept nothing says that', () => {
-  expect(textOf(withoutDatabase())).toContain('Nothing was found that holds this backend back under this traffic.');
+  expect(textOf({ ...withoutDatabase(), silences: [] })).toContain('Nothing was found that holds this backend back under this traffic.');
+  expect(onOneLine(textOf(withoutDatabase()))).toContain('1 rule had no data: postgres.statements: the target has no database.');
+  expect(onOneLine(textOf(withoutDatabase()))).toContain(
+    'Nothing was found that holds this backend back under this traffic, by the rules that had data.',
+  );
   expect(textOf(nothingKept())).toContain('Nothing was kept: 4 changes tried, every one rolled back.');
 });
 

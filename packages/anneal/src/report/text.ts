@@ -5,7 +5,9 @@ import { counted, duration, interval, metricName, moment, plain, quantity, share
 import { withoutCredentials } from './redaction.ts';
 import {
   calibrationWords,
+  capital,
   costWords,
+  distrust,
   equalityWords,
   findingsByStanding,
   headline,
@@ -64,6 +66,7 @@ function summary(assessment: Assessment, paint: Paint): readonly string[] {
   return [
     ...wrap(headline(assessment), 0).map((line) => paint('bold', line)),
     ...(headline(assessment) === before ? [] : wrap(`Before: ${before}`, 2)),
+    ...distrust(assessment).flatMap((line) => wrap(line, 2).map((part) => paint('yellow', part))),
     ...(findings.length === 0 ? [] : wrap(`${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`, 2)),
     ...(tried === 0
       ? []
@@ -99,7 +102,7 @@ function findings({ findings }: Assessment, paint: Paint): readonly string[] {
     paint('dim', line(header)),
     ...findings.flatMap((finding, index) => [
       paint(levelStyles[finding.level], line(rows[index]!)),
-      ...wrap(`${finding.message} (${impactWords(finding.impact)})`, 4),
+      ...wrap(`${finding.message.replace(/\.$/u, '')}. ${capital(impactWords(finding.impact))}.`, 4),
       ...(finding.standing === 'suppressed' ? wrap(`suppressed: ${finding.standingReason}`, 4) : []),
     ]),
   ];
@@ -148,8 +151,11 @@ function thresholds({ thresholds }: Assessment, paint: Paint): readonly string[]
 }
 
 function reservationLines(assessment: Assessment, paint: Paint): readonly string[] {
-  const sentences = reservations(assessment);
-  return sentences.length === 0 ? [] : [title('To keep in mind', paint), ...sentences.flatMap((sentence) => wrap(`- ${sentence}`, 2))];
+  const said = distrust(assessment);
+  const sentences = reservations(assessment).filter((reservation) => !said.includes(reservation));
+  return sentences.length === 0
+    ? []
+    : [title('To keep in mind', paint), ...sentences.flatMap((reservation) => wrap(`- ${reservation}`, 2))];
 }
 
 function nextActions({ nextActions }: Assessment, paint: Paint): readonly string[] {
@@ -169,9 +175,9 @@ function shortened(text: string, longest: number): string {
 const breakable = / (?!%|(?:ms|µs|s|min|h|B|kB|MB|GB|TB|points)(?!\w))/u;
 
 /** Lines of at most 100 columns, indented; a word that is longer stays whole so that it can be copied. */
-function wrap(sentence: string, indent: number): readonly string[] {
+function wrap(words: string, indent: number): readonly string[] {
   const lines: string[] = [];
-  for (const word of plain(sentence).split(breakable)) {
+  for (const word of plain(words).split(breakable)) {
     const last = lines.at(-1);
     if (last !== undefined && indent + last.length + 1 + word.length <= widest) lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(lines.length === 0 ? word : `  ${word}`);

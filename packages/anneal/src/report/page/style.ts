@@ -51,7 +51,7 @@ tr:last-child td{border-bottom:0}
 td.n,th.n{text-align:right;white-space:nowrap}
 td.wide-text{min-width:21em}
 td code{background:none;padding:0}
-td:not(.n){min-width:7em}td .known{white-space:normal}td .tag{white-space:normal}
+td:not(.n){min-width:8.5em;overflow-wrap:anywhere}td .known{white-space:normal}td .tag{white-space:normal}
 .tag{display:inline-block;font-size:12.5px;line-height:1.5;padding:1px 8px;border-radius:5px;background:var(--sheet);color:var(--quiet);white-space:nowrap;font-weight:540}
 .tag.good{background:var(--good-wash);color:var(--good)}.tag.bad{background:var(--bad-wash);color:var(--bad)}.tag.open{background:var(--open-wash);color:var(--open)}
 .known{color:var(--quiet);font-size:12.5px;white-space:nowrap}

@@ -3,21 +3,19 @@ import type { Assessment } from '../assessment.ts';
 import { change, counted, duration, interval, metricName, metricValue, quantity } from '../format.ts';
 import { markup, nothing, prose, type Insertable, type Markup } from '../markup.ts';
 import { quantileUs } from '../../stats/histogram.ts';
-import { costWords, findingsByStanding, headline, reservations, resultWord, toneOf, verdictWord, windowWords } from '../story.ts';
+import { costWords, distrust, findingsByStanding, headline, reservations, resultWord, toneOf, verdictWord, windowWords } from '../story.ts';
 import { figure, figures, key, known, section, table, tag } from './elements.ts';
 
 export function summary(assessment: Assessment): Markup {
   const { summary, windows, nextActions, thresholds } = assessment;
   const before = windowWords(windows[0]);
-  const untrusted = windows.filter(({ quality }) => !quality.trusted);
+  const untrusted = distrust(assessment);
   return section(
     'summary',
     'Summary',
     summary.overall === null ? markup`<p class="lead"><b>${headline(assessment)}</b></p>` : hero(summary.overall, assessment),
     headline(assessment) === before ? '' : markup`<p class="quiet">Before: ${before}</p>`,
-    untrusted.length === 0
-      ? ''
-      : markup`<div class="alert"><b>Not to be trusted.</b> ${untrusted.map(({ title, quality }) => `${title}: ${quality.problems.join('; ')}. `)}</div>`,
+    untrusted.length === 0 ? '' : untrusted.map((warning) => markup`<div class="alert">${warning}</div>`),
     tiles(assessment),
     labelled(assessment),
     thresholds.length === 0
