@@ -10,22 +10,32 @@ import { traffic } from './page/traffic.ts';
 import { costAndUndo, predictions, rolledBack, trials } from './page/trials.ts';
 import { withoutCredentials } from './redaction.ts';
 
+interface Section {
+  readonly title: string;
+  readonly render: (assessment: Assessment) => Markup;
+  /** Left out where nothing was tried: five ways of saying so would hide what there is. */
+  readonly ofTrials?: true;
+}
+
 /** Every section of the page by its anchor, in the order of a reader's questions. */
-const sections: Readonly<Record<string, { readonly title: string; readonly render: (assessment: Assessment) => Markup }>> = {
+const sections: Readonly<Record<string, Section>> = {
   summary: { title: 'Summary', render: summary },
-  'before-after': { title: 'Before and after', render: beforeAndAfter },
-  worth: { title: 'Worth', render: worth },
+  'before-after': { title: 'Before and after', render: beforeAndAfter, ofTrials: true },
+  worth: { title: 'Worth', render: worth, ofTrials: true },
   findings: { title: 'Findings', render: findings },
-  trials: { title: 'Trials', render: trials },
-  'rolled-back': { title: 'Rolled back', render: rolledBack },
-  predictions: { title: 'Predictions', render: predictions },
+  trials: { title: 'Trials', render: trials, ofTrials: true },
+  'rolled-back': { title: 'Rolled back', render: rolledBack, ofTrials: true },
+  predictions: { title: 'Predictions', render: predictions, ofTrials: true },
   traffic: { title: 'Traffic', render: traffic },
-  cost: { title: 'Cost', render: costAndUndo },
+  cost: { title: 'Cost', render: costAndUndo, ofTrials: true },
   limits: { title: 'Limits', render: limits },
   reproduce: { title: 'Reproduce', render: reproduction },
 };
 
-export const sectionIds: readonly string[] = Object.keys(sections);
+/** The anchors of the sections that an assessment's page has. */
+export function sectionIds({ trials }: Pick<Assessment, 'trials'>): readonly string[] {
+  return Object.keys(sections).filter((id) => trials.length > 0 || sections[id]!.ofTrials !== true);
+}
 
 /**
  * The whole report as one file that opens from disk: no script, no font, no request. Its policy allows the one style
@@ -34,6 +44,7 @@ export const sectionIds: readonly string[] = Object.keys(sections);
 export function renderHtml(given: Assessment): string {
   const assessment = withoutCredentials(given);
   const { run, target } = assessment;
+  const shown = sectionIds(assessment);
   const styleHash = createHash('sha256').update(pageStyle).digest('base64');
   const policy = `default-src 'none'; style-src 'sha256-${styleHash}'; img-src data:; base-uri 'none'; form-action 'none'`;
   const page = markup`<!doctype html>
@@ -53,10 +64,10 @@ export function renderHtml(given: Assessment): string {
 <p class="mark">Anneal</p>
 <h1>${target.name}</h1>
 <p class="facts">${run.command} · ${moment(run.startedAt)} · took ${duration(run.durationMs)} · run ${run.id}</p>
-<nav aria-label="Sections">${Object.entries(sections).map(([id, { title }]) => markup`<a href="#${id}">${title}</a>`)}</nav>
+<nav aria-label="Sections">${shown.map((id) => markup`<a href="#${id}">${sections[id]!.title}</a>`)}</nav>
 </header>
 <main>
-${Object.values(sections).map(({ render }) => render(assessment))}
+${shown.map((id) => sections[id]!.render(assessment))}
 </main>
 <footer>Written by Anneal ${run.annealVersion}. Every number says whether it was measured, predicted or assumed; intervals stand with their level.</footer>
 </body>

@@ -5,12 +5,13 @@ import { capital, impactWords, placeOf, standingWords, type Tone } from '../stor
 import { block, bullets, code, figures, fold, known, section, table, tag } from './elements.ts';
 
 export function findings(assessment: Assessment): Markup {
-  const { findings } = assessment;
+  const { findings, run } = assessment;
+  const looksForNothing = run.command === 'measure' || run.command === 'load';
   return section(
     'findings',
     'Findings',
     findings.length === 0
-      ? markup`<p>${assessment.run.command === 'measure' || assessment.run.command === 'load' ? 'This command looks for nothing; `anneal diagnose` does.' : 'No rule found anything.'}</p>`
+      ? markup`<p>${prose(looksForNothing ? 'This command only measures; `anneal diagnose` looks for causes.' : 'No rule found anything; the limits below say which rules had no data.')}</p>`
       : findings.map((finding) => findingFold(finding, assessment)),
   );
 }

@@ -49,7 +49,7 @@ function toneOfChange({ lower, upper }: { readonly lower: number; readonly upper
 }
 
 function tiles(assessment: Assessment): Markup {
-  const { summary, overall, windows, findings, trials, costs } = assessment;
+  const { run, summary, overall, windows, findings, trials, costs } = assessment;
   const { kept, rolledBack, inconclusive } = summary.trials;
   const load = windows[0]?.load ?? null;
   const latencies: readonly (readonly [string, Insertable, string])[] =
@@ -65,11 +65,12 @@ function tiles(assessment: Assessment): Markup {
             `${change(by.point)}, measured`,
           ]);
   const cost = costWords(costs);
+  const isSilent = findings.length === 0 && (run.command === 'measure' || run.command === 'load');
   const compared = trials.reduce((total, { equality }) => total + equality.compared, 0);
   const different = trials.reduce((total, { equality }) => total + equality.mismatches.length, 0);
   const all: readonly (readonly [string, Insertable, Insertable])[] = [
     ...latencies,
-    ['Findings', quantity(findings.length), findingsByStanding(findings).join(', ')],
+    ...(isSilent ? [] : [['Findings', quantity(findings.length), findingsByStanding(findings).join(', ')] as const]),
     ...(kept + rolledBack === 0
       ? []
       : [
@@ -131,7 +132,6 @@ function distribution(whole: NonNullable<Assessment['overall']>['distributions']
 }
 
 export function worth({ trials, noiseFloor }: Assessment): Markup {
-  if (trials.length === 0) return section('worth', 'What each change was worth', markup`<p>Nothing was tried in this run.</p>`);
   const effects = trials.map((trial) => ({
     title: trial.description.title,
     metric: metricName(trial.primary.metric),

@@ -20,7 +20,7 @@ export function trials({ trials }: Assessment): Markup {
   return section(
     'trials',
     'Trials',
-    trials.length === 0 ? markup`<p>Nothing was tried in this run.</p>` : trials.map((trial) => trialFold(trial)),
+    trials.map((trial) => trialFold(trial)),
   );
 }
 
@@ -114,7 +114,7 @@ export function rolledBack({ trials }: Assessment): Markup {
     'rolled-back',
     'Rolled back, and why',
     undone.length === 0
-      ? markup`<p>${trials.length === 0 ? 'Nothing was tried, so nothing had to be undone.' : 'Nothing: every change that was tried was kept.'}</p>`
+      ? markup`<p>Nothing: every change that was tried was kept.</p>`
       : table(
           'Rolled back',
           ['Change', 'Verdict', { sentences: 'Reason' }],
