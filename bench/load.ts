@@ -149,8 +149,8 @@ async function runGenerator(job: Job): Promise<Outcome> {
   }
 }
 
-async function generate(job: Job): Promise<Outcome> {
-  return job.tool === 'anneal' ? await generateWithAnneal(job) : await generateWithAutocannon(job);
+function generate(job: Job): Promise<Outcome> {
+  return job.tool === 'anneal' ? generateWithAnneal(job) : generateWithAutocannon(job);
 }
 
 async function generateWithAnneal(job: Job): Promise<Outcome> {

@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 1,900) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,000) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -43,13 +43,13 @@ const scenarios: readonly Scenario[] = [
   { name: 'browse the archive', weight: 125, steps: [get('/archive?page={page}&before={post}')] },
   { name: 'browse prompts', weight: 130, steps: [get('/prompts?topic={topicId}')] },
   { name: 'open the overview', weight: 120, steps: [get('/overview')] },
-  { name: 'list my rooms', weight: 110, steps: [get('/rooms')] },
-  { name: 'find a room', weight: 95, steps: [get('/rooms/directory')] },
-  { name: 'open a board', weight: 85, steps: [get('/rooms/{boardRoom}/board')] },
+  { name: 'list my rooms', weight: 130, steps: [get('/rooms')] },
+  { name: 'find a room', weight: 110, steps: [get('/rooms/directory')] },
+  { name: 'open a board', weight: 130, steps: [get('/rooms/{boardRoom}/board')] },
   { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
   { name: 'wait for a message', weight: 4, steps: [get('/rooms/{quietRoom}/wait?timeoutMs=400')] },
   { name: 'summarise a room', weight: 22, steps: [{ method: 'POST', path: '/rooms/{room}/reports' }] },
-  { name: 'find media', weight: 45, steps: [get('/media?camera={camera}&tag={tag}')] },
+  { name: 'find media', weight: 55, steps: [get('/media?camera={camera}&tag={tag}')] },
   { name: 'search', weight: 40, steps: [get('/search?q={place}')] },
   { name: 'choose an address', weight: 60, steps: [get('/accounts/available?email=member{member}@plaza.example')] },
   { name: 'log in', weight: 15, steps: [login('member{member}@plaza.example')] },

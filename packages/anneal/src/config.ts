@@ -56,7 +56,7 @@ const configSchema = z.strictObject({
     .optional(),
   trial: z
     .strictObject({
-      sliceMs: z.number().int().positive().optional().describe('Default 2500'),
+      sliceMs: z.number().int().positive().optional().describe('Default 2000: a garbage collection or a checkpoint should be part of most slices'),
       looks: z
         .array(z.number().int().positive())
         .min(1)
@@ -64,7 +64,7 @@ const configSchema = z.strictObject({
         .describe('Rounds after which the evidence is weighed; default 9, 12, 16, 24'),
       minimumEffect: z.number().positive().max(1).optional().describe('Smallest gain worth keeping; default 0.03'),
       writeVolumeMargin: z.number().min(0).optional().describe('How much more write-ahead log a change may cause; default 0.25'),
-      answers: z.number().int().positive().optional().describe('Requests whose answers are compared; default 120'),
+      answers: z.number().int().positive().optional().describe('Iterations whose answers are compared, every scenario at least once where there are enough; default 80'),
     })
     .optional(),
   output: z.string().min(1).optional().describe('Folder for runs and ledger; default .anneal'),
@@ -179,11 +179,11 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
     measure: { warmupMs: config.measure?.warmupMs ?? 15_000, windowMs: config.measure?.windowMs ?? 30_000 },
     diagnose: { minimumShare: config.diagnose?.minimumShare ?? 0.01 },
     trial: {
-      sliceMs: config.trial?.sliceMs ?? 2500,
+      sliceMs: config.trial?.sliceMs ?? 2000,
       looks: config.trial?.looks ?? shortLooks,
       minimumEffect: config.trial?.minimumEffect ?? 0.03,
       writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
-      answers: config.trial?.answers ?? 120,
+      answers: config.trial?.answers ?? 80,
     },
     outputFolder: resolve(folder, config.output ?? '.anneal'),
     seed,
@@ -202,9 +202,13 @@ function describeIssue(issue: z.core.$ZodIssue): string {
     .join('; ');
 }
 
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, ObjectSchema>>;
+}
+
 function knownKeys(path: readonly string[]): readonly string[] {
-  let schema: { properties?: Record<string, unknown> } = z.toJSONSchema(configSchema, { io: 'input' }) as never;
-  for (const key of path) schema = (schema.properties?.[key] ?? {}) as never;
+  let schema: ObjectSchema = configJsonSchema() as ObjectSchema;
+  for (const key of path) schema = schema.properties?.[key] ?? {};
   return Object.keys(schema.properties ?? {});
 }
 

@@ -66,15 +66,15 @@ function quoted(text: string): string {
 
 /** Looks at names only: the value may hold a password. */
 function databaseUrlVariable(folder: string, environment: NodeJS.ProcessEnv): string | null {
-  const names = [
+  const names = new Set([
     ...Object.keys(environment),
     ...['.env', '.env.local', '.env.example']
       .map((name) => join(folder, name))
       .filter((path) => existsSync(path))
       .flatMap((path) => readFileSync(path, 'utf8').split('\n'))
       .map((line) => line.split('=')[0]!.trim()),
-  ];
-  return ['DATABASE_URL', 'POSTGRES_URL', 'PG_URL', 'DB_URL'].find((name) => names.includes(name)) ?? null;
+  ]);
+  return ['DATABASE_URL', 'POSTGRES_URL', 'PG_URL', 'DB_URL'].find((name) => names.has(name)) ?? null;
 }
 
 const sourceFile = /\.[cm]?[jt]s$/;

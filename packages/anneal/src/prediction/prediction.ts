@@ -10,7 +10,7 @@ export interface Prediction {
 
 /**
  * What a trial compares, always per request of the workload.
- * `database.time:<key>` is the time of the statements a plan touches.
+ * `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
  */
 export type MetricId =
   | 'cpu.time'
@@ -23,7 +23,8 @@ export type MetricId =
   | `latency.p95:${string}`
   | 'errors'
   | 'memory'
-  | 'wal.bytes';
+  | 'wal.bytes'
+  | `wal.bytes:${string}`;
 
 export interface CalibrationEntry {
   readonly remedy: string;

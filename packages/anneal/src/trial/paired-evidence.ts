@@ -51,7 +51,7 @@ function resolutionOf(metric: MetricId): number {
   // Latency in microseconds, the histogram's own unit; memory in bytes.
   if (metric.startsWith('latency.') || metric === 'memory') return 1;
   // One WAL record is at least its 24-byte header (PostgreSQL, access/xlogrecord.h, SizeOfXLogRecord).
-  if (metric === 'wal.bytes') return 24;
+  if (metric.startsWith('wal.bytes')) return 24;
   // Milliseconds a request: 0.001 is a thousandth of one core at 1,000 requests a second.
   return 0.001;
 }

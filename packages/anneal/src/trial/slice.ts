@@ -70,6 +70,7 @@ export async function takeSlice(
     for (const group of groups) {
       const touched = statements.filter((statement) => group.statementIds.has(statement.id));
       metrics[`database.time:${group.key}`] = perRequest(total(touched, (statement) => statement.totalMs));
+      metrics[`wal.bytes:${group.key}`] = perRequest(total(touched, (statement) => statement.walBytes));
     }
   }
   return { slice: { requests: load.requests, failedRequests: load.failedRequests, metrics }, load };

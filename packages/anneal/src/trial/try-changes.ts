@@ -105,9 +105,23 @@ function guardsOf(change: PlannedChange, { calibration, design, writeVolumeMargi
       count,
     );
   const guards = guardedMetrics.map((metric) => ({ metric, margin: margin(metric) }));
-  // An index is paid for in write-ahead log by design; the budget for that is the user's, not the noise's.
-  const isWritten = change.scope === 'database';
-  return isWritten ? [...guards, { metric: 'wal.bytes', margin: Math.max(writeVolumeMargin, margin('wal.bytes')) }] : guards;
+  const writeVolume = writeVolumeGuard(change, calibration, writeVolumeMargin);
+  return writeVolume === null ? guards : [...guards, { ...writeVolume, margin: Math.max(writeVolume.margin, margin(writeVolume.metric)) }];
+}
+
+/**
+ * An index is paid for in write-ahead log by design; the budget for that is the user's, a share of what the whole
+ * workload writes. It is held against the writes of the change's own tables, so that changes which share their
+ * slices do not pay for each other: a quarter of all is two and a half times a tenth of it.
+ */
+function writeVolumeGuard(change: PlannedChange, calibration: Calibration, budgetShare: number): Guard | null {
+  const [group] = statementGroup(change);
+  if (group === undefined) return null;
+  const metric: MetricId = `wal.bytes:${group.key}`;
+  const slices = calibration.floor.rounds.flatMap((round) => [round.baseline, round.candidate]);
+  const written = (id: MetricId) => slices.reduce((total, slice) => total + (slice.metrics[id] ?? 0) * slice.requests, 0);
+  const own = written(metric);
+  return own === 0 ? null : { metric, margin: (budgetShare * written('wal.bytes')) / own };
 }
 
 function distributionsOf(change: PlannedChange, compared: ArmsCompared): Trial['distributions'] {

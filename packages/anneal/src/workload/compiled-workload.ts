@@ -69,12 +69,13 @@ export function compileWorkload(workload: Workload): CompiledWorkload {
 export function planIteration(
   workload: CompiledWorkload,
   seed: number,
-  iteration: { readonly stream: string; readonly number: number },
+  iteration: { readonly stream: string; readonly number: number; readonly scenario?: CompiledScenario | undefined },
   sessions: number,
 ): IterationPlan {
   const random = seededRandom(seed, iteration.stream);
   let left = random.next() * workload.totalWeight;
-  const scenario = workload.scenarios.find((candidate) => (left -= candidate.weight) < 0) ?? workload.scenarios.at(-1)!;
+  const drawn = workload.scenarios.find((candidate) => (left -= candidate.weight) < 0) ?? workload.scenarios.at(-1)!;
+  const scenario = iteration.scenario ?? drawn;
   const session = sessions > 1 ? random.integer(0, sessions - 1) : 0;
   const values: Record<string, unknown> = {};
   for (const name of scenario.variables) {

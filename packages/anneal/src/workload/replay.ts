@@ -4,7 +4,7 @@ import type { Answer } from './http-client.ts';
 import type { LoadTarget } from './load-run.ts';
 
 export interface ReplayOptions {
-  /** Iterations. */
+  /** Iterations: the first ones go through every scenario once, however rare, the others are drawn by weight. */
   readonly count: number;
   readonly seed: number;
   /** `read-only` (the default) leaves every step but GET out, and with it the later steps that need what it captured. */
@@ -34,7 +34,8 @@ export async function replayIterations(
 ): Promise<readonly ReplayedAnswer[]> {
   const answers: ReplayedAnswer[] = [];
   for (let number = 0; number < options.count; number += 1) {
-    const iteration = planIteration(target.workload, options.seed, { stream: `iteration/${number}`, number }, target.tokens.length);
+    const scenario = target.workload.scenarios[number];
+    const iteration = planIteration(target.workload, options.seed, { stream: `iteration/${number}`, number, scenario }, target.tokens.length);
     let { values } = iteration;
     for (const step of iteration.scenario.steps) {
       if (options.steps !== 'all' && step.method !== 'GET') continue;
