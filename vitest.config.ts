@@ -3,17 +3,35 @@ import { defineConfig } from 'vitest/config';
 /** Vite's own server defaults, with ours in front. */
 const sourceConditions = ['@anneal/source', 'module', 'node', 'development|production'];
 
-export default defineConfig({
+const shared = {
   resolve: { conditions: sourceConditions },
   ssr: { resolve: { conditions: sourceConditions } },
+};
+
+const sharedTest = {
+  globalSetup: ['test/support/global-postgres.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  // Child processes and workers that tests start resolve our packages to their sources too.
+  env: { NODE_OPTIONS: '--conditions=@anneal/source' },
+};
+
+export default defineConfig({
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts', 'lab/**/*.test.ts'],
-    globalSetup: ['test/support/global-postgres.ts'],
     // Two cores: more workers only make the real processes under test wait for each other.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Child processes and workers that tests start resolve our packages to their sources too.
-    env: { NODE_OPTIONS: '--conditions=@anneal/source' },
+    projects: [
+      {
+        ...shared,
+        test: {
+          ...sharedTest,
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'test/*.test.ts', 'test/crash/**/*.test.ts', 'lab/**/*.test.ts'],
+        },
+      },
+      // What measures has the machine for itself.
+      { ...shared, test: { ...sharedTest, name: 'end-to-end', include: ['test/end-to-end/**/*.test.ts'], fileParallelism: false } },
+      { ...shared, test: { ...sharedTest, name: 'lab', include: ['test/lab/**/*.test.ts'], fileParallelism: false } },
+    ],
   },
 });

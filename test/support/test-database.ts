@@ -24,9 +24,35 @@ export async function createTestDatabase(setupSql = ''): Promise<TestDatabase> {
     url: url.href,
     client,
     async [Symbol.asyncDispose]() {
-      await client.end();
+      await client.end().catch(() => {});
       await administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
+  };
+}
+
+export interface IdleDatabase extends AsyncDisposable {
+  readonly name: string;
+  readonly url: string;
+  query<Row extends pg.QueryResultRow>(sql: string): Promise<pg.QueryResult<Row>>;
+}
+
+/** Like `createTestDatabase`, but connected only while it is asked: a database in use cannot be copied. */
+export async function createIdleDatabase(setupSql = ''): Promise<IdleDatabase> {
+  const { name, url, client, [Symbol.asyncDispose]: drop } = await createTestDatabase(setupSql);
+  await client.end();
+  return {
+    name,
+    url,
+    query: async (sql) => {
+      const asking = new pg.Client({ connectionString: url });
+      await asking.connect();
+      try {
+        return await asking.query(sql);
+      } finally {
+        await asking.end();
+      }
+    },
+    [Symbol.asyncDispose]: drop,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Arm as ArmName, Probe, ProbeContext } from '../measurement/measure
 import { refuseUselessLoad } from '../measurement/measure.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { ActContext, Cost } from '../remedy/remedy.ts';
-import { Histogram } from '../stats/histogram.ts';
+import { Histogram, type HistogramData } from '../stats/histogram.ts';
 import { seededRandom } from '../stats/random.ts';
 import { openLoad, type LoadSession } from '../workload/load-session.ts';
 import type { ReplayedAnswer } from '../workload/replay.ts';
@@ -82,7 +82,8 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
   const [baselineAnswers, candidateAnswers] = await Promise.all([baseline.load.replay(replay), candidate.load.replay(replay)]);
 
   const rounds: Round[] = [];
-  const histograms = { baseline: new Map<string, Histogram>(), candidate: new Map<string, Histogram>() };
+  const onTime = new Distributions();
+  const late = new Distributions();
   const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
   for (let index = -bench.warmupRounds; rounds.filter(isKept).length < request.mostRounds; index += 1) {
     signal.throwIfAborted();
@@ -103,8 +104,7 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
     const kept = rounds.filter(isKept);
     progress.update(kept.length / request.mostRounds, `round ${kept.length} of at most ${request.mostRounds}`);
     if (judgement.dropped.length === 0) {
-      collect(histograms.baseline, ofBaseline.load);
-      collect(histograms.candidate, ofCandidate.load);
+      (judgement.late.length === 0 ? onTime : late).add(ofBaseline.load, ofCandidate.load);
       if (request.isDecided(rounds)) break;
     }
     if (rounds.length - kept.length > request.mostRounds) break;
@@ -112,7 +112,13 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
 
   const costs = new Map<string, Cost>();
   for (const change of request.changes) costs.set(change.id, await change.remedy.cost(change.plan, candidate.act));
-  return { rounds, answers: { baseline: baselineAnswers, candidate: candidateAnswers }, distributions: distributionsOf(histograms), costs };
+  return {
+    rounds,
+    answers: { baseline: baselineAnswers, candidate: candidateAnswers },
+    // Where the generator was late its own lateness is in the tail: those rounds are shown only when there are no others.
+    distributions: onTime.isEmpty() ? late.all() : onTime.all(),
+    costs,
+  };
 }
 
 export function isKept(round: Round): boolean {
@@ -164,20 +170,33 @@ async function applied(change: PlannedChange, act: ActContext): Promise<void> {
 /** Subject of the histogram over all requests of the workload. */
 export const wholeWorkload = 'the whole workload';
 
-function collect(histograms: Map<string, Histogram>, load: LoadResult): void {
-  const into = (subject: string) => {
-    const histogram = histograms.get(subject) ?? new Histogram(load.responseTimeUs.precisionBits);
-    histograms.set(subject, histogram);
-    return histogram;
-  };
-  into(wholeWorkload).merge(load.responseTimeUs);
-  for (const step of load.steps) into(step.name).merge(step.responseTimeUs);
-}
+/** Response times of both arms, of the whole workload and by step, added up over rounds. */
+class Distributions {
+  readonly #histograms = new Map<string, { readonly baseline: Histogram; readonly candidate: Histogram }>();
 
-function distributionsOf(histograms: Readonly<Record<ArmName, ReadonlyMap<string, Histogram>>>): readonly Distribution[] {
-  return [...histograms.baseline].map(([subject, baseline]) => ({
-    subject,
-    baseline: baseline.toData(),
-    candidate: (histograms.candidate.get(subject) ?? new Histogram(baseline.precisionBits)).toData(),
-  }));
+  add(baseline: LoadResult, candidate: LoadResult): void {
+    this.#merge(wholeWorkload, 'baseline', baseline.responseTimeUs);
+    this.#merge(wholeWorkload, 'candidate', candidate.responseTimeUs);
+    for (const step of baseline.steps) this.#merge(step.name, 'baseline', step.responseTimeUs);
+    for (const step of candidate.steps) this.#merge(step.name, 'candidate', step.responseTimeUs);
+  }
+
+  isEmpty(): boolean {
+    return this.#histograms.size === 0;
+  }
+
+  all(): readonly Distribution[] {
+    return [...this.#histograms].map(([subject, { baseline, candidate }]) => ({
+      subject,
+      baseline: baseline.toData(),
+      candidate: candidate.toData(),
+    }));
+  }
+
+  #merge(subject: string, arm: ArmName, data: HistogramData): void {
+    const { precisionBits } = data;
+    const pair = this.#histograms.get(subject) ?? { baseline: new Histogram(precisionBits), candidate: new Histogram(precisionBits) };
+    this.#histograms.set(subject, pair);
+    pair[arm].merge(data);
+  }
 }

@@ -1,0 +1,115 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Assessment } from '../../packages/anneal/src/index.ts';
+import { anneal, type CliResult } from '../support/anneal-cli.ts';
+import { createIdleDatabase, type IdleDatabase } from '../support/test-database.ts';
+
+/**
+ * A backend that is not the laboratory: Express, CommonJS, its own schema. Anneal is told where its database is, how it
+ * starts and which URLs to call, and nothing else.
+ */
+const shop = join(import.meta.dirname, '../shop');
+const target = [
+  ...['--start', 'node app.js'],
+  ...['/customers/17/orders', '/customers/400/orders', '/orders/5000', '/products/sku-17', 'POST /orders/7/notes {"text":"hello"}'].flatMap(
+    (url) => ['--url', url],
+  ),
+];
+
+let database: IdleDatabase;
+let output: string;
+let optimized: CliResult;
+let assessment: Assessment;
+
+const indexesOf = async () => {
+  const { rows } = await database.query<{ indexdef: string }>(
+    `SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'anneal%' ORDER BY 1`,
+  );
+  return rows.map((row) => row.indexdef.replace(/INDEX \S+ ON/, 'INDEX ON'));
+};
+const run = (...args: readonly string[]) => anneal([...args, '--output', output], { cwd: shop, env: { DATABASE_URL: database.url } });
+
+beforeAll(async () => {
+  database = await createIdleDatabase(await readFile(join(shop, 'schema.sql'), 'utf8'));
+  output = await mkdtemp(join(tmpdir(), 'anneal-shop-'));
+}, 60_000);
+
+afterAll(async () => {
+  await database[Symbol.asyncDispose]();
+  await rm(output, { recursive: true, force: true });
+});
+
+describe('anneal optimize on a backend it has never seen', () => {
+  test('runs to its end with only a database, a start command and a list of URLs', { timeout: 600_000 }, async () => {
+    optimized = await run('optimize', ...target, '--window', '15', '--json');
+    expect(optimized.stderr).not.toContain('bug in Anneal');
+    expect(optimized.exitCode).toBe(0);
+    assessment = JSON.parse(optimized.stdout) as Assessment;
+  });
+
+  test('finds the unindexed references, the expression and the loop of queries, at their lines', () => {
+    const found = assessment.findings.map((finding) => `${finding.ruleId} ${finding.locations[0]?.file}:${finding.locations[0]?.line}`);
+    expect(found).toEqual(
+      expect.arrayContaining([
+        'database/missing-foreign-key-index app.js:12',
+        'database/missing-foreign-key-index app.js:18',
+        'api/sequential-n-plus-one app.js:21',
+      ]),
+    );
+  });
+
+  test('keeps the two indexes that carry the load, proven with equal answers, and puts them into the database', async () => {
+    const kept = assessment.trials.filter((trial) => trial.verdict.decision === 'keep');
+    expect(kept.every((trial) => trial.equality.result === 'match' && trial.primary.change.upper < 0)).toBe(true);
+    expect(await indexesOf()).toEqual(
+      expect.arrayContaining([
+        'CREATE INDEX ON public.order_lines USING btree (order_id)',
+        'CREATE INDEX ON public.orders USING btree (customer_id)',
+      ]),
+    );
+  });
+
+  test('writes every report', async () => {
+    const files = await readdir(join(output, 'latest'));
+    expect(files).toEqual(expect.arrayContaining(['report.json', 'report.html', 'optimization-report.md', 'slow-query-fixes']));
+  });
+
+  test('leaves no copy behind', async () => {
+    const { rows } = await database.query(`SELECT datname FROM pg_database WHERE datname LIKE 'anneal%'`);
+    expect(rows).toEqual([]);
+  });
+
+  test('never writes the database password or a parameter', async () => {
+    const ledger = await readFile(join(output, 'ledger.jsonl'), 'utf8');
+    const report = await readFile(join(output, 'latest', 'report.json'), 'utf8');
+    const { password } = new URL(database.url);
+    for (const text of [ledger, report, optimized.stderr]) expect(text).not.toContain(password);
+    expect(report).not.toContain('sku-17');
+  });
+});
+
+describe('afterwards', () => {
+  test('history tells what is kept', async () => {
+    const { stdout } = await run('history');
+    expect(stdout).toMatch(/kept\s+.*orders \(customer_id\)/);
+  });
+
+  test('rollback --all leaves the database as it was', async () => {
+    const { exitCode } = await run('rollback', '--all', ...target);
+    expect(exitCode).toBe(0);
+    expect(await indexesOf()).toEqual([]);
+    expect((await run('history')).stdout).not.toMatch(/ kept /);
+  });
+
+  test('a ledger with a changed byte is refused, and nothing is done', async () => {
+    const path = join(output, 'ledger.jsonl');
+    const ledger = await readFile(path, 'utf8');
+    await writeFile(path, ledger.replace('optimize', 'optimise'));
+    const { exitCode, stderr } = await run('history');
+    expect(stderr).toContain('ANNEAL_LEDGER_BROKEN');
+    expect(exitCode).toBe(4);
+    await writeFile(path, ledger);
+  });
+});

@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadLabels, plazaTarget, seedPlaza, type Defect } from '../../lab/plaza/lab.ts';
+import { matchIndexes } from '../../lab/plaza/src/indexes.ts';
+import { createPlazaWorkload } from '../../lab/plaza/workload.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../packages/anneal/src/adapters/embedded-postgres.ts';
+import { isAbout } from '../../packages/anneal/src/demo.ts';
+import { diagnose, resolveSettings, type Assessment } from '../../packages/anneal/src/index.ts';
+
+/**
+ * Every labelled defect on and off, without a window for each: defect number n is switched off in window w when bit w
+ * of n is set, so that each is seen both ways, each time in other company. Window 0 has all of them on, the last all off.
+ */
+const { defects, decoys } = loadLabels();
+const bits = Math.ceil(Math.log2(defects.length + 1));
+const windows: readonly (readonly Defect[])[] = [
+  [],
+  ...Array.from({ length: bits }, (_, bit) => defects.filter((_, index) => (((index + 1) >> bit) & 1) === 1)),
+  defects,
+];
+
+let postgres: EmbeddedPostgres;
+let databaseUrl: string;
+let outputFolder: string;
+const cells: { readonly window: number; readonly defect: Defect; readonly isOn: boolean; readonly isFound: boolean }[] = [];
+const invented: string[] = [];
+
+beforeAll(async () => {
+  postgres = await startEmbeddedPostgres({ settings: { shared_buffers: '512MB' } });
+  outputFolder = await mkdtemp(join(tmpdir(), 'anneal-matrix-'));
+  databaseUrl = postgres.databaseUrl('postgres');
+  await seedPlaza(databaseUrl, { size: 1, fix: 'none' });
+}, 120_000);
+
+afterAll(async () => {
+  await postgres?.stop();
+  await rm(outputFolder, { recursive: true, force: true });
+});
+
+async function diagnoseWith(fixed: readonly Defect[]): Promise<Assessment> {
+  const fix = fixed.length === 0 ? 'none' : fixed.map(({ id }) => id).join(',');
+  await matchIndexes(databaseUrl, fix);
+  const settings = resolveSettings(
+    {
+      target: {
+        start: plazaTarget.startCommand,
+        cwd: plazaTarget.workingDirectory,
+        ready: plazaTarget.readyPath,
+        env: { [plazaTarget.fixVariable]: fix },
+      },
+      database: { url: databaseUrl },
+      workload: createPlazaWorkload(1),
+      output: outputFolder,
+    },
+    outputFolder,
+    {},
+  );
+  return diagnose(settings);
+}
+
+test.each(windows.map((fixed, window) => ({ window, fixed })))('window $window', { timeout: 300_000 }, async ({ window, fixed }) => {
+  const { findings } = await diagnoseWith(fixed);
+  for (const defect of defects) {
+    cells.push({ window, defect, isOn: !fixed.includes(defect), isFound: findings.some((finding) => isAbout(finding, defect)) });
+  }
+  const accusations = findings.filter(({ level }) => level !== 'note');
+  invented.push(
+    ...accusations
+      .filter((finding) => !defects.some((defect) => isAbout(finding, defect)))
+      .map((finding) => `${finding.ruleId} ${finding.message}`),
+  );
+  expect(cells.filter((cell) => cell.window === window)).toHaveLength(defects.length);
+});
+
+test('every defect is found where it is on, silent where it is off, and no decoy is accused', () => {
+  const found = cells.filter((cell) => cell.isFound);
+  const right = found.filter((cell) => cell.isOn).length;
+  const expected = cells.filter((cell) => cell.isOn).length;
+  const precision = right / (found.length + invented.length);
+  const recall = right / expected;
+  for (const defect of defects) {
+    const line = cells
+      .filter((cell) => cell.defect === defect)
+      .map((cell) => (cell.isOn ? (cell.isFound ? 'found ' : 'MISSED') : cell.isFound ? 'FALSE ' : '  .   '));
+    console.log(`${defect.id.padEnd(34)} ${line.join(' ')}`);
+  }
+  console.log(
+    `precision ${precision.toFixed(3)}, recall ${recall.toFixed(3)} over ${windows.length} windows, ${defects.length} defects, ${decoys.length} decoys`,
+  );
+  expect(cells.filter((cell) => cell.isOn !== cell.isFound).map((cell) => `${cell.defect.id} in window ${cell.window}`)).toEqual([]);
+  expect(invented).toEqual([]);
+});
