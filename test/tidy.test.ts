@@ -6,7 +6,8 @@ import { generatedDocs } from '../scripts/generated-docs.ts';
 import { importsByRoom, roomOrder } from '../scripts/module-map.ts';
 
 const root = join(import.meta.dirname, '..');
-const trackedFiles = () => execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
+const trackedFiles = () =>
+  execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).trim().split('\n');
 
 test('what is made from code is committed as the code makes it (make docs)', async () => {
   for (const [path, content] of await generatedDocs(root)) {
@@ -27,7 +28,9 @@ describe('imports point one way', () => {
     const wrong = [...(await importsByRoom(root))]
       .filter(([room]) => room.startsWith('domains/'))
       .flatMap(([room, imports]) =>
-        [...imports].filter((imported) => /^(domains\/|adapters|cli|loop|run|index)/.test(imported)).map((imported) => `${room} imports ${imported}`),
+        [...imports]
+          .filter((imported) => /^(domains\/|adapters|cli|loop|run|index)/.test(imported))
+          .map((imported) => `${room} imports ${imported}`),
       );
     expect(wrong).toEqual([]);
   });

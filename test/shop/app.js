@@ -31,7 +31,10 @@ app.get('/products/:sku', async (request, response) => {
 });
 
 app.post('/orders/:id/notes', async (request, response) => {
-  const { rows } = await pool.query('INSERT INTO notes (order_id, text) VALUES ($1, $2) RETURNING id', [request.params.id, request.body.text]);
+  const { rows } = await pool.query('INSERT INTO notes (order_id, text) VALUES ($1, $2) RETURNING id', [
+    request.params.id,
+    request.body.text,
+  ]);
   response.status(201).json(rows[0]);
 });
 

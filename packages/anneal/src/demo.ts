@@ -60,7 +60,8 @@ export async function runDemo(options: RunOptions & { readonly size: number }, f
       database: { url: database.url, urlVariable: lab.plazaTarget.urlVariable },
       workload: lab.createPlazaWorkload(options.size),
       // The laboratory's effects are large: what two looks cannot show is left undecided, and the demo stays short.
-      trial: { looks: [9, 12] },
+      trial: { looks: [9, 12], answers: 50 },
+      measure: { warmupMs: 8000 },
     },
     folder,
   );

@@ -11,7 +11,8 @@ export interface TouchedStatements {
 
 /**
  * What an index can touch: statements that filter, join or sort by one of its columns, or aggregate the
- * table (any index may serve a count), or do not parse; and whatever inserts, updates or deletes rows.
+ * table (any B-tree may serve a count by an index-only scan, which GIN never can), or do not parse; and
+ * whatever inserts, updates or deletes rows.
  */
 export function touchedStatements(index: IndexDefinition, measurement: Measurement): TouchedStatements {
   const statements = (measurement.observations['postgres.statements'] ?? []).filter((statement) => namesTable(statement, index));
@@ -26,7 +27,7 @@ function namesTable(statement: StatementObservation, index: IndexDefinition): bo
 }
 
 function readsThrough({ shape }: StatementObservation, index: IndexDefinition): boolean {
-  if (shape === null || shape.aggregates) return true;
+  if (shape === null || (shape.aggregates && plan.index.method !== 'gin')) return true;
   const expressions = [
     ...shape.predicates.flatMap(({ column, expression }) => [column ?? '', expression]),
     ...shape.joins.flatMap(({ left, right }) => [left.column, right.column]),
