@@ -30,14 +30,6 @@ export interface Quality {
   readonly problems: readonly string[];
 }
 
-/** One metric in OpenTelemetry's names and UCUM units, for export and reports. */
-export interface Series {
-  readonly metric: string;
-  readonly unit: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
 /** Reads one source over a window. It never changes the target. */
 export interface Probe {
   readonly id: string;

@@ -1,4 +1,5 @@
 import type { Finding, Silence } from '../finding/finding.ts';
+import { requestTimeShare } from '../finding/rank.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { CalibrationEntry } from '../prediction/prediction.ts';
 import type { TargetFingerprint } from '../target/target.ts';
@@ -82,7 +83,9 @@ export function assemble(results: RunResults): Assessment {
   };
 }
 
-function assessFinding(finding: Finding, results: RunResults): AssessedFinding {
+function assessFinding(found: Finding, results: RunResults): AssessedFinding {
+  const observations = results.windows[0]?.measurement.observations ?? {};
+  const finding = { ...found, requestTimeShare: requestTimeShare(found.impact, observations) };
   const suppression = results.suppressed.get(finding.fingerprint);
   if (suppression !== undefined) return { ...finding, standing: 'suppressed', standingReason: suppression, trialId: null };
   const change = results.changes.find((candidate) => candidate.findings.some(({ fingerprint }) => fingerprint === finding.fingerprint));

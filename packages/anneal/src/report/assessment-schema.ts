@@ -115,6 +115,7 @@ const finding = z.strictObject(findingShape).meta({ id: 'Finding' });
 const assessedFinding = z
   .strictObject({
     ...findingShape,
+    requestTimeShare: amount,
     standing: z.enum(['confirmed', 'refuted', 'undecided', 'proposed', 'suppressed']),
     standingReason: text,
     trialId: text.nullable(),
@@ -357,8 +358,11 @@ export const assessmentSchema = z
   })
   .meta({ id: 'Assessment' });
 
-/** Does not compile when the schema and the interface say different things, in either direction. */
 type Agreeing<One extends Other, Other> = One;
+/**
+ * Does not compile when the schema and the interface say different things, in either direction.
+ * @public nobody imports it: the compiler reads it.
+ */
 export type SchemaIsTheInterface = [
   Agreeing<z.infer<typeof assessmentSchema>, Assessment>,
   Agreeing<Assessment, z.infer<typeof assessmentSchema>>,

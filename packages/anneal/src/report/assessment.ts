@@ -112,6 +112,8 @@ export interface WindowStatement {
 
 /** `standing` is what became of the finding: tried and confirmed, tried and refuted, or not tried. */
 export interface AssessedFinding extends Finding {
+  /** What of its impact is certain, as a share of the workload's request time: the order of the findings. */
+  readonly requestTimeShare: number;
   readonly standing: 'confirmed' | 'refuted' | 'undecided' | 'proposed' | 'suppressed';
   /** Why it was not tried, or what the trial said. */
   readonly standingReason: string;

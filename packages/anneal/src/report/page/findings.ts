@@ -28,7 +28,7 @@ function findingFold(finding: AssessedFinding, assessment: Assessment): Markup {
   const { proposal, subject, locations, trialId } = finding;
   return fold(
     {
-      title: markup`<span class="share">${share(finding.impact.share)}</span>${finding.message}`,
+      title: markup`<span class="share">${share(finding.requestTimeShare)}</span>${finding.message}`,
       end: tag(finding.standing, standingTones[finding.standing]),
       where: `${finding.level} · ${finding.ruleId} · ${placeOf(finding)}`,
     },

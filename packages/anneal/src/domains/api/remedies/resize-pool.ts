@@ -33,6 +33,15 @@ export const resizePool = defineRemedy<ResizePoolPlan>({
     return { pool: pool.name, max, previousMax: pool.max, location };
   },
 
+  async explainRefusal(finding, { measurement }) {
+    const seen = poolOf(measurement, finding.subject.kind === 'pool' ? finding.subject.pool : null);
+    if (seen === null) return 'the pool was not observed';
+    const settings = measurement.observations['postgres.settings'];
+    if (settings?.['max_connections'] === undefined) return "the server's max_connections is not known";
+    const max = wantedSize(seen.pool, seen.model, waitBudgetMs(seen.routes));
+    return `${max} connections twice over, as during a deployment, would not fit under max_connections ${settings['max_connections']}`;
+  },
+
   async predict(plan, _finding, { measurement }) {
     const seen = poolOf(measurement, plan.pool);
     const assumptions = [

@@ -13,7 +13,8 @@ export const settings = snapshotProbe('settings', 'postgres.settings', async (sq
 });
 
 const names = `
-  server_version server_version_num block_size max_connections track_io_timing compute_query_id
+  server_version server_version_num block_size max_connections superuser_reserved_connections reserved_connections
+  track_io_timing compute_query_id
   seq_page_cost random_page_cost cpu_tuple_cost cpu_index_tuple_cost cpu_operator_cost effective_cache_size
   parallel_setup_cost parallel_tuple_cost max_parallel_workers_per_gather max_parallel_workers jit jit_above_cost
   default_statistics_target plan_cache_mode from_collapse_limit join_collapse_limit effective_io_concurrency

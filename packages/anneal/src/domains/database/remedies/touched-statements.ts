@@ -27,7 +27,7 @@ function namesTable(statement: StatementObservation, index: IndexDefinition): bo
 }
 
 function readsThrough({ shape }: StatementObservation, index: IndexDefinition): boolean {
-  if (shape === null || (shape.aggregates && plan.index.method !== 'gin')) return true;
+  if (shape === null || (shape.aggregates && index.method !== 'gin')) return true;
   const expressions = [
     ...shape.predicates.flatMap(({ column, expression }) => [column ?? '', expression]),
     ...shape.joins.flatMap(({ left, right }) => [left.column, right.column]),
