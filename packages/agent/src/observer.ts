@@ -1,31 +1,26 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CaptureBudget, captureCallSite, type CallSiteSampler } from './call-site.ts';
 import { fewestValues } from './parent.ts';
-import { Pools, type Checkout, type PoolRecord } from './pools.ts';
+import { Pools } from './pools.ts';
 import { Problems } from './problems.ts';
 import type { AgentSummary, SourceLocation } from './protocol.ts';
-import { currentTotals, OpenRequest, type CallTotals, type RequestTemplate } from './request.ts';
-import { Routes, type ClosedRequest } from './routes.ts';
+import { Call, OpenRequest } from './request.ts';
+import { Routes } from './routes.ts';
 import { Runtime } from './runtime.ts';
 import { Templates, type Template } from './statements.ts';
 
-/** One call of a statement, from the application's call until its last row. */
-export interface Call {
-  readonly template: Template;
-  readonly request: OpenRequest | null;
-  /** Its own part of the request; null for work outside requests. */
-  readonly siblings: RequestTemplate | null;
-  readonly totals: CallTotals;
-  /** When it was handed to a connection; NaN until then. Waiting for one is the pool's time, not the statement's. */
-  sentAt: number;
-  /** Of the connection it runs on, when the application took that out of a pool itself. */
-  checkout: Checkout | null;
-  /** The pool that took a connection for this call alone. */
-  record: PoolRecord | null;
-  rows: number;
-  receivedBytes: number;
-  done: boolean;
-}
+/** The first requests of a window are counted at once and in full: they teach which places and parents there are. */
+const firstRequests = 64;
+
+/** Later ones are counted 32 at a time: some 10 us each in one go, which no event loop notices. */
+const countedTogether = 32;
+
+/** Far beyond any loop that is worth describing more exactly; about 1 MB. */
+const mostCalls = 5_000;
+
+/** Results are kept for the first requests, then for 1 of 16: where parameters come from does not change. */
+const keepsRowsThenOneIn = 16;
+const mostRowsKept = 1_000;
 
 /** One place where the agent touches the application. An error of the agent's own ends it for good: the application goes on without. */
 export class Hook {
@@ -62,6 +57,9 @@ export class Observer {
   readonly #routes = new Routes(this.problems);
   readonly #runtime = new Runtime();
   readonly #budget = new CaptureBudget();
+  /** Closed, and not counted yet. */
+  #closed: OpenRequest[] = [];
+  #opened = 0;
   readonly #switched: ((on: boolean) => void)[] = [];
   #windowFromMs = performance.now();
 
@@ -83,7 +81,8 @@ export class Observer {
   }
 
   open(method: string): OpenRequest {
-    return new OpenRequest(method, performance.now());
+    this.#opened += 1;
+    return new OpenRequest(method, performance.now(), this.#opened <= firstRequests || this.#opened % keepsRowsThenOneIn === 0);
   }
 
   within<Result>(request: OpenRequest, work: () => Result): Result {
@@ -96,58 +95,42 @@ export class Observer {
     return request === undefined || request.closed ? null : request;
   }
 
-  close(request: OpenRequest, outcome: Omit<ClosedRequest, 'durationMs'>): void {
-    const now = performance.now();
-    request.closed = true;
+  /** The response is closed: nothing it starts from now on is its own. */
+  close(request: OpenRequest, outcome: Pick<OpenRequest, 'failed' | 'responseBytes'> & { readonly route: string }): void {
+    request.closedAt = performance.now();
     request.route = outcome.route;
-    request.querying.close(now);
-    this.#routes.close(request, { ...outcome, durationMs: now - request.startedAt });
+    request.failed = outcome.failed;
+    request.responseBytes = outcome.responseBytes;
+    this.#closed.push(request);
+    if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();
   }
 
   /** The application calls a statement. Null when it cannot be counted any more. */
   call(sql: string, values: readonly unknown[] | undefined): Call | null {
     const template = this.#templates.of(sql);
-    template.sampleParameters(values);
+    const literals = template.hasLiterals ? sql : '';
     const request = this.current();
-    if (request === null) {
-      const totals = this.#routes.background(template, template.sampler.wants() ? captureCallSite() : null);
-      return totals === null ? null : newCall(template, null, null, totals);
-    }
-    const siblings = request.template(template);
-    if (siblings === null) {
-      this.problems.note('a statement was not counted: its request already ran 64 different ones');
+    if (request === null) return this.#backgroundCall(template, literals, values);
+    if (request.calls.length >= mostCalls) {
+      this.problems.note(`a statement was not counted: its request had already made ${mostCalls} calls`);
       return null;
     }
-    const first = siblings.statements.length === 0;
-    const statement = siblings.at(this.#callSite(template.sampler, siblings, first));
-    statement.calls += 1;
-    if (siblings.repeats(template.hasLiterals ? sql : '', values)) statement.duplicates += 1;
-    if (siblings.running > 0) statement.overlapping += 1;
-    siblings.running += 1;
-    return newCall(template, request, siblings, statement);
+    const call = new Call(template, request, this.#callSite(template, request), literals, values);
+    request.calls.push(call);
+    return call;
   }
 
-  sent(call: Call, nowMs: number): void {
-    call.sentAt = nowMs;
-    if (call.request !== null && !call.request.closed) call.request.querying.begin(call.sentAt);
-  }
-
-  /** `rows` are those the application receives; kept until the request closes, to see where later parameters come from. */
+  /** `rows` are those that the application receives. */
   finished(call: Call, failed: boolean, nowMs: number, rows?: readonly unknown[]): void {
     if (call.done) return;
-    call.done = true;
-    const totals = currentTotals(call.totals);
-    if (failed) totals.errors += 1;
-    totals.rows += call.rows;
-    totals.receivedBytes += call.receivedBytes;
-    const wasSent = !Number.isNaN(call.sentAt);
-    if (wasSent) totals.totalMs += nowMs - call.sentAt;
-    const { request, siblings } = call;
-    if (request === null || siblings === null) return;
-    siblings.running -= 1;
-    if (request.closed) return;
-    if (wasSent) request.querying.end(nowMs);
-    if (rows !== undefined) request.received(call.template, rows, fewestValues);
+    call.endedAt = nowMs;
+    call.failed = failed;
+    const { request } = call;
+    if (request !== null) {
+      call.ended = request.nextSequence();
+      if (request.keepsRows && rows !== undefined && rows.length >= fewestValues && rows.length <= mostRowsKept) call.received = rows;
+    }
+    if (call.totals !== null) call.addTo(call.totals);
   }
 
   /** For places other than statements, such as checkouts. */
@@ -157,14 +140,16 @@ export class Observer {
 
   /** A checked-out connection is back. Its idle time is its request's, ended or not. */
   heldIdle(request: OpenRequest, location: SourceLocation | null, durationMs: number): void {
-    if (!request.closed) request.heldIdle(location, durationMs);
-    else if (request.route !== null) this.#routes.heldAfter(request, request.route, location, durationMs);
+    if (request.counted) this.#routes.heldAfter(request, location, durationMs);
+    else request.heldIdle(location, durationMs);
   }
 
   take(profile: AgentSummary['profile']): AgentSummary {
     const fromMs = this.#windowFromMs;
     const toMs = performance.now();
     this.#windowFromMs = toMs;
+    this.#opened = 0;
+    this.#count();
     const { routes, background, templates } = this.#routes.take();
     return {
       fromMs: performance.timeOrigin + fromMs,
@@ -180,14 +165,33 @@ export class Observer {
     };
   }
 
-  #callSite(sampler: CallSiteSampler, siblings: RequestTemplate, first: boolean): SourceLocation | null {
-    if (first && sampler.severalPlaces) siblings.captureAll = this.#budget.take(performance.now());
-    if (!siblings.captureAll) return this.callSite(sampler);
+  #count(): void {
+    const closed = this.#closed;
+    this.#closed = [];
+    for (const request of closed) this.#routes.count(request);
+  }
+
+  #backgroundCall(template: Template, literals: string, values: readonly unknown[] | undefined): Call | null {
+    template.sampleParameters(values);
+    const location = this.callSite(template.sampler);
+    const totals = this.#routes.background(template, location);
+    if (totals === null) return null;
+    const call = new Call(template, null, location, literals, values);
+    call.totals = totals;
+    return call;
+  }
+
+  #callSite(template: Template, request: OpenRequest): SourceLocation | null {
+    const { sampler } = template;
+    if (!sampler.severalPlaces) return this.callSite(sampler);
+    request.captures ??= new Map();
+    let all = request.captures.get(template);
+    if (all === undefined) {
+      all = this.#budget.take(performance.now());
+      request.captures.set(template, all);
+    }
+    if (!all) return this.callSite(sampler);
     this.#budget.spend();
     return captureCallSite();
   }
-}
-
-function newCall(template: Template, request: OpenRequest | null, siblings: RequestTemplate | null, totals: CallTotals): Call {
-  return { template, request, siblings, totals, sentAt: Number.NaN, checkout: null, record: null, rows: 0, receivedBytes: 0, done: false };
 }

@@ -1,8 +1,9 @@
 import { Durations } from './durations.ts';
+import { queryMsOf, resultsOf, templatesOf, type RequestStatement, type RequestTemplate } from './fold-request.ts';
 import { fewestValues, parentOf } from './parent.ts';
 import type { Problems } from './problems.ts';
 import type { RouteSummary, SourceLocation, StatementSummary } from './protocol.ts';
-import type { CallTotals, OpenRequest, RequestStatement, RequestTemplate } from './request.ts';
+import type { CallTotals, OpenRequest } from './request.ts';
 import type { Template } from './statements.ts';
 
 const mostRoutes = 10_000;
@@ -12,9 +13,8 @@ const overflowRoute = '(more routes than the agent keeps)';
 /** Three calls of one statement in one request are the fewest that show a loop. */
 const repeatsFrom = 3;
 
-/** Parents are looked for in the first repeating requests of a window, then in 1 of 64: the answer does not change. */
-const parentChecksFirst = 32;
-const parentChecksThenOneIn = 64;
+/** Parents are looked for in that many repeating requests of a window: the answer does not change. */
+const mostParentChecks = 64;
 
 /** One template from one place within one route. */
 class StatementTotals implements CallTotals {
@@ -57,10 +57,10 @@ class StatementTotals implements CallTotals {
   }
 
   lookForParent(calls: RequestTemplate, request: OpenRequest): void {
-    if (this.#parentChecks >= parentChecksFirst && this.repeatingRequests % parentChecksThenOneIn !== 0) return;
+    if (this.#parentChecks >= mostParentChecks) return;
     this.#parentChecks += 1;
-    const others = request.results.filter((result) => result.statement !== this.template);
-    const parent = parentOf(calls.compared, calls.firstSequence, others);
+    const others = resultsOf(request).filter((result) => result.statement !== this.template);
+    const parent = parentOf(calls.compared, calls.firstBegan, others);
     if (parent !== null) this.#parentVotes.set(parent, (this.#parentVotes.get(parent) ?? 0) + 1);
   }
 
@@ -191,13 +191,6 @@ class Route {
   }
 }
 
-export interface ClosedRequest {
-  readonly route: string;
-  readonly failed: boolean;
-  readonly durationMs: number;
-  readonly responseBytes: number;
-}
-
 /** Everything counted, by route and statement. */
 export class Routes {
   readonly #problems: Problems;
@@ -211,30 +204,32 @@ export class Routes {
     this.#problems = problems;
   }
 
-  /** Folds a finished request into its route; from here on its late calls are added there. */
-  close(request: OpenRequest, outcome: ClosedRequest): void {
-    const route = this.#route(request.method, outcome.route);
+  /** Adds a closed request to its route; from here on its late calls are added there too. */
+  count(request: OpenRequest): void {
+    const route = this.#routeOf(request);
     const { window } = route;
     window.requests += 1;
-    if (outcome.failed) window.errors += 1;
-    window.duration.recordMs(outcome.durationMs);
-    window.queryMs += request.querying.totalMs;
+    if (request.failed) window.errors += 1;
+    window.duration.recordMs(request.closedAt - request.startedAt);
+    window.queryMs += queryMsOf(request);
     window.poolWaitMs += request.poolWaitMs;
     window.serialisationMs += request.serialisationMs;
     window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
-    window.responseBytes += outcome.responseBytes;
-    window.largestResponseBytes = Math.max(window.largestResponseBytes, outcome.responseBytes);
+    window.responseBytes += request.responseBytes;
+    window.largestResponseBytes = Math.max(window.largestResponseBytes, request.responseBytes);
     for (const [location, heldIdleMs] of request.heldAt ?? []) {
-      window.hold(location ?? this.#usualHold(route), heldIdleMs, 1);
       if (location !== null) route.placesOf(holds).add(location, 1);
+      window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 1);
     }
-    for (const [template, calls] of request.templates) this.#foldTemplate(route, request, template, calls);
+    for (const call of request.calls) call.template.sampleParameters(call.values);
+    for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
+    request.counted = true;
   }
 
-  /** A connection that was given back after its request had ended. */
-  heldAfter(request: OpenRequest, routeName: string, location: SourceLocation | null, heldIdleMs: number): void {
-    const route = this.#route(request.method, routeName);
-    route.window.hold(location ?? this.#usualHold(route), heldIdleMs, 0);
+  /** A connection that was given back after its request was counted. */
+  heldAfter(request: OpenRequest, location: SourceLocation | null, heldIdleMs: number): void {
+    const route = this.#routeOf(request);
+    route.window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 0);
   }
 
   /** A call of no request begins; what it receives is added to the answer. Null when there is no room. */
@@ -277,6 +272,10 @@ export class Routes {
     return { routes, background, templates };
   }
 
+  #routeOf(request: OpenRequest): Route {
+    return this.#route(request.method, request.route ?? '');
+  }
+
   #route(method: string, name: string): Route {
     const byMethod = this.#routes.get(name);
     const known = byMethod?.get(method);
@@ -292,11 +291,7 @@ export class Routes {
     return route;
   }
 
-  #usualHold(route: Route): SourceLocation | null {
-    return route.placesOf(holds).usual;
-  }
-
-  #foldTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
+  #countTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
     settlePlaces(route.placesOf(template), template, calls);
     for (const statement of calls.statements) {
       const totals = route.window.statement(template, statement.location);
@@ -305,8 +300,9 @@ export class Routes {
         continue;
       }
       totals.add(statement);
-      statement.foldedInto = totals;
-      if (statement.calls >= repeatsFrom && calls.compared.length >= fewestValues) totals.lookForParent(calls, request);
+      for (const call of statement.unfinished) call.totals = totals;
+      if (statement.calls >= repeatsFrom && request.keepsRows && calls.compared.length >= fewestValues)
+        totals.lookForParent(calls, request);
     }
   }
 
@@ -340,7 +336,6 @@ function settlePlaces(places: KnownPlaces, template: Template, calls: RequestTem
     return;
   }
   mostUsed.absorb(unknown);
-  unknown.foldedInto = mostUsed;
   statements.splice(statements.indexOf(unknown), 1);
 }
 

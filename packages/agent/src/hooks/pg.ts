@@ -1,7 +1,7 @@
-import type { Call, Observer } from '../observer.ts';
+import type { Observer } from '../observer.ts';
 import { trimOnRelease } from '../policies.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
-import type { OpenRequest } from '../request.ts';
+import type { Call, OpenRequest } from '../request.ts';
 import type { ModuleHooks } from './modules.ts';
 import { patchMethod, type Method } from './patch.ts';
 
@@ -238,7 +238,7 @@ export function hookPg(observer: Observer): ModuleHooks {
       const client = this as ClientLike;
       const queued = client._queryQueue?.length ?? 0;
       try {
-        observer.sent(call, eventAt);
+        call.sentAt = eventAt;
         const checkout = client[connectionOf]?.checkout ?? null;
         if (checkout !== null) {
           checkout.queryBegins(eventAt);
