@@ -45,9 +45,10 @@ build: install
 
 install: node_modules/.installed
 
-# Node 24 itself is one of the packages, so an older system Node is enough to get here.
+# Node 24 itself is one of the packages, so an older system Node is enough to get here. `npm install` and not
+# `npm ci`: a registry that lacks a tool's binary for some other platform leaves it out of the lock, which `ci` refuses.
 node_modules/.installed: package.json package-lock.json $(wildcard packages/*/package.json lab/*/package.json)
-	npm ci --no-audit --no-fund --loglevel=error
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 redis:
