@@ -50,7 +50,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'wait for a message', weight: 4, steps: [get('/rooms/{quietRoom}/wait?timeoutMs=400')] },
   { name: 'summarise a room', weight: 22, steps: [{ method: 'POST', path: '/rooms/{room}/reports' }] },
   { name: 'find media', weight: 55, steps: [get('/media?camera={camera}&tag={tag}')] },
-  { name: 'search', weight: 40, steps: [get('/search?q={place}')] },
+  { name: 'search', weight: 75, steps: [get('/search?q={place}')] },
   { name: 'choose an address', weight: 60, steps: [get('/accounts/available?email=member{member}@plaza.example')] },
   { name: 'log in', weight: 15, steps: [login('member{member}@plaza.example')] },
   { name: 'see whom a member follows', weight: 25, steps: [get('/users/{member}/following')] },

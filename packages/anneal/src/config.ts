@@ -56,7 +56,12 @@ const configSchema = z.strictObject({
     .optional(),
   trial: z
     .strictObject({
-      sliceMs: z.number().int().positive().optional().describe('Default 2000: a garbage collection or a checkpoint should be part of most slices'),
+      sliceMs: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe('Default 2000: a garbage collection or a checkpoint should be part of most slices'),
       looks: z
         .array(z.number().int().positive())
         .min(1)
@@ -64,7 +69,12 @@ const configSchema = z.strictObject({
         .describe('Rounds after which the evidence is weighed; default 9, 12, 16, 24'),
       minimumEffect: z.number().positive().max(1).optional().describe('Smallest gain worth keeping; default 0.03'),
       writeVolumeMargin: z.number().min(0).optional().describe('How much more write-ahead log a change may cause; default 0.25'),
-      answers: z.number().int().positive().optional().describe('Iterations whose answers are compared, every scenario at least once where there are enough; default 80'),
+      answers: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe('Iterations whose answers are compared, every scenario at least once where there are enough; default 80'),
     })
     .optional(),
   output: z.string().min(1).optional().describe('Folder for runs and ledger; default .anneal'),

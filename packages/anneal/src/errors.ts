@@ -104,7 +104,7 @@ export const catalogue = {
   },
   ANNEAL_DATABASE_NOT_OURS: {
     message: 'the database {database} is not on this machine and was not given for change',
-    hint: 'set `database.allowRemoteChange: true` in the configuration if you mean it, or use `anneal diagnose`, which only reads',
+    hint: 'set `database.allowRemoteChange: true` in the configuration if you mean it; `anneal diagnose` measures it where it is when every request of the workload is a GET',
     exitCode: blocked,
   },
   ANNEAL_DATABASE_BUSY: {

@@ -70,7 +70,13 @@ export async function rollbackChanges(
   const interrupted = openRuns(await ledger.entries())[0];
   if (interrupted !== undefined) throw new AnnealError('ANNEAL_RUN_OPEN', { run: interrupted });
   const run = runId(outside.clock.now());
-  return await rollbackKept(outside, ledger, selection, { run, databaseUrl: settings.target.database?.url ?? null, remedies, progress, signal });
+  return await rollbackKept(outside, ledger, selection, {
+    run,
+    databaseUrl: settings.target.database?.url ?? null,
+    remedies,
+    progress,
+    signal,
+  });
 }
 
 /** Undoes what interrupted runs left behind. Needs no configuration where there is no database to look at. */

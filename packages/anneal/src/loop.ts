@@ -9,6 +9,7 @@ import type { MetricId } from './prediction/prediction.ts';
 import { scoreTrials } from './prediction/calibration.ts';
 import { assemble, type RunResults } from './report/assemble.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
+import type { Sql } from './ports/sql.ts';
 import { inRun, workloadHash, type Run, type RunOptions } from './run.ts';
 import { fingerprintOf } from './target/fingerprint.ts';
 import type { TargetFingerprint } from './target/target.ts';
@@ -18,6 +19,7 @@ import { calibrateArms } from './trial/calibrate-arms.ts';
 import { compareArms, type Bench } from './trial/compare-arms.ts';
 import { assess, nominalLevelFor } from './trial/decide.ts';
 import { shareable } from './trial/grouping.ts';
+import { assertOurs, isLocalDatabase, sessionName } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
 import { planChanges, type PlannedChange, type Planning } from './trial/planned-change.ts';
 import { statementGroup, tryChanges, type TrialRequest } from './trial/try-changes.ts';
@@ -41,7 +43,9 @@ export interface OptimizeOptions extends RunOptions {
 }
 
 /** measure -> find -> prescribe -> predict -> try -> keep or roll back -> report */
-export function optimizeTarget(settings: Settings, options: OptimizeOptions): Promise<Assessment> {
+export async function optimizeTarget(settings: Settings, options: OptimizeOptions): Promise<Assessment> {
+  // Before anything connects: what is not ours is not even looked at by a command that changes.
+  if (settings.target.database !== null) assertOurs(settings.target.database);
   return inRun(options.command ?? 'optimize', settings, options, async (run) => {
     const observed = await observe(run);
     const diagnosis = await find(run, observed);
@@ -86,10 +90,14 @@ interface Observed extends Measured {
 /** One window of the untouched target on a copy of its database. */
 async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'derivations'> = { probes, derivations }): Promise<Observed> {
   const { settings, progress, signal } = run;
-  progress.stage('Starting the target on a copy of its database');
-  await using arms = await openArms(trialContext(run), { baseDatabase: baseDatabaseOf(settings), roles: ['baseline'], withAgent: true });
-  const arm = arms.get('baseline');
   const { workload } = settings;
+  const inPlace = measuresInPlace(settings);
+  progress.stage(inPlace ? 'Starting the target; its database is only read' : 'Starting the target on a copy of its database');
+  const baseDatabase = inPlace ? null : baseDatabaseOf(settings);
+  await using arms = await openArms(trialContext(run), { baseDatabase, roles: ['baseline'], withAgent: true });
+  const arm = arms.get('baseline');
+  await using readOnly = inPlace ? await connectReadOnly(run) : null;
+  const sql = readOnly ?? arm.sql;
   await using load = await openLoad(workload, { baseUrl: arm.target.baseUrl, seed: settings.seed, signal, raisePriority: true });
   progress.stage('Warming up until three slices agree');
   await stabilise(load, { maximumMs: settings.measure.warmupMs, seed: settings.seed });
@@ -97,7 +105,7 @@ async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'deriv
   const measured = await measure({
     id: `${run.id}-baseline`,
     arm: 'baseline',
-    context: probeContext(run, arm),
+    context: probeContext(run, arm, sql),
     ...sources,
     load,
     windowMs: settings.measure.windowMs,
@@ -117,7 +125,7 @@ async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'deriv
   });
   return {
     ...measured,
-    target: await fingerprintOf(settings.target, arm.target.agent?.hello.nodeVersion ?? null, arm.sql),
+    target: await fingerprintOf(settings.target, arm.target.agent?.hello.nodeVersion ?? null, sql),
     thresholds: evaluateThresholds(workload.thresholds, measurement.observations.load!),
   };
 }
@@ -248,10 +256,23 @@ function trialContext(run: Run): TrialContext {
   return { outside, ledger, run: run.id, target: settings.target, signal, progress };
 }
 
-function probeContext(run: Run, arm: TrialArm): ProbeContext {
+/**
+ * A database that Anneal may not copy, because it is elsewhere and was not given for change, can still be measured where it
+ * is, as long as the workload only reads. One that writes is refused: its measurement would be a change.
+ */
+function measuresInPlace({ target, workload }: Settings): boolean {
+  if (target.database === null || target.database.allowRemoteChange || isLocalDatabase(target.database.url)) return false;
+  return workload.scenarios.every((scenario) => scenario.steps.every((step) => step.method === 'GET'));
+}
+
+async function connectReadOnly({ outside, id, settings }: Run): Promise<Sql> {
+  return await outside.databases.connect(settings.target.database!.url, { applicationName: sessionName(id), readOnly: true });
+}
+
+function probeContext(run: Run, arm: TrialArm, sql: Sql | null): ProbeContext {
   const { processes, clock, sqlParser } = run.outside;
   return {
-    sql: arm.sql,
+    sql,
     agent: arm.target.agent,
     processes,
     clock,

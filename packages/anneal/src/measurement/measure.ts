@@ -64,7 +64,11 @@ export async function measure(request: MeasureRequest): Promise<Measured> {
       durationMs: load.durationMs,
       observations,
       gaps,
-      quality: { trusted: load.validity.valid, problems: load.validity.problems },
+      quality: {
+        // A late generator spoils latencies, and the window says so; costs, counts and shares stand.
+        trusted: load.validity.problems.length === load.validity.timingProblems.length,
+        problems: [...load.validity.problems, ...readings.flatMap((reading) => reading.problems ?? [])],
+      },
     },
     samples,
   };

@@ -161,11 +161,13 @@ export function reservations(assessment: Assessment): readonly string[] {
   ].map(plain);
 }
 
-/** Windows whose figures are not to be trusted, and why; to be said before anything is believed. */
+/** Windows whose figures are not, or not all, to be trusted, and why; to be said before anything is believed. */
 export function distrust({ windows }: Pick<Assessment, 'windows'>): readonly string[] {
-  return windows.flatMap(({ title, quality }) =>
-    quality.trusted ? [] : [`The window "${title}" is not to be trusted: ${quality.problems.join('; ') || 'no reason given'}.`],
-  );
+  return windows.flatMap(({ title, quality }) => {
+    if (quality.trusted && quality.problems.length === 0) return [];
+    const doubt = quality.trusted ? 'is exact in counts and costs, not in latencies' : 'is not to be trusted';
+    return [`The window "${title}" ${doubt}: ${quality.problems.join('; ') || 'no reason given'}.`];
+  });
 }
 
 /** Rules that could not look, by what they lacked (see `finding/diagnose.ts`). */

@@ -92,7 +92,13 @@ function labelled(defects: Assessment['summary']['defects']): readonly string[] 
 function findings({ findings }: Assessment, paint: Paint): readonly string[] {
   if (findings.length === 0) return [];
   const header = ['LEVEL', 'SHARE', 'RULE', 'STANDING', 'WHERE'];
-  const rows = findings.map((finding) => [finding.level, share(finding.requestTimeShare), finding.ruleId, finding.standing, lineOf(finding)]);
+  const rows = findings.map((finding) => [
+    finding.level,
+    share(finding.requestTimeShare),
+    finding.ruleId,
+    finding.standing,
+    lineOf(finding),
+  ]);
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
   widths[4] = widest - 2 - widths.slice(0, 4).reduce((sum, width) => sum + width + 2, 0);
   const line = (cells: readonly string[]) =>

@@ -68,7 +68,9 @@ export async function takeSlice(
     const untouched = statements.filter((statement) => !groups.some((group) => group.statementIds.has(statement.id)));
     if (groups.length > 0) metrics[placeboMetric] = perRequest(total(untouched, (statement) => statement.totalMs));
     for (const group of groups) {
-      const touched = statements.filter((statement) => group.statementIds.has(statement.id));
+      const touched = statements.filter((statement) => group.statementIds.has(statement.id) && statement.calls > 0);
+      // A slice in which none of them ran says nothing about them: no figure, and not one of zero.
+      if (touched.length === 0) continue;
       metrics[`database.time:${group.key}`] = perRequest(total(touched, (statement) => statement.totalMs));
       metrics[`wal.bytes:${group.key}`] = perRequest(total(touched, (statement) => statement.walBytes));
     }

@@ -35,7 +35,12 @@ export async function replayIterations(
   const answers: ReplayedAnswer[] = [];
   for (let number = 0; number < options.count; number += 1) {
     const scenario = target.workload.scenarios[number];
-    const iteration = planIteration(target.workload, options.seed, { stream: `iteration/${number}`, number, scenario }, target.tokens.length);
+    const iteration = planIteration(
+      target.workload,
+      options.seed,
+      { stream: `iteration/${number}`, number, scenario },
+      target.tokens.length,
+    );
     let { values } = iteration;
     for (const step of iteration.scenario.steps) {
       if (options.steps !== 'all' && step.method !== 'GET') continue;
