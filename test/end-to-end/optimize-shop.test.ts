@@ -11,12 +11,8 @@ import { createIdleDatabase, type IdleDatabase } from '../support/test-database.
  * starts and which URLs to call, and nothing else.
  */
 const shop = join(import.meta.dirname, '../shop');
-const target = [
-  ...['--start', 'node app.js'],
-  ...['/customers/17/orders', '/customers/400/orders', '/orders/5000', '/products/sku-17', 'POST /orders/7/notes {"text":"hello"}'].flatMap(
-    (url) => ['--url', url],
-  ),
-];
+const urls = ['/customers/17/orders', '/customers/400/orders', '/orders/5000', '/products/sku-17', 'POST /orders/7/notes {"text":"hello"}'];
+const target = ['--start', 'node app.js', ...urls.flatMap((url) => ['--url', url])];
 
 let database: IdleDatabase;
 let output: string;

@@ -265,8 +265,8 @@ function measuresInPlace({ target, workload }: Settings): boolean {
   return workload.scenarios.every((scenario) => scenario.steps.every((step) => step.method === 'GET'));
 }
 
-async function connectReadOnly({ outside, id, settings }: Run): Promise<Sql> {
-  return await outside.databases.connect(settings.target.database!.url, { applicationName: sessionName(id), readOnly: true });
+function connectReadOnly({ outside, id, settings }: Run): Promise<Sql> {
+  return outside.databases.connect(settings.target.database!.url, { applicationName: sessionName(id), readOnly: true });
 }
 
 function probeContext(run: Run, arm: TrialArm, sql: Sql | null): ProbeContext {

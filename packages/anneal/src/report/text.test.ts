@@ -28,7 +28,7 @@ describe('what a user relies on', () => {
   });
 
   test('every finding stands with level, share, rule, place and what became of it', () => {
-    expect(text).toContain('error 61 % database/missing-index confirmed src/orders.ts:41');
+    expect(text).toContain('error 57 % database/missing-index confirmed src/orders.ts:41');
     expect(text).toContain('suppressed: runs once a night, on a replica');
   });
 
