@@ -116,7 +116,7 @@ describe('the database', () => {
         databaseUrl,
         code: 'ANNEAL_DATABASE_PRIVILEGE',
         exitCode: 4,
-        says: /ALTER ROLE "visitor" CREATEDB/,
+        says: /ALTER ROLE visitor CREATEDB/,
       });
     } finally {
       await database.query('DROP ROLE visitor');

@@ -3,7 +3,7 @@ import { domains } from './domains/index.ts';
 import { percent } from './finding/wording.ts';
 import { diagnose, type Diagnosis } from './finding/diagnose.ts';
 import { readSuppressions } from './finding/suppressions.ts';
-import { measure, type Measured, type MeasureRequest } from './measurement/measure.ts';
+import { measure, refuseUselessLoad, type Measured, type MeasureRequest } from './measurement/measure.ts';
 import type { ProbeContext } from './measurement/measurement.ts';
 import type { MetricId } from './prediction/prediction.ts';
 import { scoreTrials } from './prediction/calibration.ts';
@@ -11,6 +11,7 @@ import { assemble, type RunResults } from './report/assemble.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
 import type { Sql } from './ports/sql.ts';
 import { inRun, workloadHash, type Run, type RunOptions } from './run.ts';
+import { meanUs } from './stats/histogram.ts';
 import { fingerprintOf } from './target/fingerprint.ts';
 import type { TargetFingerprint } from './target/target.ts';
 import { databaseName } from './target/database-url.ts';
@@ -100,7 +101,15 @@ async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'deriv
   const sql = readOnly ?? arm.sql;
   await using load = await openLoad(workload, { baseUrl: arm.target.baseUrl, seed: settings.seed, signal, raisePriority: true });
   progress.stage('Warming up until three slices agree');
-  await stabilise(load, { maximumMs: settings.measure.warmupMs, seed: settings.seed });
+  await stabilise(load, {
+    maximumMs: settings.measure.warmupMs,
+    seed: settings.seed,
+    figure: (slice) => {
+      // A target that crashed or only fails will not get better by being warmed up.
+      refuseUselessLoad(slice, arm.target.crashed());
+      return meanUs(slice.serviceTimeUs);
+    },
+  });
   progress.stage(`Measuring for ${settings.measure.windowMs / 1000} s: ${describeExecutor(workload.executor)}`);
   const measured = await measure({
     id: `${run.id}-baseline`,
