@@ -67,7 +67,9 @@ function cliPage(): string {
   const { command } = createProgram(new AbortController().signal);
   const width = { helpWidth: 100 };
   command.configureHelp(width);
-  const pages = command.commands.map((child) => `## anneal ${child.name()}\n\n\`\`\`text\n${child.configureHelp(width).helpInformation().trimEnd()}\n\`\`\`\n`);
+  const pages = command.commands.map(
+    (child) => `## anneal ${child.name()}\n\n\`\`\`text\n${child.configureHelp(width).helpInformation().trimEnd()}\n\`\`\`\n`,
+  );
   return `${generated}# Command line\n\nstdout carries the result, stderr the progress. \`NO_COLOR\` and non-terminals are honoured.\n\n\`\`\`text\n${command.helpInformation().trimEnd()}\n\`\`\`\n\n${pages.join('\n')}`;
 }
 
@@ -75,7 +77,10 @@ function rulesPage(): string {
   const sections = domains
     .filter((domain) => domain.rules.length > 0)
     .map((domain) => {
-      const rules = domain.rules.map((rule) => `### ${rule.id}\n\n**${rule.title}.** ${rule.description}\n\nReads: ${rule.requires.map((need) => `\`${need}\``).join(', ')}.`);
+      const rules = domain.rules.map(
+        (rule) =>
+          `### ${rule.id}\n\n**${rule.title}.** ${rule.description}\n\nReads: ${rule.requires.map((need) => `\`${need}\``).join(', ')}.`,
+      );
       return `## ${domain.title}\n\n${rules.join('\n\n')}`;
     });
   return `${generated}# Rules\n\n${sections.join('\n\n')}\n`;
@@ -89,7 +94,9 @@ function domainPage(domain: (typeof domains)[number]): string {
     const remedy = domain.remedies.find((candidate) => candidate.addresses.includes(rule.id));
     return `| \`${rule.id}\` | ${escapeCell(rule.title)} | ${remedy === undefined ? 'a proposal' : `\`${remedy.id}\``} |`;
   });
-  const probes = domain.probes.map((probe) => `| \`${probe.id}\` | ${probe.provides.map((capability) => `\`${capability}\``).join(', ')} |`);
+  const probes = domain.probes.map(
+    (probe) => `| \`${probe.id}\` | ${probe.provides.map((capability) => `\`${capability}\``).join(', ')} |`,
+  );
   return `${generated}# ${domain.title}\n\n| rule | finds | answered by |\n| --- | --- | --- |\n${rules.join('\n')}\n\n| probe | reads |\n| --- | --- |\n${probes.join('\n')}\n`;
 }
 

@@ -13,8 +13,11 @@ export const roomOrder = [
   ['ledger'],
   ['trial'],
   ['report'],
-  ['config', 'run'],
-  ['loop', 'demo'],
+  ['config'],
+  ['run'],
+  ['site'],
+  ['loop', 'history'],
+  ['demo'],
   ['index'],
   ['cli'],
 ] as const;
@@ -50,6 +53,9 @@ export async function moduleMap(root: string): Promise<string> {
   const rank = (room: string) => (order.includes(room) ? order.indexOf(room) : order.length);
   const lines = [...rooms]
     .toSorted(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b))
-    .map(([room, imports]) => `${room.padEnd(24)} <- ${[...imports].toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b)).join(', ') || '(nothing)'}`);
+    .map(
+      ([room, imports]) =>
+        `${room.padEnd(24)} <- ${[...imports].toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b)).join(', ') || '(nothing)'}`,
+    );
   return `\`\`\`text\n${lines.join('\n')}\n\`\`\``;
 }

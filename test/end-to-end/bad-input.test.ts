@@ -216,3 +216,35 @@ test('init writes a configuration that loads, and does not replace one', async (
     await rm(project, { recursive: true, force: true });
   }
 });
+
+describe('a backend that runs already', () => {
+  test('is measured where it is, with what can be seen from outside', async () => {
+    const { createServer } = await import('node:http');
+    const server = createServer((_request, response) => void response.end('{}')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    try {
+      const measured = await anneal(['measure', '--attach', url, '--url', '/orders', '--window', '2', '--json'], {
+        cwd: folder,
+        env: { DATABASE_URL: null },
+      });
+      expect(measured.exitCode).toBe(0);
+      const { windows } = JSON.parse(measured.stdout) as { windows: { load: { requests: number } }[] };
+      expect(windows[0]!.load.requests).toBeGreaterThan(0);
+      await expectRefusal({
+        args: ['measure', '--attach', url, '--url', 'POST /orders {}'],
+        code: 'ANNEAL_WORKLOAD_WRITES',
+        exitCode: 4,
+        says: /on a copy/,
+      });
+    } finally {
+      server.close();
+    }
+  });
+
+  test('and does not answer', () =>
+    expectRefusal({ args: ['diagnose', '--attach', 'http://127.0.0.1:1', '--url', '/'], code: 'ANNEAL_TARGET_UNREACHABLE', exitCode: 4 }));
+
+  test('at an address that is none', () =>
+    expectRefusal({ args: ['load', '--attach', 'shop', '--url', '/'], code: 'ANNEAL_USAGE', exitCode: 2 }));
+});

@@ -11,7 +11,13 @@ import { createIdleDatabase, type IdleDatabase } from '../support/test-database.
  * starts and which URLs to call, and nothing else.
  */
 const shop = join(import.meta.dirname, '../shop');
-const urls = ['/customers/17/orders', '/customers/400/orders', '/orders/5000', '/products/sku-17', 'POST /orders/7/notes {"text":"hello"}'];
+const urls = [
+  '/customers/17/orders',
+  '/customers/400/orders',
+  '/orders/5000',
+  '/products/sku-17',
+  'POST /orders/7/notes {"text":"left with the neighbour"}',
+];
 const target = ['--start', 'node app.js', ...urls.flatMap((url) => ['--url', url])];
 
 let database: IdleDatabase;
@@ -81,8 +87,10 @@ describe('anneal optimize on a backend it has never seen', () => {
     const ledger = await readFile(join(output, 'ledger.jsonl'), 'utf8');
     const report = await readFile(join(output, 'latest', 'report.json'), 'utf8');
     const { password } = new URL(database.url);
-    for (const text of [ledger, report, optimized.stderr]) expect(text).not.toContain(password);
-    expect(report).not.toContain('sku-17');
+    for (const text of [ledger, report, optimized.stderr]) {
+      expect(text).not.toContain(password);
+      expect(text).not.toContain('left with the neighbour');
+    }
   });
 });
 
@@ -93,7 +101,7 @@ describe('afterwards', () => {
   });
 
   test('rollback --all leaves the database as it was', async () => {
-    const { exitCode } = await run('rollback', '--all', ...target);
+    const { exitCode } = await run('rollback', '--all');
     expect(exitCode).toBe(0);
     expect(await indexesOf()).toEqual([]);
     expect((await run('history')).stdout).not.toMatch(/ kept /);

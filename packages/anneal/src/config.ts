@@ -116,6 +116,8 @@ export function defineConfig(config: AnnealConfig): AnnealConfig {
 
 /** Every default filled in, every path absolute. */
 export interface Settings {
+  /** Where the target already runs, for measuring it without starting it; null to have it started. */
+  readonly attachUrl: string | null;
   readonly target: Target;
   readonly workload: Workload;
   readonly measure: { readonly warmupMs: number; readonly windowMs: number };
@@ -169,6 +171,7 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
   const workingDirectory = resolve(folder, config.target.cwd ?? '.');
   const seed = config.seed ?? 1;
   return {
+    attachUrl: null,
     target: {
       name: config.target.name ?? basename(workingDirectory),
       startCommand: config.target.start,

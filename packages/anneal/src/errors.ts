@@ -55,6 +55,11 @@ export const catalogue = {
     hint: 'docs/reference/workload.md lists what a scenario may hold',
     exitCode: usage,
   },
+  ANNEAL_WORKLOAD_WRITES: {
+    message: 'the workload writes, and {url} runs on data that were not given for change',
+    hint: 'leave out every step but GET, or give --start so that Anneal can run the backend on a copy',
+    exitCode: blocked,
+  },
   ANNEAL_LOGIN_FAILED: {
     message: 'the workload cannot log in: {problem}',
     hint: 'try the login request by hand; `login.token` is the JSON path of the token in its answer',

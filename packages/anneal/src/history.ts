@@ -2,12 +2,17 @@ import { join } from 'node:path';
 import { domains } from './domains/index.ts';
 import { AnnealError } from './errors.ts';
 import { openLedger } from './ledger/open-ledger.ts';
-import type { Settings } from './config.ts';
 import { ledgerPath, runId, type RunOptions } from './run.ts';
 import { keptChanges, openRuns, type Entries, type LedgerEvent } from './trial/events.ts';
 import { recover, rollbackKept, type RecoveryReport, type RollbackReport } from './trial/recovery.ts';
 
 const remedies = domains.flatMap((domain) => domain.remedies);
+
+/** Where the ledger is, and the database its changes were made to. */
+export interface LedgerPlace {
+  readonly outputFolder: string;
+  readonly databaseUrl: string | null;
+}
 
 export interface HistoryRun {
   readonly id: string;
@@ -61,18 +66,18 @@ function historyOf(run: string, entries: Entries, standing: ReadonlySet<string>)
 
 /** Takes kept changes back out of the target's database. Throws ANNEAL_RUN_OPEN, ANNEAL_TRIAL_UNKNOWN, ANNEAL_ROLLBACK_INCOMPLETE. */
 export async function rollbackChanges(
-  settings: Settings,
+  place: LedgerPlace,
   selection: readonly string[] | 'all',
   options: RunOptions,
 ): Promise<RollbackReport> {
   const { outside, progress, signal } = options;
-  await using ledger = await openLedger<LedgerEvent>(outside, ledgerPath(settings.outputFolder));
+  await using ledger = await openLedger<LedgerEvent>(outside, ledgerPath(place.outputFolder));
   const interrupted = openRuns(await ledger.entries())[0];
   if (interrupted !== undefined) throw new AnnealError('ANNEAL_RUN_OPEN', { run: interrupted });
   const run = runId(outside.clock.now());
   return await rollbackKept(outside, ledger, selection, {
     run,
-    databaseUrl: settings.target.database?.url ?? null,
+    databaseUrl: place.databaseUrl,
     remedies,
     progress,
     signal,
@@ -80,12 +85,9 @@ export async function rollbackChanges(
 }
 
 /** Undoes what interrupted runs left behind. Needs no configuration where there is no database to look at. */
-export async function recoverRuns(
-  request: { readonly outputFolder: string; readonly databaseUrl: string | null },
-  { outside, progress, signal }: RunOptions,
-): Promise<RecoveryReport> {
-  await using ledger = await openLedger<LedgerEvent>(outside, ledgerPath(request.outputFolder));
-  return await recover(outside, ledger, { databaseUrl: request.databaseUrl, remedies, progress, signal });
+export async function recoverRuns(place: LedgerPlace, { outside, progress, signal }: RunOptions): Promise<RecoveryReport> {
+  await using ledger = await openLedger<LedgerEvent>(outside, ledgerPath(place.outputFolder));
+  return await recover(outside, ledger, { databaseUrl: place.databaseUrl, remedies, progress, signal });
 }
 
 /** Where a run's files are: `latest`, or a run by its id. */

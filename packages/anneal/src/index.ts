@@ -2,7 +2,7 @@
 import { createOutside } from './adapters/outside.ts';
 import type { Settings } from './config.ts';
 import { runDemo } from './demo.ts';
-import { readHistory, recoverRuns, rollbackChanges, runFolder, type HistoryRun } from './history.ts';
+import { readHistory, recoverRuns, rollbackChanges, runFolder, type HistoryRun, type LedgerPlace } from './history.ts';
 import { diagnoseTarget, loadTarget, measureTarget, optimizeTarget } from './loop.ts';
 import { silentProgress, type Progress } from './ports/progress.ts';
 import type { Assessment } from './report/assessment.ts';
@@ -15,7 +15,7 @@ export { AnnealError, catalogue, exitCodes, type ErrorCode, type ExitCode } from
 export { renderText } from './report/text.ts';
 export { annealVersion } from './run.ts';
 export type { Assessment } from './report/assessment.ts';
-export type { HistoryRun, HistoryTrial } from './history.ts';
+export type { HistoryRun, HistoryTrial, LedgerPlace } from './history.ts';
 export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 export type { Progress } from './ports/progress.ts';
 export type { Workload } from './workload/workload.ts';
@@ -53,16 +53,13 @@ export async function history(outputFolder: string): Promise<readonly HistoryRun
 }
 
 /** Takes kept changes back out of the target's database. */
-export async function rollback(settings: Settings, ids: readonly string[] | 'all', options: CallOptions = {}): Promise<RollbackReport> {
-  return rollbackChanges(settings, ids, await runOptions(options));
+export async function rollback(place: LedgerPlace, ids: readonly string[] | 'all', options: CallOptions = {}): Promise<RollbackReport> {
+  return rollbackChanges(place, ids, await runOptions(options));
 }
 
 /** Undoes what interrupted runs left behind. */
-export async function recover(
-  request: { readonly outputFolder: string; readonly databaseUrl: string | null },
-  options: CallOptions = {},
-): Promise<RecoveryReport> {
-  return recoverRuns(request, await runOptions(options));
+export async function recover(place: LedgerPlace, options: CallOptions = {}): Promise<RecoveryReport> {
+  return recoverRuns(place, await runOptions(options));
 }
 
 /** The assessment of a run; of the latest when no id is given. */

@@ -4,23 +4,21 @@ import { percent } from './finding/wording.ts';
 import { diagnose, type Diagnosis } from './finding/diagnose.ts';
 import { readSuppressions } from './finding/suppressions.ts';
 import { measure, refuseUselessLoad, type Measured, type MeasureRequest } from './measurement/measure.ts';
-import type { ProbeContext } from './measurement/measurement.ts';
 import type { MetricId } from './prediction/prediction.ts';
 import { scoreTrials } from './prediction/calibration.ts';
 import { assemble, type RunResults } from './report/assemble.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
-import type { Sql } from './ports/sql.ts';
 import { inRun, workloadHash, type Run, type RunOptions } from './run.ts';
 import { meanUs } from './stats/histogram.ts';
+import { baseDatabaseOf, openSite, trialContext } from './site.ts';
 import { fingerprintOf } from './target/fingerprint.ts';
 import type { TargetFingerprint } from './target/target.ts';
-import { databaseName } from './target/database-url.ts';
-import { openArms, openScratch, type TrialArm, type TrialContext } from './trial/arms.ts';
+import { openScratch } from './trial/arms.ts';
 import { calibrateArms } from './trial/calibrate-arms.ts';
 import { compareArms, type Bench } from './trial/compare-arms.ts';
 import { assess, nominalLevelFor } from './trial/decide.ts';
 import { shareable } from './trial/grouping.ts';
-import { assertOurs, isLocalDatabase, sessionName } from './trial/database-copies.ts';
+import { assertOurs } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
 import { planChanges, type PlannedChange, type Planning } from './trial/planned-change.ts';
 import { statementGroup, tryChanges, type TrialRequest } from './trial/try-changes.ts';
@@ -88,25 +86,19 @@ interface Observed extends Measured {
   readonly thresholds: readonly ThresholdResult[];
 }
 
-/** One window of the untouched target on a copy of its database. */
+/** One window of the untouched target. */
 async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'derivations'> = { probes, derivations }): Promise<Observed> {
   const { settings, progress, signal } = run;
   const { workload } = settings;
-  const inPlace = measuresInPlace(settings);
-  progress.stage(inPlace ? 'Starting the target; its database is only read' : 'Starting the target on a copy of its database');
-  const baseDatabase = inPlace ? null : baseDatabaseOf(settings);
-  await using arms = await openArms(trialContext(run), { baseDatabase, roles: ['baseline'], withAgent: true });
-  const arm = arms.get('baseline');
-  await using readOnly = inPlace ? await connectReadOnly(run) : null;
-  const sql = readOnly ?? arm.sql;
-  await using load = await openLoad(workload, { baseUrl: arm.target.baseUrl, seed: settings.seed, signal, raisePriority: true });
+  await using site = await openSite(run);
+  await using load = await openLoad(workload, { baseUrl: site.baseUrl, seed: settings.seed, signal, raisePriority: true });
   progress.stage('Warming up until three slices agree');
   await stabilise(load, {
     maximumMs: settings.measure.warmupMs,
     seed: settings.seed,
     figure: (slice) => {
       // A target that crashed or only fails will not get better by being warmed up.
-      refuseUselessLoad(slice, arm.target.crashed());
+      refuseUselessLoad(slice, site.crashed());
       return meanUs(slice.serviceTimeUs);
     },
   });
@@ -114,12 +106,12 @@ async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'deriv
   const measured = await measure({
     id: `${run.id}-baseline`,
     arm: 'baseline',
-    context: probeContext(run, arm, sql),
+    context: site.context,
     ...sources,
     load,
     windowMs: settings.measure.windowMs,
     seed: settings.seed,
-    crashed: () => arm.target.crashed(),
+    crashed: () => site.crashed(),
     onProgress: (share) => progress.update(share),
   });
   const { measurement } = measured;
@@ -134,7 +126,7 @@ async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'deriv
   });
   return {
     ...measured,
-    target: await fingerprintOf(settings.target, arm.target.agent?.hello.nodeVersion ?? null, sql),
+    target: await fingerprintOf(settings.target, site.context.agent?.hello.nodeVersion ?? null, site.context.sql),
     thresholds: evaluateThresholds(workload.thresholds, measurement.observations.load!),
   };
 }
@@ -260,37 +252,6 @@ function unconfirmed(trial: Trial): Trial {
   return { ...trial, verdict: { decision: 'rollback', performance: 'inconclusive', equality: 'match', reason } };
 }
 
-function trialContext(run: Run): TrialContext {
-  const { outside, ledger, settings, signal, progress } = run;
-  return { outside, ledger, run: run.id, target: settings.target, signal, progress };
-}
-
-/**
- * A database that Anneal may not copy, because it is elsewhere and was not given for change, can still be measured where it
- * is, as long as the workload only reads. One that writes is refused: its measurement would be a change.
- */
-function measuresInPlace({ target, workload }: Settings): boolean {
-  if (target.database === null || target.database.allowRemoteChange || isLocalDatabase(target.database.url)) return false;
-  return workload.scenarios.every((scenario) => scenario.steps.every((step) => step.method === 'GET'));
-}
-
-function connectReadOnly({ outside, id, settings }: Run): Promise<Sql> {
-  return outside.databases.connect(settings.target.database!.url, { applicationName: sessionName(id), readOnly: true });
-}
-
-function probeContext(run: Run, arm: TrialArm, sql: Sql | null): ProbeContext {
-  const { processes, clock, sqlParser } = run.outside;
-  return {
-    sql,
-    agent: arm.target.agent,
-    processes,
-    clock,
-    sqlParser,
-    targetPid: arm.target.agent?.hello.pid ?? arm.target.process.identity.pid,
-    workingDirectory: run.settings.target.workingDirectory,
-  };
-}
-
 function benchOf(run: Run): Bench {
   const { settings, outside } = run;
   return {
@@ -304,10 +265,6 @@ function benchOf(run: Run): Bench {
     answers: settings.trial.answers,
     seed: settings.seed,
   };
-}
-
-function baseDatabaseOf(settings: Settings): string | null {
-  return settings.target.database === null ? null : databaseName(settings.target.database.url);
 }
 
 function resultsOf(run: Run, observed: Observed): RunResults {

@@ -2,20 +2,25 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from '../config.ts';
 import { AnnealError } from '../errors.ts';
+import type { LedgerPlace } from '../index.ts';
 
 export interface OutputOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
-export interface TargetOptions extends OutputOptions {
+export interface LedgerOptions extends OutputOptions {
   readonly config?: string;
+  readonly output?: string;
+}
+
+export interface TargetOptions extends LedgerOptions {
   readonly start?: string;
+  readonly attach?: string;
   readonly url?: readonly string[];
   readonly rate?: number;
   readonly window?: number;
   readonly seed?: number;
-  readonly output?: string;
 }
 
 export function withOutputOptions(command: Command): Command {
@@ -24,10 +29,15 @@ export function withOutputOptions(command: Command): Command {
     .addOption(new Option('--quiet', 'no progress on stderr'));
 }
 
-/** The options of every command that works on a target. Flags win over the environment, the environment over the file. */
-export function withTargetOptions(command: Command): Command {
+export function withLedgerOptions(command: Command): Command {
   return withOutputOptions(command)
     .addOption(new Option('--config <file>', 'configuration; default: anneal.config.ts in this folder').env('ANNEAL_CONFIG'))
+    .addOption(new Option('--output <folder>', 'where runs and the ledger are kept (default .anneal)').env('ANNEAL_OUTPUT'));
+}
+
+/** The options of every command that works on a target. Flags win over the environment, the environment over the file. */
+export function withTargetOptions(command: Command): Command {
+  return withLedgerOptions(command)
     .addOption(new Option('--start <command>', 'shell command that starts the backend').env('ANNEAL_START'))
     .addOption(
       new Option('--url <request>', 'a request of the workload, e.g. "/users/1" or "POST /orders {\\"item\\":1}"; repeat it').argParser(
@@ -42,8 +52,7 @@ export function withTargetOptions(command: Command): Command {
       new Option('--seed <number>', 'seed of everything that is drawn or shuffled (default 1)')
         .env('ANNEAL_SEED')
         .argParser(whole('--seed')),
-    )
-    .addOption(new Option('--output <folder>', 'where runs and the ledger are kept (default .anneal)').env('ANNEAL_OUTPUT'));
+    );
 }
 
 /** Throws the errors of `config.ts`, and ANNEAL_CONFIG_MISSING when neither a file nor flags name a target. */
@@ -51,19 +60,39 @@ export async function settingsOf(options: TargetOptions, folder = process.cwd())
   const path = options.config === undefined ? findConfigFile(folder) : resolve(folder, options.config);
   const fromFile = path === null ? null : await loadConfig(path);
   const merged = mergeFlags(fromFile, options);
-  return resolveSettings(merged, path === null ? folder : resolve(path, '..'));
+  const settings = resolveSettings(merged, path === null ? folder : resolve(path, '..'));
+  return options.attach === undefined ? settings : { ...settings, attachUrl: addressOf(options.attach) };
 }
 
-/** For commands that read the ledger: they need the folder alone, and work without a configuration. */
-export async function outputFolderOf(options: TargetOptions, folder = process.cwd()): Promise<string> {
-  if (options.output !== undefined) return resolve(folder, options.output);
+/** For commands that only measure: the target may be running already. */
+export function withAttachOption(command: Command): Command {
+  return command.addOption(new Option('--attach <url>', 'measure a backend that already runs there; nothing is started or changed'));
+}
+
+function addressOf(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new AnnealError('ANNEAL_USAGE', {
+      problem: `--attach takes an address such as http://127.0.0.1:3000, not "${text}"`,
+      command: '',
+    });
+  }
+  return url.href;
+}
+
+/** For commands that read the ledger: they work without a configuration, and without naming a target again. */
+export async function ledgerPlaceOf(options: LedgerOptions, folder = process.cwd()): Promise<LedgerPlace> {
   const path = options.config === undefined ? findConfigFile(folder) : resolve(folder, options.config);
-  if (path === null) return resolve(folder, '.anneal');
-  return resolve(path, '..', (await loadConfig(path)).output ?? '.anneal');
+  const config = path === null ? null : await loadConfig(path);
+  const outputFolder = resolve(path === null ? folder : resolve(path, '..'), config?.output ?? '.anneal');
+  return {
+    outputFolder: options.output === undefined ? outputFolder : resolve(folder, options.output),
+    databaseUrl: config?.database?.url ?? process.env[config?.database?.urlVariable ?? 'DATABASE_URL'] ?? null,
+  };
 }
 
 function mergeFlags(file: AnnealConfig | null, options: TargetOptions): AnnealConfig {
-  const start = options.start ?? file?.target.start;
+  const start = options.start ?? file?.target.start ?? (options.attach === undefined ? undefined : 'started by somebody else');
   const workload = workloadOf(file, options);
   if (start === undefined) throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'no configuration file and no --start' });
   if (workload === undefined) throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'no configuration file and no --url' });

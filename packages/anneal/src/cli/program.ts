@@ -19,7 +19,17 @@ import {
   type RecoveryReport,
 } from '../index.ts';
 import { configTemplate, detectProject } from './init.ts';
-import { outputFolderOf, settingsOf, withOutputOptions, withTargetOptions, type OutputOptions, type TargetOptions } from './options.ts';
+import {
+  ledgerPlaceOf,
+  settingsOf,
+  withAttachOption,
+  withLedgerOptions,
+  withOutputOptions,
+  withTargetOptions,
+  type LedgerOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from './options.ts';
 import { terminalProgress } from './progress.ts';
 import { historyTable } from './history-table.ts';
 
@@ -70,13 +80,15 @@ export function createProgram(signal: AbortSignal): Program {
       );
     });
 
-  withTargetOptions(program.command('measure').description('run the workload once and print what it saw; changes nothing')).action(
-    async (options: TargetOptions) => {
-      print(await measure(await settingsOf(options), callOptions(options)), options);
-    },
-  );
+  withAttachOption(
+    withTargetOptions(program.command('measure').description('run the workload once and print what it saw; changes nothing')),
+  ).action(async (options: TargetOptions) => {
+    print(await measure(await settingsOf(options), callOptions(options)), options);
+  });
 
-  withTargetOptions(program.command('diagnose').description('measure, then say what holds the backend back; changes nothing'))
+  withAttachOption(
+    withTargetOptions(program.command('diagnose').description('measure, then say what holds the backend back; changes nothing')),
+  )
     .addOption(new Option('--fail-on <level>', 'exit 1 when a finding of this level or above stands').choices(levels))
     .action(async (options: TargetOptions & { readonly failOn?: (typeof levels)[number] }) => {
       const assessment = await diagnose(await settingsOf(options), callOptions(options));
@@ -91,48 +103,43 @@ export function createProgram(signal: AbortSignal): Program {
       print(await optimize(await settingsOf(options), { ...callOptions(options), dryRun: options.dryRun === true }), options);
     });
 
-  withTargetOptions(program.command('load').description('put the workload on the backend and check its thresholds')).action(
-    async (options: TargetOptions) => {
-      print(await load(await settingsOf(options), callOptions(options)), options);
-    },
-  );
+  withAttachOption(
+    withTargetOptions(program.command('load').description('put the workload on the backend and check its thresholds')),
+  ).action(async (options: TargetOptions) => {
+    print(await load(await settingsOf(options), callOptions(options)), options);
+  });
 
-  withTargetOptions(program.command('rollback').description('undo kept changes on the database they were applied to'))
+  withLedgerOptions(program.command('rollback').description('undo kept changes on the database they were applied to'))
     .argument('[ids...]', 'trial ids as `anneal history` lists them')
     .option('--all', 'undo every kept change')
-    .action(async (ids: readonly string[], options: TargetOptions & { readonly all?: boolean }) => {
+    .action(async (ids: readonly string[], options: LedgerOptions & { readonly all?: boolean }) => {
       if ((ids.length === 0) === (options.all !== true)) {
         throw new AnnealError('ANNEAL_USAGE', { problem: 'name the changes to undo, or give --all', command: 'rollback' });
       }
-      const { rolledBack } = await rollback(await settingsOf(options), options.all === true ? 'all' : ids, callOptions(options));
+      const { rolledBack } = await rollback(await ledgerPlaceOf(options), options.all === true ? 'all' : ids, callOptions(options));
       const lines = rolledBack.map((change) => `undone: ${change.trialId} ${change.description.title}\n`);
       process.stdout.write(options.json === true ? jsonDocument(rolledBack) : lines.join('') || 'nothing to undo\n');
     });
 
-  withTargetOptions(program.command('history').description('list runs, trials, verdicts and what is kept')).action(
-    async (options: TargetOptions) => {
-      const entries = await history(await outputFolderOf(options));
+  withLedgerOptions(program.command('history').description('list runs, trials, verdicts and what is kept')).action(
+    async (options: LedgerOptions) => {
+      const { outputFolder } = await ledgerPlaceOf(options);
+      const entries = await history(outputFolder);
       process.stdout.write(options.json === true ? jsonDocument(entries) : historyTable(entries));
     },
   );
 
-  withTargetOptions(program.command('recover').description('undo what an interrupted run left behind')).action(
-    async (options: TargetOptions) => {
-      const settings = await settingsOf(options).catch((error: unknown) => {
-        // Recovery needs the ledger and, for changes to the target itself, its database: a broken configuration must not prevent the rest.
-        if (error instanceof AnnealError && error.exitCode === exitCodes.usage) return null;
-        throw error;
-      });
-      const databaseUrl = settings?.target.database?.url ?? process.env['DATABASE_URL'] ?? null;
-      const { runs } = await recover({ outputFolder: await outputFolderOf(options), databaseUrl }, callOptions(options));
+  withLedgerOptions(program.command('recover').description('undo what an interrupted run left behind')).action(
+    async (options: LedgerOptions) => {
+      const { runs } = await recover(await ledgerPlaceOf(options), callOptions(options));
       process.stdout.write(options.json === true ? jsonDocument(runs) : recoveryText(runs));
     },
   );
 
-  withTargetOptions(program.command('report').description('print a run again and say where its files are'))
+  withLedgerOptions(program.command('report').description('print a run again and say where its files are'))
     .argument('[run]', 'run id; default: the latest')
-    .action(async (run: string | undefined, options: TargetOptions) => {
-      const outputFolder = await outputFolderOf(options);
+    .action(async (run: string | undefined, options: LedgerOptions) => {
+      const { outputFolder } = await ledgerPlaceOf(options);
       print(await report(outputFolder, run ?? null), options);
       process.stderr.write(
         `${relative(process.cwd(), join(outputFolder, run === undefined ? 'latest' : join('runs', run), 'report.html'))}\n`,

@@ -2,6 +2,7 @@ import { AnnealError } from '../errors.ts';
 import type { AgentControl, AgentListener } from '../ports/agent.ts';
 import type { Outside } from '../ports/outside.ts';
 import type { ProcessIdentity, RunningProcess } from '../ports/processes.ts';
+import { ask } from './ask.ts';
 import type { Target } from './target.ts';
 
 export interface LaunchOptions {
@@ -32,8 +33,6 @@ export interface TargetEnd {
   readonly output: string;
 }
 
-/** One answer may take this long: a first request often compiles, connects and warms caches. */
-const attemptTimeoutMs = 5000;
 /** Once it answers, the agent has long been loaded: `--import` runs before the application. */
 const agentTimeoutMs = 10_000;
 const longestPauseMs = 200;
@@ -135,7 +134,7 @@ async function answering(
   for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     for (const host of loopbacks) {
       const baseUrl = `http://${host}:${port}`;
-      const answer = await attempt(`${baseUrl}${target.readyPath}`, signal);
+      const answer = await ask(`${baseUrl}${target.readyPath}`, signal);
       if (answer.status !== null && answer.status < 500) return baseUrl;
       // What the first address says is what people expect to read about.
       if (host === loopbacks[0] || answer.status !== null) problem = answer.problem;
@@ -147,22 +146,6 @@ async function answering(
   }
   const url = `http://${loopbacks[0]}:${port}${target.readyPath}`;
   throw new AnnealError('ANNEAL_TARGET_UNREACHABLE', { url, problem, portVariable: target.portVariable });
-}
-
-async function attempt(url: string, signal: AbortSignal): Promise<{ readonly status: number | null; readonly problem: string }> {
-  try {
-    const response = await fetch(url, {
-      redirect: 'manual',
-      // No connection of ours stays open: the target's own count of connections begins at nought.
-      headers: { connection: 'close' },
-      signal: AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]),
-    });
-    await response.body?.cancel();
-    return { status: response.status, problem: `status ${response.status}` };
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    return { status: null, problem: cause instanceof Error ? cause.message || cause.name : String(cause) };
-  }
 }
 
 /** Backends like to print the connection string that they failed to connect with. */
