@@ -25,9 +25,10 @@ test: install redis
 	npx --no publint packages/agent --strict
 	npx --no publint packages/anneal --strict
 	npm run --silent test
+	npm run --silent test:end-to-end
 
 matrix: install
-	$(RUN) scripts/matrix.ts
+	npx --no vitest run --project lab --disable-console-intercept
 
 bench: bench-agent bench-load
 
