@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -12,6 +11,7 @@ import { defectIds, parseFix } from './src/fix.ts';
 import { matchIndexes, optionalIndexes } from './src/indexes.ts';
 import { seedPassword } from './src/seed.ts';
 import { createPlazaWorkload } from './workload.ts';
+import { freePort } from '../../packages/anneal/src/adapters/free-port.ts';
 
 const size = 0.05;
 
@@ -241,14 +241,4 @@ async function optionalIndexesOf({ client }: TestDatabase): Promise<readonly str
     optionalIndexes.map((index) => index.name),
   ]);
   return found.rows.map((row) => row.name);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }

@@ -1,10 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ProcessIdentity, Processes, ProcessSpec, ProcessUsage, RunningProcess } from '../ports/processes.ts';
 import { hasProc, isAlive, readEveryStat, readOwnUsage, readStat } from './linux-proc.ts';
+import { freePort } from './free-port.ts';
 
 /** How long a backend may take to finish its requests and close its pools. */
 const defaultGraceMs = 5000;
@@ -151,14 +151,4 @@ function usageOfTree(pid: number): ProcessUsage | null {
       cpuMs: root.cpuMs,
       residentBytes: root.residentBytes,
     });
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }
