@@ -44,9 +44,8 @@ export function createProgram(signal: AbortSignal): Program {
   let exitCode: ExitCode = exitCodes.done;
   const program = new Command('anneal')
     .description(
-      'A performance engineer for backends: measures a backend under its own traffic, finds what holds it back\n' +
-        'with evidence to file and line, tries each fix on a copy against the original, and keeps it only if it is\n' +
-        'faster and answers the same.',
+      'A performance engineer for backends: measures a backend under its own traffic, finds what holds it back with evidence ' +
+        'to file and line, tries each fix on a copy beside the original, and keeps it only if it is faster and answers the same.',
     )
     .version(annealVersion)
     .exitOverride()
