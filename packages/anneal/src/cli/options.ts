@@ -40,7 +40,7 @@ export function withTargetOptions(command: Command): Command {
   return withLedgerOptions(command)
     .addOption(new Option('--start <command>', 'shell command that starts the backend').env('ANNEAL_START'))
     .addOption(
-      new Option('--url <request>', 'a request of the workload, e.g. "/users/1" or "POST /orders {\\"item\\":1}"; repeat it').argParser(
+      new Option('--url <request>', `a request of the workload, e.g. /users/1 or 'POST /orders {"item":1}'; repeat it`).argParser(
         (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
       ),
     )
