@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,000) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,100) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -45,7 +45,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'open the overview', weight: 120, steps: [get('/overview')] },
   { name: 'list my rooms', weight: 130, steps: [get('/rooms')] },
   { name: 'find a room', weight: 110, steps: [get('/rooms/directory')] },
-  { name: 'open a board', weight: 130, steps: [get('/rooms/{boardRoom}/board')] },
+  { name: 'open a board', weight: 190, steps: [get('/rooms/{boardRoom}/board')] },
   { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
   { name: 'wait for a message', weight: 4, steps: [get('/rooms/{quietRoom}/wait?timeoutMs=400')] },
   { name: 'summarise a room', weight: 22, steps: [{ method: 'POST', path: '/rooms/{room}/reports' }] },

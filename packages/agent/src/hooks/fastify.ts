@@ -18,7 +18,8 @@ interface FastifyRequestLike {
  */
 export function hookFastify(observer: Observer): void {
   const hook = observer.hook('fastify');
-  const timed = new WeakSet<object>();
+  /** By route context: reading a route's options makes them anew, and its serialisers are wrapped once. */
+  const routes = new WeakMap<object, string | null>();
   const contextOf = propertyNamed('fastify.context');
   subscribe('fastify.initialization', (message) => {
     try {
@@ -26,8 +27,8 @@ export function hookFastify(observer: Observer): void {
       fastify.addHook('onRequest', (request, _reply, done) => {
         if (hook.on) {
           try {
-            nameRoute(observer, request);
-            timeSerialisers(observer, hook, contextOf(request), timed);
+            const open = observer.current();
+            if (open !== null) open.route = routeOf(request);
           } catch (error) {
             hook.failed(error);
           }
@@ -39,11 +40,18 @@ export function hookFastify(observer: Observer): void {
       hook.failed(error);
     }
   });
-}
 
-function nameRoute(observer: Observer, request: FastifyRequestLike): void {
-  const open = observer.current();
-  if (open !== null) open.route = request.routeOptions?.url ?? null;
+  function routeOf(request: FastifyRequestLike): string | null {
+    const context = contextOf(request);
+    const known = context === null ? undefined : routes.get(context);
+    if (known !== undefined) return known;
+    const route = request.routeOptions?.url ?? null;
+    if (context !== null) {
+      routes.set(context, route);
+      timeSerialisers(observer, hook, context);
+    }
+    return route;
+  }
 }
 
 type Serialiser = (data: unknown) => unknown;
@@ -53,9 +61,7 @@ type Serialiser = (data: unknown) => unknown;
  * route's context, under symbols that have kept their names from Fastify 4 on; where they are not
  * found, nothing is timed.
  */
-function timeSerialisers(observer: Observer, hook: Hook, context: object | null, timed: WeakSet<object>): void {
-  if (context === null || timed.has(context)) return;
-  timed.add(context);
+function timeSerialisers(observer: Observer, hook: Hook, context: object): void {
   const compiled = propertyNamed('response-schema')(context);
   if (compiled !== null) wrapAll(compiled, 2);
 
