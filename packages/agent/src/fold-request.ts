@@ -13,10 +13,9 @@ export class RequestStatement implements CallTotals {
   errors = 0;
   totalMs = 0;
   rows = 0;
-  measuredRows = 0;
-  measuredBytes = 0;
+  receivedBytes = 0;
   /** Calls that had not ended when the request was counted. */
-  unfinished: Call[] | null = null;
+  readonly unfinished: Call[] = [];
 
   constructor(location: SourceLocation | null) {
     this.location = location;
@@ -29,9 +28,8 @@ export class RequestStatement implements CallTotals {
     this.errors += other.errors;
     this.totalMs += other.totalMs;
     this.rows += other.rows;
-    this.measuredRows += other.measuredRows;
-    this.measuredBytes += other.measuredBytes;
-    if (other.unfinished !== null) this.unfinished = [...(this.unfinished ?? []), ...other.unfinished];
+    this.receivedBytes += other.receivedBytes;
+    this.unfinished.push(...other.unfinished);
   }
 }
 
@@ -48,23 +46,20 @@ export class RequestTemplate {
   #keys: Set<string | number> | null = null;
   #lastEnd = 0;
 
-  readonly #inFull: boolean;
-
-  constructor(firstBegan: number, inFull: boolean) {
+  constructor(firstBegan: number) {
     this.firstBegan = firstBegan;
-    this.#inFull = inFull;
   }
 
   /** Calls are added in the order they began. */
   add(call: Call): void {
     const statement = this.#at(call.location);
     statement.calls += 1;
-    if (this.#inFull && this.#repeats(call)) statement.duplicates += 1;
+    if (this.#repeats(call)) statement.duplicates += 1;
     if (this.#lastEnd > call.began) statement.overlapping += 1;
     if (call.ended > this.#lastEnd) this.#lastEnd = call.ended;
     if (call.values !== undefined && this.compared.length < comparedCalls) this.compared.push(call.values);
     if (call.done) call.addTo(statement);
-    else (statement.unfinished ??= []).push(call);
+    else statement.unfinished.push(call);
   }
 
   #at(location: SourceLocation | null): RequestStatement {
@@ -86,13 +81,13 @@ export class RequestTemplate {
   }
 }
 
-/** The calls of a request by template, in the order of their first calls. Their parameters are compared only `inFull`. */
-export function templatesOf(request: OpenRequest, inFull = true): ReadonlyMap<Template, RequestTemplate> {
+/** The calls of a request by template, in the order of their first calls. */
+export function templatesOf(request: OpenRequest): ReadonlyMap<Template, RequestTemplate> {
   const templates = new Map<Template, RequestTemplate>();
   for (const call of request.calls) {
     let template = templates.get(call.template);
     if (template === undefined) {
-      template = new RequestTemplate(call.began, inFull);
+      template = new RequestTemplate(call.began);
       templates.set(call.template, template);
     }
     template.add(call);
@@ -104,25 +99,16 @@ export function templatesOf(request: OpenRequest, inFull = true): ReadonlyMap<Te
 export function queryMsOf(request: OpenRequest): number {
   let totalMs = 0;
   let coveredUntil = Number.NEGATIVE_INFINITY;
-  for (const { sentAt, endedAt } of inOrderSent(request.calls)) {
-    // NaN for calls that were never sent.
-    if (!(sentAt < request.closedAt)) continue;
+  const sent = request.calls.filter((call) => call.sentAt < request.closedAt);
+  // Nearly always in order already: only calls that waited for a pool can overtake each other.
+  sent.sort((one, other) => one.sentAt - other.sentAt);
+  for (const { sentAt, endedAt } of sent) {
     const until = endedAt < request.closedAt ? endedAt : request.closedAt;
     if (until <= coveredUntil) continue;
     totalMs += until - Math.max(sentAt, coveredUntil);
     coveredUntil = until;
   }
   return totalMs;
-}
-
-/** Nearly always in order already: only calls that waited for a pool can overtake each other. */
-function inOrderSent(calls: readonly Call[]): readonly Call[] {
-  let latest = Number.NEGATIVE_INFINITY;
-  for (const { sentAt } of calls) {
-    if (sentAt < latest) return calls.filter((call) => !Number.isNaN(call.sentAt)).sort((one, other) => one.sentAt - other.sentAt);
-    if (sentAt > latest) latest = sentAt;
-  }
-  return calls;
 }
 
 const mostResults = 8;

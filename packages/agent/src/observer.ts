@@ -116,7 +116,6 @@ export class Observer {
       return null;
     }
     const call = new Call(template, request, this.#callSite(template, request), literals, values);
-    call.measured = request.keepsRows || template.wantsMeasuring;
     request.calls.push(call);
     return call;
   }
@@ -178,7 +177,6 @@ export class Observer {
     const totals = this.#routes.background(template, location);
     if (totals === null) return null;
     const call = new Call(template, null, location, literals, values);
-    call.measured = template.wantsMeasuring;
     call.totals = totals;
     return call;
   }

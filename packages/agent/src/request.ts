@@ -7,9 +7,7 @@ export interface CallTotals {
   errors: number;
   totalMs: number;
   rows: number;
-  /** Of those calls whose rows were measured. */
-  measuredRows: number;
-  measuredBytes: number;
+  receivedBytes: number;
 }
 
 /**
@@ -34,10 +32,7 @@ export class Call {
   endedAt = Number.NaN;
   failed = false;
   rows = 0;
-  /** Of the rows, as the wire had them; only where `measured`. */
   receivedBytes = 0;
-  /** Whether its rows are met one by one, to know their size. */
-  measured = false;
   /** The rows themselves, where a later call's parameters may come from them. */
   received: readonly unknown[] | null = null;
   /** Of the connection it runs on, when the application took that out of a pool itself. */
@@ -69,11 +64,7 @@ export class Call {
   addTo(totals: CallTotals): void {
     if (this.failed) totals.errors += 1;
     totals.rows += this.rows;
-    if (this.measured) {
-      totals.measuredRows += this.rows;
-      totals.measuredBytes += this.receivedBytes;
-      this.template.measured(this.rows, this.receivedBytes);
-    }
+    totals.receivedBytes += this.receivedBytes;
     if (!Number.isNaN(this.sentAt)) totals.totalMs += this.endedAt - this.sentAt;
   }
 }
@@ -82,7 +73,7 @@ export class Call {
 export class OpenRequest {
   readonly method: string;
   readonly startedAt: number;
-  /** Whether rows are measured, and kept until it is counted to see where later parameters come from. */
+  /** Whether results are kept until it is counted, to see where later parameters come from. */
   readonly keepsRows: boolean;
   /** Set by a framework that knows the route's name early, else when the response closes. */
   route: string | null = null;

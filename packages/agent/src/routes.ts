@@ -13,15 +13,6 @@ const overflowRoute = '(more routes than the agent keeps)';
 /** Three calls of one statement in one request are the fewest that show a loop. */
 const repeatsFrom = 3;
 
-/**
- * Parameters are compared in the first requests of a route and window, then in 1 of 17; what that
- * shows is scaled to all of its calls. Requests, calls, repeats, overlaps, rows and times are always
- * counted. 64 requests hold a share to within 13 points; the prime keeps out of step with a workload
- * that goes round in circles.
- */
-const firstInFull = 64;
-const thenOneInFull = 17;
-
 /** Parents are looked for in that many repeating requests of a window: the answer does not change. */
 const mostParentChecks = 64;
 
@@ -38,12 +29,9 @@ class StatementTotals implements CallTotals {
   repeatingDuplicates = 0;
   repeatingOverlaps = 0;
   duplicates = 0;
-  comparedCalls = 0;
-  comparedRepeatingCalls = 0;
   totalMs = 0;
   rows = 0;
-  measuredRows = 0;
-  measuredBytes = 0;
+  receivedBytes = 0;
   readonly #parentVotes = new Map<Template, number>();
   #parentChecks = 0;
 
@@ -52,22 +40,18 @@ class StatementTotals implements CallTotals {
     this.location = location;
   }
 
-  /** `compared` tells whether its parameters were compared with each other. */
-  add(statement: RequestStatement, compared: boolean): void {
+  add(statement: RequestStatement): void {
     this.calls += statement.calls;
     this.errors += statement.errors;
     this.requests += 1;
     this.maxCallsPerRequest = Math.max(this.maxCallsPerRequest, statement.calls);
     this.duplicates += statement.duplicates;
-    if (compared) this.comparedCalls += statement.calls;
     this.totalMs += statement.totalMs;
     this.rows += statement.rows;
-    this.measuredRows += statement.measuredRows;
-    this.measuredBytes += statement.measuredBytes;
+    this.receivedBytes += statement.receivedBytes;
     if (statement.calls < repeatsFrom) return;
     this.repeatingRequests += 1;
     this.repeatingCalls += statement.calls;
-    if (compared) this.comparedRepeatingCalls += statement.calls;
     this.repeatingDuplicates += statement.duplicates;
     this.repeatingOverlaps += statement.overlapping;
   }
@@ -90,13 +74,13 @@ class StatementTotals implements CallTotals {
       maxCallsPerRequest: this.maxCallsPerRequest,
       repeatingRequests: this.repeatingRequests,
       repeatingCalls: this.repeatingCalls,
-      distinctParametersShare: share(this.comparedRepeatingCalls - this.repeatingDuplicates, this.comparedRepeatingCalls),
-      duplicateCalls: Math.round(this.calls * share(this.duplicates, this.comparedCalls)),
+      distinctParametersShare: share(this.repeatingCalls - this.repeatingDuplicates, this.repeatingCalls),
+      duplicateCalls: this.duplicates,
       overlappingShare: share(this.repeatingOverlaps, this.repeatingCalls),
       parentTemplateId: this.#parent()?.id ?? null,
       totalMs: this.totalMs,
       rows: this.rows,
-      receivedBytes: Math.round(this.rows * (this.measuredRows === 0 ? this.template.bytesPerRow : this.measuredBytes / this.measuredRows)),
+      receivedBytes: this.receivedBytes,
     };
   }
 
@@ -238,8 +222,7 @@ export class Routes {
       window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 1);
     }
     for (const call of request.calls) call.template.sampleParameters(call.values);
-    const inFull = window.requests <= firstInFull || window.requests % thenOneInFull === 0;
-    for (const [template, calls] of templatesOf(request, inFull)) this.#countTemplate(route, request, template, calls, inFull);
+    for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
     request.counted = true;
   }
 
@@ -308,7 +291,7 @@ export class Routes {
     return route;
   }
 
-  #countTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate, inFull: boolean): void {
+  #countTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
     settlePlaces(route.placesOf(template), template, calls);
     for (const statement of calls.statements) {
       const totals = route.window.statement(template, statement.location);
@@ -316,8 +299,8 @@ export class Routes {
         this.#noteStatements();
         continue;
       }
-      totals.add(statement, inFull);
-      for (const call of statement.unfinished ?? []) call.totals = totals;
+      totals.add(statement);
+      for (const call of statement.unfinished) call.totals = totals;
       if (statement.calls >= repeatsFrom && request.keepsRows && calls.compared.length >= fewestValues)
         totals.lookForParent(calls, request);
     }

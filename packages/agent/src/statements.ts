@@ -10,8 +10,6 @@ const mostTexts = 10_000;
 const longestText = 16_384;
 const mostParameterSets = 5;
 const laterSetOneIn = 256;
-/** A mean of as many calls is known to a few per cent where rows differ by half their size. */
-const alwaysMeasured = 64;
 
 /** One statement as the application writes it, whatever its literals and parameters. */
 export class Template {
@@ -21,9 +19,6 @@ export class Template {
   readonly sample: string;
   readonly sampler = new CallSiteSampler();
   #calls = 0;
-  #measuredCalls = 0;
-  #measuredRows = 0;
-  #measuredBytes = 0;
   #parameterSets: (readonly unknown[])[] = [];
 
   constructor(id: number, text: string, hasLiterals: boolean, sample: string) {
@@ -43,22 +38,6 @@ export class Template {
     if (copy === null) return;
     if (this.#parameterSets.length < mostParameterSets) this.#parameterSets.push(copy);
     else this.#parameterSets[(call / laterSetOneIn) % mostParameterSets] = copy;
-  }
-
-  /** Whether its rows are still to be measured whoever asks for them, so that their size is known everywhere. */
-  get wantsMeasuring(): boolean {
-    return this.#measuredCalls < alwaysMeasured;
-  }
-
-  measured(rows: number, bytes: number): void {
-    this.#measuredCalls += 1;
-    this.#measuredRows += rows;
-    this.#measuredBytes += bytes;
-  }
-
-  /** Mean size of a row on the wire, over all that were measured in this process. */
-  get bytesPerRow(): number {
-    return this.#measuredRows === 0 ? 0 : this.#measuredBytes / this.#measuredRows;
   }
 
   take(): StatementText {

@@ -18,8 +18,7 @@ interface FastifyRequestLike {
  */
 export function hookFastify(observer: Observer): void {
   const hook = observer.hook('fastify');
-  /** By route context: reading a route's options makes them anew, and its serialisers are wrapped once. */
-  const routes = new WeakMap<object, string | null>();
+  const timed = new WeakSet<object>();
   const contextOf = propertyNamed('fastify.context');
   subscribe('fastify.initialization', (message) => {
     try {
@@ -27,8 +26,8 @@ export function hookFastify(observer: Observer): void {
       fastify.addHook('onRequest', (request, _reply, done) => {
         if (hook.on) {
           try {
-            const open = observer.current();
-            if (open !== null) open.route = routeOf(request);
+            nameRoute(observer, request);
+            timeSerialisers(observer, hook, contextOf(request), timed);
           } catch (error) {
             hook.failed(error);
           }
@@ -40,18 +39,11 @@ export function hookFastify(observer: Observer): void {
       hook.failed(error);
     }
   });
+}
 
-  function routeOf(request: FastifyRequestLike): string | null {
-    const context = contextOf(request);
-    const known = context === null ? undefined : routes.get(context);
-    if (known !== undefined) return known;
-    const route = request.routeOptions?.url ?? null;
-    if (context !== null) {
-      routes.set(context, route);
-      timeSerialisers(observer, hook, context);
-    }
-    return route;
-  }
+function nameRoute(observer: Observer, request: FastifyRequestLike): void {
+  const open = observer.current();
+  if (open !== null) open.route = request.routeOptions?.url ?? null;
 }
 
 type Serialiser = (data: unknown) => unknown;
@@ -61,7 +53,9 @@ type Serialiser = (data: unknown) => unknown;
  * route's context, under symbols that have kept their names from Fastify 4 on; where they are not
  * found, nothing is timed.
  */
-function timeSerialisers(observer: Observer, hook: Hook, context: object): void {
+function timeSerialisers(observer: Observer, hook: Hook, context: object | null, timed: WeakSet<object>): void {
+  if (context === null || timed.has(context)) return;
+  timed.add(context);
   const compiled = propertyNamed('response-schema')(context);
   if (compiled !== null) wrapAll(compiled, 2);
 

@@ -15,14 +15,7 @@ interface ClientLike {
 interface QueryLike {
   [callOf]?: Call;
   readonly _canceledDueToError?: unknown;
-  readonly _result?: ResultLike;
-  /** Several where the text held several statements. */
-  readonly _results?: ResultLike | readonly ResultLike[];
-}
-
-interface ResultLike {
-  readonly rows?: readonly unknown[];
-  readonly rowCount?: number | null;
+  readonly _result?: { readonly rows?: readonly unknown[]; readonly rowCount?: number | null };
 }
 
 const callOf = Symbol('anneal.call');
@@ -43,35 +36,18 @@ interface Constructor {
 
 type Callback = (this: unknown, ...args: unknown[]) => unknown;
 
-/** One function for all queries: it stands before the one of their class. */
-const measuredDataRow: PropertyDescriptor = {
-  value: function handleDataRow(this: QueryLike, message: unknown) {
-    if (this[callOf] !== undefined) measureRow(this[callOf], message);
-    const { handleDataRow: original } = Object.getPrototypeOf(this) as { readonly handleDataRow: Method };
-    return original.call(this, message);
-  },
-  configurable: true,
-  writable: true,
-};
-
-function measureRow(call: Call, message: unknown): void {
-  call.rows += 1;
-  call.receivedBytes += (message as { readonly length: number }).length;
-}
-
 const isError = (error: unknown) => error !== undefined && error !== null;
 
 /**
  * Hooks for node-postgres. The application's calls are met at `Pool.query`, `Pool.connect` and
- * `Client.query`, where its own code is still on the stack; what comes back is met at the callback
- * of `Pool.query`, else at the query object. pg runs callbacks out of its own queue, so the request
- * travels with the call and is never asked for at completion.
+ * `Client.query`, where its own code is still on the stack; what comes back is met at the query
+ * object. pg runs callbacks out of its own queue, so the request travels with the call and is
+ * never asked for at completion.
  *
  * Promises are never subscribed to on the side: an error nobody handles stays unhandled.
  *
  * This is the hottest code of the agent. The wrappers take exactly the parameters that pg reads,
- * because gathering and spreading arguments costs as much as the counting itself. Single rows are
- * met for a sample of the calls only: most queries pass through here without another step per row.
+ * because gathering and spreading arguments costs as much as the counting itself.
  */
 export function hookPg(observer: Observer): ModuleHooks {
   const hook = observer.hook('pg');
@@ -126,6 +102,7 @@ export function hookPg(observer: Observer): ModuleHooks {
   }
 
   function hookAnswers(query: object): void {
+    patchMethod(query, 'handleDataRow', handleDataRow);
     patchMethod(query, 'handleReadyForQuery', handleReadyForQuery);
     patchMethod(query, 'handleError', handleError);
   }
@@ -252,17 +229,6 @@ export function hookPg(observer: Observer): ModuleHooks {
     return function query(this: unknown, statement, values, callback) {
       let call = checkedOut;
       checkedOut = null;
-      if (call !== null && typeof statement === 'string' && typeof callback === 'function') {
-        call.sentAt = eventAt;
-        if (!call.measured) {
-          try {
-            return original.call(this, statement, values, whenAnswered(call, callback as Callback));
-          } catch (error) {
-            finish(call, true);
-            throw error;
-          }
-        }
-      }
       // A query that goes through a pool was counted there, when the application called it.
       if (call === null && hook.on) {
         call = begin(statement, values);
@@ -295,47 +261,30 @@ export function hookPg(observer: Observer): ModuleHooks {
     };
   }
 
-  /** The callback that `Pool.query` hands to its client: called once, with the answer or the error, before anybody else hears of it. */
-  function whenAnswered(call: Call, callback: Callback): Callback {
-    return function answered(this: unknown, error, result) {
-      if (isError(error)) finish(call, true);
-      else answer(call, result as ResultLike | readonly ResultLike[]);
-      return callback.call(this, error, result);
-    };
-  }
-
-  function answer(call: Call, results: ResultLike | readonly ResultLike[] | undefined, failed = false): void {
-    if (results !== undefined) call.rows = Math.max(call.rows, rowsOf(results));
-    finish(call, failed, results === undefined || isSeveral(results) ? undefined : results.rows);
-  }
-
   /** Not sent yet: the connection is still being made, or busy with an earlier query. */
   function followQueued({ _queryQueue: queue }: ClientLike, call: Call, queuedBefore: number): void {
     if (queue === undefined || queue.length <= queuedBefore) return;
     const last: QueryLike | undefined = queue.at(-1);
-    if (last !== undefined && last[callOf] === undefined) meet(last, call);
+    if (last !== undefined && last[callOf] === undefined) last[callOf] = call;
   }
 
   function submit(original: Method): Method {
     return function submit(this: unknown, connection) {
       if (submitting !== null) {
-        if ((this as QueryLike)[callOf] === undefined) meet(this as QueryLike & object, submitting);
+        (this as QueryLike)[callOf] ??= submitting;
         submitting = null;
       }
       return original.call(this, connection);
     };
   }
 
-  /** From here on the query object knows its call. */
-  function meet(query: QueryLike & object, call: Call): void {
-    query[callOf] = call;
-    if (call.measured) Object.defineProperty(query, 'handleDataRow', measuredDataRow);
-  }
-
   function handleDataRow(original: Method): Method {
     return function handleDataRow(this: unknown, message) {
       const call = (this as QueryLike)[callOf];
-      if (call !== undefined) measureRow(call, message);
+      if (call !== undefined) {
+        call.rows += 1;
+        call.receivedBytes += (message as { readonly length: number }).length;
+      }
       return original.call(this, message);
     };
   }
@@ -345,7 +294,9 @@ export function hookPg(observer: Observer): ModuleHooks {
       const query = this as QueryLike;
       const call = query[callOf];
       if (call !== undefined && !call.done) {
-        answer(call, query._results ?? query._result, Boolean(query._canceledDueToError));
+        // Statements without rows to give still changed some: pg_stat_statements counts them the same way.
+        if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
+        finish(call, Boolean(query._canceledDueToError), query._result?.rows);
       }
       return original.call(this, connection);
     };
@@ -385,9 +336,6 @@ export function hookPg(observer: Observer): ModuleHooks {
   function follow(submitted: QueryLike & object, call: Call): void {
     Object.defineProperty(submitted, callOf, { value: call, configurable: true, writable: true });
     if (!queryPrototypes.some((prototype) => Object.prototype.isPrototypeOf.call(prototype, submitted))) hookAnswers(submitted);
-    // What it hands on row by row is in no result: its rows are always met.
-    call.measured = true;
-    patchMethod(submitted, 'handleDataRow', handleDataRow);
   }
 
   function released(record: PoolRecord, client: object): void {
@@ -401,18 +349,6 @@ export function hookPg(observer: Observer): ModuleHooks {
     record.window.held.recordMs(now - connection.acquiredAt);
     if (checkout !== null) observer.heldIdle(checkout.request, checkout.location, checkout.idleMsUntil(now));
   }
-}
-
-/** Statements without rows to give still changed some: pg_stat_statements counts them the same way. */
-function rowsOf(results: ResultLike | readonly ResultLike[]): number {
-  if (!isSeveral(results)) return results.rows?.length || (results.rowCount ?? 0);
-  let rows = 0;
-  for (const result of results) rows += rowsOf(result);
-  return rows;
-}
-
-function isSeveral(results: ResultLike | readonly ResultLike[]): results is readonly ResultLike[] {
-  return Array.isArray(results);
 }
 
 /** Those who came earlier take the idle connections and the room for new ones. Making a connection takes time too, but no release would shorten it. */
