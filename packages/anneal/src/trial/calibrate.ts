@@ -66,11 +66,13 @@ export function smallestProvableEffect(noise: Noise, rounds: number, design: Pic
 }
 
 /**
- * The minimum effect a trial must clear: the asked one, raised to twice any shift seen where there
- * should be none (between equal arms, or in what the change cannot have touched).
+ * The minimum effect a trial must clear: the asked one, raised to twice any shift seen where there should be
+ * none (between equal arms, or in what the change cannot have touched). A shift whose interval holds zero was
+ * not seen: it is noise, for which the trial's own interval is wide enough.
  */
 export function raisedMinimumEffect(minimumEffect: number, ...shifts: readonly Estimate[]): number {
-  return Math.max(minimumEffect, ...shifts.map((shift) => 2 * Math.abs(shift.point)));
+  const seen = shifts.filter((shift) => shift.lower > 0 || shift.upper < 0);
+  return Math.max(minimumEffect, ...seen.map((shift) => 2 * Math.abs(shift.point)));
 }
 
 export interface Provability {

@@ -35,6 +35,8 @@ export interface Judgement {
 }
 
 export interface Question extends Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect'> {
+  /** What counts as nothing; default the minimum effect. It stays when noise raises what a keep needs: not to know is not "no change". */
+  readonly negligibleEffect?: number;
   /** In the order they were taken, dropped ones included. */
   readonly rounds: readonly Round[];
   readonly primary: MetricId;
@@ -124,16 +126,16 @@ export function verdictOf(primary: Comparison, guards: readonly GuardResult[], e
   return { decision: 'keep', performance: 'improved', equality: 'match' };
 }
 
-/** Improved and regressed need the whole interval beyond the minimum effect; no-change needs it inside. */
-export function resultOf(change: Estimate, minimumEffect: number): Result {
+/** Improved and regressed need the whole interval beyond the minimum effect; no-change needs it inside what counts as nothing. */
+export function resultOf(change: Estimate, minimumEffect: number, negligibleEffect = minimumEffect): Result {
   if (change.upper < -minimumEffect) return 'improved';
   if (change.lower > minimumEffect) return 'regressed';
-  return change.lower > -minimumEffect && change.upper < minimumEffect ? 'no-change' : 'inconclusive';
+  return change.lower > -negligibleEffect && change.upper < negligibleEffect ? 'no-change' : 'inconclusive';
 }
 
 function judge(question: Question, kept: readonly Round[]): Judgement {
   const level = 1 - question.nominalLevel;
-  const primary = compare(pairedEvidence(question.primary, kept), level, level, question.minimumEffect);
+  const primary = compare(pairedEvidence(question.primary, kept), level, level, question.minimumEffect, question.negligibleEffect);
   const guards = holdGuards(question.guards, kept, question.nominalLevel);
   const worse = guards.find((guard) => guard.result === 'regressed');
   const unproven = guards.filter((guard) => !guard.holds);
@@ -155,7 +157,7 @@ function undecided(question: Question, kept: readonly Round[]): Pick<Judgement, 
   };
 }
 
-function compare(evidence: PairedEvidence, shownLevel: number, neededLevel: number, effect: number): Comparison {
+function compare(evidence: PairedEvidence, shownLevel: number, neededLevel: number, effect: number, negligible = effect): Comparison {
   const change = evidence.change(shownLevel);
   const tested = evidence.change(neededLevel);
   return {
@@ -163,7 +165,7 @@ function compare(evidence: PairedEvidence, shownLevel: number, neededLevel: numb
     baseline: evidence.baseline,
     candidate: evidence.candidate,
     change,
-    result: tested.confidenceLevel < neededLevel ? 'inconclusive' : resultOf(tested, effect),
+    result: tested.confidenceLevel < neededLevel ? 'inconclusive' : resultOf(tested, effect, negligible),
     rounds: evidence.rounds,
   };
 }

@@ -26,9 +26,9 @@ test('two indexes for one statement are tried one after the other', () => {
   expect(namesOf(shareable([left, right]))).toEqual([['left'], ['right']]);
 });
 
-test('a policy is always alone, and what comes after it does not join it', () => {
+test('a policy is always alone, and after the changes to the database', () => {
   const pool = change('pool', 'process', [], []);
   const index = change('index', 'database', ['s1'], []);
-  expect(namesOf(shareable([pool, index]))).toEqual([['pool'], ['index']]);
+  expect(namesOf(shareable([pool, index]))).toEqual([['index'], ['pool']]);
   expect(namesOf(shareable([index, pool]))).toEqual([['index'], ['pool']]);
 });

@@ -4,12 +4,15 @@ import type { Touched } from '../remedy/remedy.ts';
  * Trials that share nothing may share their slices: each is judged by the time of its own
  * statements, which the others cannot have changed. Two indexes on one written table are not
  * apart, since both are paid for by the same writes.
+ *
+ * Changes to the database come first: a policy is judged by waiting, and slow statements make much of that.
  */
 export function shareable<T extends { readonly touched: Touched; readonly scope: 'database' | 'process' }>(
   changes: readonly T[],
 ): readonly (readonly T[])[] {
   const groups: T[][] = [];
-  for (const change of changes) {
+  const inOrder = changes.toSorted((left, right) => Number(left.scope === 'process') - Number(right.scope === 'process'));
+  for (const change of inOrder) {
     const home = change.scope === 'database' ? groups.find((group) => group.every((other) => areApart(other, change))) : undefined;
     if (home === undefined) groups.push([change]);
     else home.push(change);

@@ -31,6 +31,7 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
     looks: request.design.looks,
     nominalLevel: request.design.nominalLevel,
     minimumEffect: minimumEffectOf(change, request),
+    negligibleEffect: request.design.minimumEffect,
   }));
   const compared = await compareArms(bench, {
     label: request.changes.map((change) => change.id).join('+'),
