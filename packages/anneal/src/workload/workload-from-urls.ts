@@ -28,7 +28,8 @@ export function workloadFromUrls(
     seed: options.seed,
     // Independent clients arrive at random: even spacing would hide the queueing that real traffic causes.
     executor: { type: 'constant-arrival-rate', ratePerSecond: options.ratePerSecond, arrivals: 'poisson' },
-    scenarios: steps.map(({ line, weight, step }) => ({ name: line, weight, steps: [step!] })),
+    // Named by place and not by line: names reach reports, and what a line sends must not.
+    scenarios: steps.map(({ weight, step }, index) => ({ name: `${index + 1}. ${step!.method} ${step!.path}`, weight, steps: [step!] })),
     variables: {},
     login: null,
     thresholds: {},
