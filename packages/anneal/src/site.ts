@@ -25,9 +25,12 @@ export async function openSite(run: Run): Promise<Site> {
   const inPlace = target.database !== null && !mayCopy(run.settings) && onlyReads(run.settings);
   run.progress.stage(inPlace ? 'Starting the target; its database is only read' : 'Starting the target on a copy of its database');
   const baseDatabase = inPlace ? null : baseDatabaseOf(run.settings);
-  const arms = await openArms(trialContext(run), { baseDatabase, roles: ['baseline'], withAgent: true });
-  const arm = arms.get('baseline');
   const readOnly = inPlace ? await connectReadOnly(run) : null;
+  const arms = await openArms(trialContext(run), { baseDatabase, roles: ['baseline'], withAgent: true }).catch(async (error: unknown) => {
+    await readOnly?.close();
+    throw error;
+  });
+  const arm = arms.get('baseline');
   return {
     baseUrl: arm.target.baseUrl,
     context: probeContext(run, readOnly ?? arm.sql, arm.target.agent, arm.target.agent?.hello.pid ?? arm.target.process.identity.pid),
