@@ -12,6 +12,7 @@ import type { Workload } from '../workload/workload.ts';
 import { openArms, type TrialArm, type TrialContext } from './arms.ts';
 import { underIntent } from './intent.ts';
 import { judgeRound, planRound } from './interleave.ts';
+import { keptRounds } from './paired-evidence.ts';
 import type { PlannedChange } from './planned-change.ts';
 import { fromActualSend, takeSlice, type SliceSource, type StatementGroup, type TakenSlice } from './slice.ts';
 import type { Distribution, Round } from './trial.ts';
@@ -85,7 +86,7 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
   const onTime = new Distributions();
   const late = new Distributions();
   const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
-  for (let index = -bench.warmupRounds; rounds.filter(isKept).length < request.mostRounds; index += 1) {
+  for (let index = -bench.warmupRounds; keptRounds(rounds).length < request.mostRounds; index += 1) {
     signal.throwIfAborted();
     const planned = planRound(orderSeed, index + bench.warmupRounds);
     const order = planned.first === 'baseline' ? [baseline, candidate] : [candidate, baseline];
@@ -101,7 +102,7 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
     const judgement = judgeRound(ofBaseline.load, ofCandidate.load);
     const sliceOf = (taken: TakenSlice) => (judgement.late.length > 0 ? fromActualSend(taken) : taken.slice);
     rounds.push({ index, first: planned.first, baseline: sliceOf(ofBaseline), candidate: sliceOf(ofCandidate), ...judgement });
-    const kept = rounds.filter(isKept);
+    const kept = keptRounds(rounds);
     progress.update(kept.length / request.mostRounds, `round ${kept.length} of at most ${request.mostRounds}`);
     if (judgement.dropped.length === 0) {
       (judgement.late.length === 0 ? onTime : late).add(ofBaseline.load, ofCandidate.load);
@@ -119,10 +120,6 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
     distributions: onTime.isEmpty() ? late.all() : onTime.all(),
     costs,
   };
-}
-
-export function isKept(round: Round): boolean {
-  return round.dropped.length === 0;
 }
 
 async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedChange[]): Promise<RunningArm> {
