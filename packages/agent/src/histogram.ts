@@ -82,6 +82,13 @@ export interface HistogramData {
   readonly buckets: readonly (readonly [number, number])[];
 }
 
+/** The histogram of a whole of which this one is a sample: every bucket times `factor`, rounded. */
+export function scaledHistogram(data: HistogramData, factor: number): HistogramData {
+  if (factor === 1) return data;
+  const buckets = data.buckets.map(([bucket, times]) => [bucket, Math.round(times * factor)] as const);
+  return { ...data, buckets, count: buckets.reduce((sum, [, times]) => sum + times, 0), sum: Math.round(data.sum * factor) };
+}
+
 /** The value range one bucket stands for: `lower <= value < lower + width`. */
 export function bucketRange(bucket: number, precisionBits: number): { readonly lower: number; readonly width: number } {
   const perOctave = 1 << precisionBits;

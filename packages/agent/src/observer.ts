@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CaptureBudget, captureCallSite, type CallSiteSampler } from './call-site.ts';
+import { Following } from './following.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
 import { Problems } from './problems.ts';
@@ -9,7 +10,7 @@ import { Routes } from './routes.ts';
 import { Runtime } from './runtime.ts';
 import { Templates, type Template } from './statements.ts';
 
-/** The first requests of a window are counted at once and in full: they teach which places and parents there are. */
+/** The first requests of a window are followed, and counted at once and in full: they teach which places and parents there are. */
 const firstRequests = 64;
 
 /** Later ones are counted 32 at a time: some 10 us each in one go, which no event loop notices. */
@@ -57,6 +58,7 @@ export class Observer {
   readonly #routes = new Routes(this.problems);
   readonly #runtime = new Runtime();
   readonly #budget = new CaptureBudget();
+  readonly #following = new Following();
   /** Closed, and not counted yet. */
   #closed: OpenRequest[] = [];
   #opened = 0;
@@ -71,8 +73,10 @@ export class Observer {
   switch(on: boolean): void {
     if (on === this.on) return;
     this.on = on;
-    if (on) this.#runtime.start();
-    else this.#runtime.stop();
+    if (on) {
+      this.#runtime.start();
+      this.#following.resume(performance.now());
+    } else this.#runtime.stop();
     for (const listener of this.#switched) listener(on);
   }
 
@@ -82,7 +86,10 @@ export class Observer {
 
   open(method: string): OpenRequest {
     this.#opened += 1;
-    return new OpenRequest(method, performance.now(), this.#opened <= firstRequests || this.#opened % keepsRowsThenOneIn === 0);
+    const nowMs = performance.now();
+    const teaches = this.#opened <= firstRequests;
+    const followed = this.#following.takesNext(nowMs) || teaches;
+    return new OpenRequest(method, nowMs, followed, followed && (teaches || this.#opened % keepsRowsThenOneIn === 0));
   }
 
   within<Result>(request: OpenRequest, work: () => Result): Result {
@@ -95,12 +102,19 @@ export class Observer {
     return request === undefined || request.closed ? null : request;
   }
 
+  /** Whether what the running code calls is to be told in detail: that of followed requests, and of none. */
+  get follows(): boolean {
+    const request = this.#storage.getStore();
+    return request === undefined || request.followed || request.closed;
+  }
+
   /** The response is closed: nothing it starts from now on is its own. */
   close(request: OpenRequest, outcome: Pick<OpenRequest, 'failed' | 'responseBytes'> & { readonly route: string }): void {
     request.closedAt = performance.now();
     request.route = outcome.route;
     request.failed = outcome.failed;
     request.responseBytes = outcome.responseBytes;
+    if (request.followed) this.#following.ended(request.calls.length);
     this.#closed.push(request);
     if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();
   }

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { captureCallSite, CallSiteSampler } from './call-site.ts';
 import { Durations } from './durations.ts';
+import { scaledHistogram } from './histogram.ts';
 import type { Problems } from './problems.ts';
 import type { PoolSummary, SourceLocation } from './protocol.ts';
 import type { OpenRequest } from './request.ts';
@@ -20,7 +21,10 @@ export interface PoolLike {
 }
 
 class PoolWindow {
+  /** Followed, in all of the figures below. */
   checkouts = 0;
+  /** Counted only. */
+  passed = 0;
   waits = 0;
   readonly wait = new Durations();
   readonly held = new Durations();
@@ -49,6 +53,11 @@ export class PoolRecord {
     return pool === undefined || pool.ended === true ? null : pool;
   }
 
+  /** A checkout of a request that is not followed. */
+  pass(): void {
+    this.window.passed += 1;
+  }
+
   /** A checkout ended its wait for somebody's release; null when there was none to wait for. */
   acquired(pool: PoolLike, waitMs: number | null): void {
     const { window } = this;
@@ -59,24 +68,29 @@ export class PoolRecord {
     window.wait.recordMs(waitMs);
   }
 
-  /** A caller just joined the queue, or was served at once. */
-  noteWaiting(pool: PoolLike): void {
-    if (pool.waitingCount > this.window.peakWaiting) this.window.peakWaiting = pool.waitingCount;
+  /** A caller just joined the queue, or is being served. */
+  noteUse(pool: PoolLike): void {
+    const { window } = this;
+    if (pool.waitingCount > window.peakWaiting) window.peakWaiting = pool.waitingCount;
+    const inUse = pool.totalCount - pool.idleCount;
+    if (inUse > window.peakInUse) window.peakInUse = inUse;
   }
 
   toSummary(): PoolSummary | null {
     const { pool, window } = this;
     this.window = new PoolWindow();
     window.wait.recordMs(0, window.checkouts - window.waits);
-    if (pool === null && window.checkouts === 0) return null;
+    if (pool === null && window.checkouts + window.passed === 0) return null;
+    // What was followed stands for what was only counted.
+    const factor = window.checkouts === 0 ? 1 : (window.checkouts + window.passed) / window.checkouts;
     return {
       name: this.name,
       location: this.location,
       max: pool?.options.max ?? 0,
-      checkouts: window.checkouts,
-      waits: window.waits,
-      waitUs: window.wait.toData(),
-      heldUs: window.held.toData(),
+      checkouts: window.checkouts + window.passed,
+      waits: Math.round(window.waits * factor),
+      waitUs: scaledHistogram(window.wait.toData(), factor),
+      heldUs: scaledHistogram(window.held.toData(), factor),
       peakInUse: window.peakInUse,
       peakWaiting: window.peakWaiting,
     };

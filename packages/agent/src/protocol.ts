@@ -78,10 +78,16 @@ export interface SourceLocation {
   readonly function: string | null;
 }
 
+/**
+ * Requests, errors, durations, sizes and serialising are those of every request. Under much traffic only
+ * some requests show their statements, waits and held connections: those sums are scaled to all of
+ * the route's requests, `followed` says from how many.
+ */
 export interface RouteSummary {
   readonly method: string;
   readonly route: string;
   readonly requests: number;
+  readonly followed: number;
   readonly errors: number;
   readonly durationUs: HistogramData;
   readonly queryMs: number;

@@ -73,6 +73,8 @@ export class Call {
 export class OpenRequest {
   readonly method: string;
   readonly startedAt: number;
+  /** Whether its statements are followed; if not it is counted and timed only (see `following.ts`). */
+  readonly followed: boolean;
   /** Whether results are kept until it is counted, to see where later parameters come from. */
   readonly keepsRows: boolean;
   /** Set by a framework that knows the route's name early, else when the response closes. */
@@ -92,9 +94,10 @@ export class OpenRequest {
   longestSerialisationMs = 0;
   #sequence = 0;
 
-  constructor(method: string, startedAt: number, keepsRows: boolean) {
+  constructor(method: string, startedAt: number, followed: boolean, keepsRows: boolean) {
     this.method = method;
     this.startedAt = startedAt;
+    this.followed = followed;
     this.keepsRows = keepsRows;
   }
 

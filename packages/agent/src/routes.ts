@@ -64,23 +64,25 @@ class StatementTotals implements CallTotals {
     if (parent !== null) this.#parentVotes.set(parent, (this.#parentVotes.get(parent) ?? 0) + 1);
   }
 
-  toSummary(): StatementSummary {
+  /** `factor`: for how many requests each followed one stands. */
+  toSummary(factor: number): StatementSummary {
+    const scaled = (count: number) => Math.round(count * factor);
     return {
       templateId: this.template.id,
       location: this.location,
-      calls: this.calls,
-      errors: this.errors,
-      requests: this.requests,
+      calls: scaled(this.calls),
+      errors: scaled(this.errors),
+      requests: scaled(this.requests),
       maxCallsPerRequest: this.maxCallsPerRequest,
-      repeatingRequests: this.repeatingRequests,
-      repeatingCalls: this.repeatingCalls,
+      repeatingRequests: scaled(this.repeatingRequests),
+      repeatingCalls: scaled(this.repeatingCalls),
       distinctParametersShare: share(this.repeatingCalls - this.repeatingDuplicates, this.repeatingCalls),
-      duplicateCalls: this.duplicates,
+      duplicateCalls: scaled(this.duplicates),
       overlappingShare: share(this.repeatingOverlaps, this.repeatingCalls),
       parentTemplateId: this.#parent()?.id ?? null,
-      totalMs: this.totalMs,
-      rows: this.rows,
-      receivedBytes: this.receivedBytes,
+      totalMs: this.totalMs * factor,
+      rows: scaled(this.rows),
+      receivedBytes: scaled(this.receivedBytes),
     };
   }
 
@@ -98,6 +100,8 @@ function share(part: number, whole: number): number {
 /** What one route, or the work outside requests, did in one window. */
 class RouteWindow {
   requests = 0;
+  /** Of those, the ones whose statements, waits and held connections are in the figures. */
+  followed = 0;
   errors = 0;
   readonly duration = new Durations();
   queryMs = 0;
@@ -122,6 +126,11 @@ class RouteWindow {
     if (places === undefined) this.#statements.set(template, [fresh]);
     else places.push(fresh);
     return fresh;
+  }
+
+  /** For how many requests each followed one stands. */
+  get factor(): number {
+    return this.followed === 0 ? 1 : this.requests / this.followed;
   }
 
   /** Statements of which the window saw a call. */
@@ -211,19 +220,21 @@ export class Routes {
     window.requests += 1;
     if (request.failed) window.errors += 1;
     window.duration.recordMs(request.closedAt - request.startedAt);
-    window.queryMs += queryMsOf(request);
-    window.poolWaitMs += request.poolWaitMs;
     window.serialisationMs += request.serialisationMs;
     window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
     window.responseBytes += request.responseBytes;
     window.largestResponseBytes = Math.max(window.largestResponseBytes, request.responseBytes);
+    request.counted = true;
+    if (!request.followed) return;
+    window.followed += 1;
+    window.queryMs += queryMsOf(request);
+    window.poolWaitMs += request.poolWaitMs;
     for (const [location, heldIdleMs] of request.heldAt ?? []) {
       if (location !== null) route.placesOf(holds).add(location, 1);
       window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 1);
     }
     for (const call of request.calls) call.template.sampleParameters(call.values);
     for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
-    request.counted = true;
   }
 
   /** A connection that was given back after its request was counted. */
@@ -257,7 +268,7 @@ export class Routes {
       for (const statement of window.statements()) {
         // The first calls may have been counted before any stack showed the place.
         const location = statement.location ?? route.places.get(statement.template)?.usual ?? null;
-        statements.push({ ...statement.toSummary(), location });
+        statements.push({ ...statement.toSummary(window.factor), location });
         templates.add(statement.template);
       }
       return statements;
@@ -341,16 +352,24 @@ function settlePlaces(places: KnownPlaces, template: Template, calls: RequestTem
 
 function routeSummary(route: Route, statements: readonly StatementSummary[]): RouteSummary {
   const { window } = route;
+  const { factor } = window;
   return {
     method: route.method,
     route: route.name,
     requests: window.requests,
     errors: window.errors,
     durationUs: window.duration.toData(),
-    queryMs: window.queryMs,
-    poolWaitMs: window.poolWaitMs,
-    heldIdleMs: window.heldIdleMs,
-    heldAt: [...window.heldAt].map(([location, held]) => ({ location, ...held })).sort((one, other) => other.heldIdleMs - one.heldIdleMs),
+    followed: window.followed,
+    queryMs: window.queryMs * factor,
+    poolWaitMs: window.poolWaitMs * factor,
+    heldIdleMs: window.heldIdleMs * factor,
+    heldAt: [...window.heldAt]
+      .map(([location, { heldIdleMs, requests }]) => ({
+        location,
+        heldIdleMs: heldIdleMs * factor,
+        requests: Math.round(requests * factor),
+      }))
+      .sort((one, other) => other.heldIdleMs - one.heldIdleMs),
     serialisationMs: window.serialisationMs,
     longestSerialisationMs: window.longestSerialisationMs,
     responseBytes: window.responseBytes,

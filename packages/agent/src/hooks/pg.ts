@@ -36,6 +36,9 @@ interface Constructor {
 
 type Callback = (this: unknown, ...args: unknown[]) => unknown;
 
+/** Stands for a call of a request that is not followed. */
+const passing = Symbol('passing');
+
 const isError = (error: unknown) => error !== undefined && error !== null;
 
 /**
@@ -53,8 +56,8 @@ export function hookPg(observer: Observer): ModuleHooks {
   const hook = observer.hook('pg');
   const queryPrototypes: object[] = [];
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
-  let pooled: Call | null = null;
-  let checkedOut: Call | null = null;
+  let pooled: Call | typeof passing | null = null;
+  let checkedOut: Call | typeof passing | null = null;
   /** Handed from `Client.query` to the submission inside it. */
   let submitting: Call | null = null;
   /** The time of the event being handled: what follows from it in the same turn need not ask the clock again. */
@@ -124,12 +127,12 @@ export function hookPg(observer: Observer): ModuleHooks {
   function poolQuery(original: Method): Method {
     return function query(this: unknown, statement, values, callback) {
       if (!hook.on || typeof statement === 'function') return original.call(this, statement, values, callback);
-      pooled = begin(statement, values);
+      pooled = observer.follows ? (begin(statement, values) ?? passing) : passing;
       try {
         return original.call(this, statement, values, callback);
       } finally {
         // The pool never asked for a connection: it refused the call.
-        if (pooled !== null) finish(pooled, true);
+        if (pooled !== null && pooled !== passing) finish(pooled, true);
         pooled = null;
       }
     };
@@ -145,6 +148,7 @@ export function hookPg(observer: Observer): ModuleHooks {
       let acquired: ((client: unknown) => void) | null;
       try {
         record = recordOf(pool);
+        if (call === passing || (call === null && !observer.follows)) return pass(original, pool, record, callback, call === passing);
         acquired = call === null || typeof callback !== 'function' ? forApplication(pool, record) : null;
       } catch (error) {
         hook.failed(error);
@@ -154,8 +158,28 @@ export function hookPg(observer: Observer): ModuleHooks {
       if (typeof callback !== 'function') result = original.call(this);
       else if (acquired !== null) result = original.call(this, onceAcquired(acquired, callback as Callback));
       else result = original.call(this, forPoolQuery(pool, record, call!, callback as Callback));
-      record.noteWaiting(pool);
+      record.noteUse(pool);
       return acquired !== null && isPromise(result) ? thenAcquired(acquired, result) : result;
+    };
+  }
+
+  /** A connection for a request that is not followed: counted, and its query let through. */
+  function pass(original: Method, pool: PoolLike, record: PoolRecord, callback: unknown, forQuery: boolean): unknown {
+    record.pass();
+    const result = original.call(pool, forQuery && typeof callback === 'function' ? thenPassing(pool, record, callback as Callback) : callback);
+    record.noteUse(pool);
+    return result;
+  }
+
+  function thenPassing(pool: PoolLike, record: PoolRecord, callback: Callback): Callback {
+    return function acquiredClient(this: unknown, error, client, release) {
+      record.noteUse(pool);
+      checkedOut = passing;
+      try {
+        return callback.call(this, error, client, release);
+      } finally {
+        checkedOut = null;
+      }
     };
   }
 
@@ -172,7 +196,7 @@ export function hookPg(observer: Observer): ModuleHooks {
       } finally {
         // Left over where the client's `query` is not one that the agent knows (pg-native): counted, but not timed.
         if (checkedOut === null) call.record = record;
-        else finish(checkedOut, false);
+        else finish(call, false);
         checkedOut = null;
       }
     };
@@ -230,7 +254,8 @@ export function hookPg(observer: Observer): ModuleHooks {
       let call = checkedOut;
       checkedOut = null;
       // A query that goes through a pool was counted there, when the application called it.
-      if (call === null && hook.on) {
+      if (call === passing) return original.call(this, statement, values, callback);
+      if (call === null && hook.on && observer.follows) {
         call = begin(statement, values);
         eventAt = performance.now();
       }
