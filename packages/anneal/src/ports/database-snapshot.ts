@@ -8,9 +8,17 @@ export interface DatabaseSnapshot {
   readonly takenAt: string;
   /** As `SHOW server_version` and `SHOW server_version_num` say it. */
   readonly server: { readonly version: string; readonly versionNumber: number };
+  /**
+   * `datcollate` (or `datlocale`) of the database: where it is not `C` or `POSIX` a plain index on text does not
+   * serve `LIKE 'abc%'`, and histograms are in the order of a language.
+   */
+  readonly collation: string;
   /** What became of the column values in statistics: as they are, hashed in an order-preserving way, or left out. */
   readonly values: 'kept' | 'hashed' | 'left-out';
-  /** Settings that steer the planner, in their `pg_settings` spelling (name to value with unit). */
+  /**
+   * Settings that steer the planner, in their `pg_settings` spelling (name to value with unit), and `search_path` as
+   * `current_schemas(false)` resolved it.
+   */
   readonly settings: Readonly<Record<string, string>>;
   readonly extensions: readonly { readonly name: string; readonly version: string; readonly schema: string }[];
   /** `CREATE` statements that tables and expressions need (schemas, enums, domains, composite types, collations, functions), in order. */
@@ -18,6 +26,8 @@ export interface DatabaseSnapshot {
   readonly tables: readonly SnapshotTable[];
   readonly indexes: readonly SnapshotIndex[];
   readonly foreignKeys: readonly SnapshotForeignKey[];
+  /** `CREATE VIEW`, in an order in which each finds what it reads. */
+  readonly views: readonly string[];
   readonly extendedStatistics: readonly SnapshotExtendedStatistics[];
   readonly statements: readonly SnapshotStatement[];
   /** What could not be read or carried over, and why; sentences for the reader. */
@@ -28,14 +38,17 @@ export interface SnapshotTable {
   readonly schema: string;
   readonly name: string;
   readonly kind: 'table' | 'partitioned' | 'partition' | 'materialized-view' | 'foreign';
+  /** `bound` is the `FOR VALUES` clause of a partition, empty for plain inheritance. */
   readonly parent: { readonly schema: string; readonly name: string; readonly bound: string } | null;
   /** `PARTITION BY` clause of a partitioned table, as pg_get_partkeydef says it. */
   readonly partitionKey: string | null;
   readonly columns: readonly SnapshotColumn[];
-  /** pg_class. */
+  /** pg_class, as of the last VACUUM or ANALYZE; `rows` is -1 where neither ever ran. */
   readonly pages: number;
   readonly rows: number;
   readonly allVisiblePages: number;
+  /** The file's length when the snapshot was taken: the planner scales `rows` by `filePages / pages`. */
+  readonly filePages: number;
   /** `reloptions`, e.g. `fillfactor=90`. */
   readonly options: readonly string[];
   readonly inserts: number;
@@ -74,6 +87,10 @@ export interface ColumnStatistics {
   readonly mostCommonElements: string | null;
   readonly mostCommonElementFrequencies: readonly number[] | null;
   readonly elementCountHistogram: readonly number[] | null;
+  /** Range types, from version 17 on. */
+  readonly rangeLengthHistogram?: string | null;
+  readonly rangeEmptyShare?: number | null;
+  readonly rangeBoundsHistogram?: string | null;
 }
 
 export interface SnapshotIndex {
@@ -86,8 +103,11 @@ export interface SnapshotIndex {
   readonly unique: boolean;
   readonly valid: boolean;
   readonly replicaIdentity: boolean;
+  /** pg_class, as of the last VACUUM or ANALYZE. */
   readonly pages: number;
   readonly rows: number;
+  /** The file's length when the snapshot was taken, which is what the planner counts with. */
+  readonly filePages: number;
   /** Statistics of its expressions, by position of the key; null for a plain column. */
   readonly expressionStatistics: readonly (ColumnStatistics | null)[];
   /** Since the statistics were last reset. */
@@ -105,9 +125,14 @@ export interface SnapshotForeignKey {
 export interface SnapshotExtendedStatistics {
   readonly schema: string;
   readonly name: string;
+  /** The table's schema and name; they may differ from the statistics object's schema. */
+  readonly table: { readonly schema: string; readonly name: string };
   /** pg_get_statisticsobjdef. */
   readonly definition: string;
-  /** pg_stats_ext text forms; null where that kind was not built. */
+  /**
+   * pg_stats_ext text forms, with a column's number being its position in the table's `columns`, from 1; null where
+   * that kind was not built.
+   */
   readonly distinct: string | null;
   readonly dependencies: string | null;
 }
