@@ -196,3 +196,16 @@ test('aggregates and grouping are told of the level that makes the page; window 
     hasLimit: true,
   });
 });
+
+test('every column a statement names is known, with the alias it belongs to and whether rows are grouped by it', () => {
+  const columns = (text: string) =>
+    shape(text).columns!.map(({ qualifier, column, role }) => `${qualifier ?? '?'}.${column}${role === 'grouped' ? ' grouped' : ''}`);
+  expect(columns('SELECT status AS s, count(*) FROM orders o WHERE total > $1 GROUP BY s HAVING sum(paid) > 3 ORDER BY o.at')).toEqual([
+    'o.status',
+    'o.total',
+    'o.paid',
+    'o.at',
+    'o.status grouped',
+  ]);
+  expect(columns('SELECT DISTINCT a.x, y FROM a JOIN b USING (z)')).toEqual(['a.z', 'b.z', 'a.x', '?.y', 'a.x grouped', '?.y grouped']);
+});

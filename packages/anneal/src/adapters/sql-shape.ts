@@ -11,7 +11,7 @@ import type {
   SubLink,
   WithClause,
 } from 'libpg-query';
-import type { JoinShape, OrderKey, PredicateShape, StatementShape, TableReference } from '../ports/sql-parser.ts';
+import type { ColumnUse, JoinShape, OrderKey, PredicateShape, StatementShape, TableReference } from '../ports/sql-parser.ts';
 import { columnName, columnsIn, constantSql, expressionSql, nameParts } from './sql-expression.ts';
 
 /** Reads one statement's parse tree. Every level of subqueries and CTEs counts; a name means what its own level makes of it. */
@@ -43,6 +43,7 @@ class Reading {
   readonly #predicates: PredicateShape[] = [];
   readonly #joins: JoinShape[] = [];
   readonly #assigned = new Set<string>();
+  readonly #columns = new Map<string, ColumnUse>();
   /** In order of depth-first reading: the outermost first. */
   readonly #selects: Select[] = [];
   /** The SELECT being read. */
@@ -67,6 +68,7 @@ class Reading {
       aggregates: select?.aggregates ?? false,
       groups: select?.groups ?? false,
       assignedColumns: [...this.#assigned],
+      columns: [...this.#columns.values()],
     };
   }
 
@@ -138,6 +140,7 @@ class Reading {
     this.#expression(statement.havingClause, scope);
     this.#expression(statement.valuesLists, scope);
     this.#expression(statement.sortClause, scope);
+    this.#grouped([...(statement.groupClause ?? []), ...(statement.distinctClause ?? [])], statement.targetList ?? [], scope);
     select.orderBy = this.#orderKeys(statement, scope);
     this.#current = enclosing;
     this.#offset(statement.limitOffset);
@@ -198,9 +201,32 @@ class Reading {
         this.#subquery(node.SubLink as SubLink, scope);
         return;
       }
+      if ('ColumnRef' in node) this.#use(node.ColumnRef as ColumnRef, 'read', scope);
       if ('FuncCall' in node && isAggregate(node as Extract<Node, { FuncCall: unknown }>) && this.#current !== null)
         this.#current.aggregates = true;
       for (const value of Object.values(node)) this.#expression(value, scope);
+    }
+  }
+
+  #use(column: ColumnRef, role: ColumnUse['role'], scope: Scope): void {
+    const name = columnName(column);
+    if (name === null) return;
+    const use = { qualifier: this.#qualifier(column, scope), column: name, role };
+    this.#columns.set(JSON.stringify(use), use);
+  }
+
+  /** `GROUP BY 1` and `GROUP BY alias` mean an entry of the select list, `DISTINCT` all of them. */
+  #grouped(clause: readonly Node[], targets: readonly Node[], scope: Scope): void {
+    const entries = targets.flatMap((target) =>
+      'ResTarget' in target && target.ResTarget.val !== undefined ? [target.ResTarget.val] : [],
+    );
+    for (const node of clause) {
+      // An empty node is what the parser makes of DISTINCT without ON.
+      const meant = Object.keys(node).length === 0 ? entries : [resolveAlias({ node }, targets) ?? node];
+      for (const item of meant) {
+        if ('ColumnRef' in item) this.#use(item.ColumnRef, 'grouped', scope);
+        this.#expression(item, scope);
+      }
     }
   }
 
@@ -267,6 +293,8 @@ class Reading {
       const label = (names: readonly string[]) => (names.length === 1 ? (scope.sources.get(names[0]!) ?? null) : null);
       const column = node.String.sval;
       this.#joins.push({ left: { qualifier: label(left), column }, right: { qualifier: label(right), column } });
+      for (const side of [left, right])
+        this.#columns.set(`using ${label(side)} ${column}`, { qualifier: label(side), column, role: 'read' });
     }
     this.#condition(quals, scope);
   }

@@ -28,6 +28,15 @@ export interface StatementShape {
   readonly groups: boolean;
   /** Columns an UPDATE, or the ON CONFLICT of an INSERT, assigns: an index on one of them ends heap-only updates. */
   readonly assignedColumns?: readonly string[];
+  /** Every column named anywhere, once per role: what an index must hold to answer alone. */
+  readonly columns?: readonly ColumnUse[];
+}
+
+export interface ColumnUse {
+  readonly qualifier: string | null;
+  readonly column: string;
+  /** `grouped`: a plain column of GROUP BY or DISTINCT, which an index can deliver in order. */
+  readonly role: 'read' | 'grouped';
 }
 
 export interface TableReference {
