@@ -1,7 +1,11 @@
-import { fingerprintSync, loadModule, normalizeSync, parseSync } from 'libpg-query';
+import { isDeepStrictEqual } from 'node:util';
+import { fingerprintSync, loadModule, type Node, normalizeSync, parseSync } from 'libpg-query';
 import { maskLiterals, maskStrings } from '../ports/sql-literals.ts';
 import type { SqlParser, StatementShape } from '../ports/sql-parser.ts';
+import { printQuery } from '../ports/sql-print.ts';
+import type { Query } from '../ports/sql-tree.ts';
 import { shapeOf } from './sql-shape.ts';
+import { readQuery } from './sql-tree.ts';
 
 /** PostgreSQL 18's own parser, compiled to WebAssembly. It grows with its input and has a small stack: both are bounded here. */
 export async function createSqlParser(): Promise<SqlParser> {
@@ -54,8 +58,18 @@ function shape(text: string): StatementShape | null {
   return attempt(text, () => {
     const statements = parseSync(text).stmts ?? [];
     const only = statements.length === 1 ? statements[0]?.stmt : undefined;
-    return only === undefined ? null : shapeOf(only);
+    return only === undefined ? null : { ...shapeOf(only), query: wholeQuery(only, text) };
   });
+}
+
+/** Null unless its print parses into the same tree again: a rewritten statement is printed by the same rules. */
+function wholeQuery(statement: Node, text: string): Query | null {
+  const parameters = Math.max(0, ...[...text.matchAll(/\$(\d+)/gu)].map((match) => Number(match[1])));
+  const query = readQuery(statement, parameters);
+  if (query === null) return null;
+  const [again] = parseSync(printQuery(query, { constants: 'shown' })).stmts ?? [];
+  const read = again?.stmt === undefined ? null : readQuery(again.stmt, parameters);
+  return read !== null && isDeepStrictEqual(query, read) ? query : null;
 }
 
 /** Text that does not parse, or nests so deeply that a stack overflows, is simply not known. */

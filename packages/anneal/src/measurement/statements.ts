@@ -1,4 +1,6 @@
 import type { StatementShape } from '../ports/sql-parser.ts';
+import { printQuery } from '../ports/sql-print.ts';
+import type { Query } from '../ports/sql-tree.ts';
 import type { StatementObservation } from './observations.ts';
 
 /**
@@ -59,7 +61,14 @@ function commonShape(shape: StatementShape | null, other: StatementShape | null)
   const predicates = shape.predicates.map((predicate, at) =>
     predicate.constant === (other.predicates[at]?.constant ?? null) ? predicate : { ...predicate, constant: null },
   );
-  return { ...shape, predicates };
+  return { ...shape, predicates, query: commonQuery(shape.query, other.query) };
+}
+
+/** Texts that differ in more than values (`> 0` and `> 5`) share a fingerprint, and a rewrite of one is none of the other. */
+function commonQuery(query: Query | null | undefined, other: Query | null | undefined): Query | null {
+  if (query == null || other == null) return null;
+  const print = (one: Query) => printQuery(one, { constants: 'masked' });
+  return print(query) === print(other) ? query : null;
 }
 
 function distinct<Item>(items: readonly Item[], key: (item: Item) => string): readonly Item[] {

@@ -1,3 +1,5 @@
+import type { Query } from './sql-tree.ts';
+
 /** PostgreSQL's own parser, as Anneal uses it; `adapters/sql-parser.ts` wraps libpg-query. */
 export interface SqlParser {
   /** Equal for texts that differ only in constants, case of keywords and white space; null when the text does not parse. */
@@ -28,6 +30,11 @@ export interface StatementShape {
   readonly groups: boolean;
   /** Columns an UPDATE, or the ON CONFLICT of an INSERT, assigns: an index on one of them ends heap-only updates. */
   readonly assignedColumns?: readonly string[];
+  /**
+   * The whole of a SELECT, for rewriting; null for other statements and for syntax that `sql-tree.ts` has no place for.
+   * Printed, it parses into itself. It holds the text's constants: `printQuery` masks them for whatever is written down.
+   */
+  readonly query?: Query | null;
   /** Every column named anywhere, once per role: what an index must hold to answer alone. */
   readonly columns?: readonly ColumnUse[];
 }
