@@ -36,11 +36,15 @@ export type Subject =
     }
   | { readonly kind: 'route'; readonly key: string; readonly route: string; readonly statementId: string | null }
   | { readonly kind: 'function'; readonly key: string }
-  | { readonly kind: 'pool'; readonly key: string; readonly pool: string };
+  | { readonly kind: 'pool'; readonly key: string; readonly pool: string }
+  | { readonly kind: 'object'; readonly key: string; readonly type: ObjectType; readonly name: string };
+
+/** What a database is made of or served by. A session's name is its process id. */
+export type ObjectType = 'table' | 'index' | 'sequence' | 'setting' | 'session' | 'database' | 'replication slot' | 'prepared transaction';
 
 export interface Impact {
-  /** What is being spent. */
-  readonly resource: 'request-time' | 'database-time' | 'cpu-time' | 'pool-wait';
+  /** What is being spent. `headroom` is no spending of requests: how much of a limit, a file or a safety is used up. */
+  readonly resource: 'request-time' | 'database-time' | 'cpu-time' | 'pool-wait' | 'headroom';
   /** Share of the whole workload's spending of that resource, 0-1: findings are ranked by it. */
   readonly share: number;
   /** What of that share is certain given how few times it was seen (see `finding/evidence-rate.ts`). */
@@ -64,6 +68,8 @@ export interface Proposal {
   readonly text: string;
   /** SQL or code to write, when it can be said exactly. */
   readonly code: string | null;
+  /** What takes `code` back; absent where nothing needs to or can. */
+  readonly undo?: string;
   /** Expected change of `impact.resource`, or null where nothing supports a number. */
   readonly expected: Estimate | null;
 }
@@ -84,19 +90,39 @@ export interface DiagnoseSettings {
   readonly minimumShare: number;
 }
 
+/** What a rule's page says, a few sentences each (docs/reference/rules/). */
+export interface RuleDocumentation {
+  readonly what: string;
+  readonly why: string;
+  /** From where on it speaks, and the reason for just that. */
+  readonly threshold: string;
+  readonly fix: string;
+  /** When it is not a defect. */
+  readonly falsePositives: string;
+  /** Manuals, papers and measurements it rests on. */
+  readonly sources: readonly string[];
+}
+
 /** A pure function from observations to findings or reasoned silences. */
 export interface Rule<Needs extends Capability = Capability> {
   readonly id: RuleId;
   readonly title: string;
   /** Two or three sentences for the rule's page: what, why it hurts, when it is not a defect. */
   readonly description: string;
+  readonly documentation?: RuleDocumentation;
   readonly requires: readonly Needs[];
   /** When one of these found the same statement or route, this rule's finding is its symptom and is dropped. */
   readonly yieldsTo?: readonly RuleId[];
   diagnose(observations: Pick<Observations, Needs>, settings: DiagnoseSettings): readonly RuleOutcome[];
 }
 
+/** A rule as it is written: documentation stands in for the description, which is made of it. */
+export type RuleSource<Needs extends Capability> = Omit<Rule<Needs>, 'description'> &
+  ({ readonly description: string } | { readonly documentation: RuleDocumentation });
+
 /** Keeps the rule's own capability types inside and hides them outside, so that lists of rules are plain. */
-export function defineRule<const Needs extends Capability>(rule: Rule<Needs>): Rule {
-  return rule;
+export function defineRule<const Needs extends Capability>(rule: RuleSource<Needs>): Rule {
+  if ('description' in rule) return rule;
+  const { what, why, falsePositives } = rule.documentation;
+  return { ...rule, description: `${what} ${why} ${falsePositives}` };
 }

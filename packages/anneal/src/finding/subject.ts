@@ -4,6 +4,7 @@ import type { Subject } from './finding.ts';
 export function subjectName(subject: Subject): string {
   if (subject.kind === 'statement') return shorten(subject.text);
   if (subject.kind === 'route') return subject.route;
+  if (subject.kind === 'object') return `${subject.type} ${subject.name}`;
   return subject.kind === 'pool' ? `pool ${subject.pool}` : subject.key;
 }
 

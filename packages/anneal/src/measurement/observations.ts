@@ -2,14 +2,15 @@ import type { IndexDefinition, StatementPlan } from '../ports/planner.ts';
 import type { StatementShape } from '../ports/sql-parser.ts';
 import type { HistogramData } from '../stats/histogram.ts';
 import type { LoadResult } from '../workload/load-result.ts';
+import type { DatabaseHealth } from './database-health.ts';
 
 /**
  * What probes can see in one window, by capability. A rule names the capabilities it `requires`;
  * where one is missing the rule stays silent and says which.
  *
- * Everything counts within the window, never since the server started.
+ * Everything counts within the window, never since the server started; only what `DatabaseHealth` adds is a state.
  */
-export interface Observations {
+export interface Observations extends DatabaseHealth {
   readonly load: LoadResult;
   readonly 'agent.routes': readonly RouteObservation[];
   readonly 'agent.pools': readonly PoolObservation[];

@@ -60,6 +60,22 @@ const capability = z.enum([
   'postgres.settings',
   'postgres.waits',
   'postgres.plans',
+  'postgres.server',
+  'postgres.configuration',
+  'postgres.table-health',
+  'postgres.index-health',
+  'postgres.sequences',
+  'postgres.sessions',
+  'postgres.prepared-transactions',
+  'postgres.replication-slots',
+  'postgres.activity',
+  'postgres.checkpoints',
+  'postgres.transaction-ages',
+  'postgres.statement-history',
+  'postgres.extended-statistics',
+  'postgres.filtered-columns',
+  'postgres.time-columns',
+  'postgres.vector-columns',
   'system.processes',
 ]);
 
@@ -80,6 +96,12 @@ const subject = z
     z.strictObject({ kind: z.literal('route'), key: text, route: text, statementId: text.nullable() }),
     z.strictObject({ kind: z.literal('function'), key: text }),
     z.strictObject({ kind: z.literal('pool'), key: text, pool: text }),
+    z.strictObject({
+      kind: z.literal('object'),
+      key: text,
+      type: z.enum(['table', 'index', 'sequence', 'setting', 'session', 'database', 'replication slot', 'prepared transaction']),
+      name: text,
+    }),
   ])
   .meta({ id: 'Subject' });
 
@@ -101,13 +123,13 @@ const findingShape = {
   subject,
   locations: list(location),
   impact: z.strictObject({
-    resource: z.enum(['request-time', 'database-time', 'cpu-time', 'pool-wait']),
+    resource: z.enum(['request-time', 'database-time', 'cpu-time', 'pool-wait', 'headroom']),
     share: amount,
     certainShare: amount,
   }),
   evidence: z.tuple([evidence], evidence).readonly(),
   costIfIgnored: text,
-  proposal: z.strictObject({ title: text, text, code: text.nullable(), expected: estimate.nullable() }),
+  proposal: z.strictObject({ title: text, text, code: text.nullable(), undo: text.exactOptional(), expected: estimate.nullable() }),
 };
 
 const finding = z.strictObject(findingShape).meta({ id: 'Finding' });

@@ -91,6 +91,7 @@ export function lineOf({ locations, subject }: Pick<Finding, 'locations' | 'subj
 /** The share, and what of it is certain given how few times it was seen. */
 export function impactWords({ resource, share: part, certainShare }: Impact): string {
   const certain = share(certainShare) === share(part) ? '' : `, at least ${share(certainShare)}`;
+  if (resource === 'headroom') return `${share(part)} of its headroom is used up`;
   return `${share(part)} of ${resource.replace('-', ' ')}${certain}`;
 }
 
