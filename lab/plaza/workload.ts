@@ -45,7 +45,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'open the overview', weight: 120, steps: [get('/overview')] },
   { name: 'list my rooms', weight: 130, steps: [get('/rooms')] },
   { name: 'find a room', weight: 110, steps: [get('/rooms/directory')] },
-  { name: 'open a board', weight: 190, steps: [get('/rooms/{boardRoom}/board')] },
+  { name: 'open a board', weight: 150, steps: [get('/rooms/{boardRoom}/board')] },
   { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
   { name: 'wait for a message', weight: 4, steps: [get('/rooms/{quietRoom}/wait?timeoutMs=400')] },
   { name: 'summarise a room', weight: 22, steps: [{ method: 'POST', path: '/rooms/{room}/reports' }] },

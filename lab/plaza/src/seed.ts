@@ -241,14 +241,26 @@ async function seedChat(client: Client, { users, rooms, shapesPerBoard, membersh
       ORDER BY i`,
     [messages, rooms, users],
   );
+  // Hand-drawn lines are most of a whiteboard's document: a pen tells where it is a dozen times a stroke.
+  await client.query(
+    `CREATE TEMPORARY TABLE strokes ON COMMIT DROP AS
+     SELECT i AS id, jsonb_agg(trim_scale(pg_temp.pick(i * 32 + n, 144, 40000) / 10.0) ORDER BY n) AS points
+       FROM generate_series(0, 999) i CROSS JOIN generate_series(0, 23) n
+      GROUP BY i`,
+  );
   await client.query(
     `INSERT INTO boards (room_id, document, updated_at)
-     SELECT r, jsonb_build_object('title', 'Board ' || r, 'shapes', jsonb_agg(jsonb_build_object(
-              'id', n, 'kind', (ARRAY['note', 'arrow', 'box'])[1 + pg_temp.pick(r * 10000 + n, 141, 3)],
-              'x', pg_temp.pick(r * 10000 + n, 142, 4000), 'y', pg_temp.pick(r * 10000 + n, 143, 4000), 'text', p.text) ORDER BY n)),
+     SELECT r, jsonb_build_object('title', 'Board ' || r, 'shapes', jsonb_agg(
+              CASE WHEN n % 2 = 0
+                THEN jsonb_build_object('id', n, 'kind', 'ink', 'points', s.points)
+                ELSE jsonb_build_object(
+                  'id', n, 'kind', (ARRAY['note', 'arrow', 'box'])[1 + pg_temp.pick(r * 10000 + n, 141, 3)],
+                  'x', pg_temp.pick(r * 10000 + n, 142, 4000), 'y', pg_temp.pick(r * 10000 + n, 143, 4000), 'text', p.text)
+              END ORDER BY n)),
             timestamptz '2025-06-01 00:00:00+00'
        FROM generate_series(1, $1::int) r CROSS JOIN generate_series(1, $2::int) n
        JOIN phrases p ON p.id = n % 2000
+       JOIN strokes s ON s.id = pg_temp.pick(r * 10000 + n, 145, 1000)
       GROUP BY r`,
     [boardCount, shapesPerBoard],
   );

@@ -1,4 +1,5 @@
 import type { AccessObservations, AccessOutcome } from './access-outcome.ts';
+import { withObservedRows } from './observed-rows.ts';
 import { judgePage } from './page-causes.ts';
 import { pageOf, scansIn } from './plan-scans.ts';
 import { costSettings } from './read-cost.ts';
@@ -28,7 +29,8 @@ export function accessOutcomes(observations: AccessObservations): readonly Acces
   return observations['postgres.statements'].flatMap((statement) => {
     const plan = observations['postgres.plans'][statement.id];
     if (plan === undefined || statement.shape === null) return [];
-    return judge({ ...context, statement, plan, shape: statement.shape, scans: scansIn(plan.root), page: pageOf(plan.root) });
+    const scans = withObservedRows(scansIn(plan.root), statement);
+    return judge({ ...context, statement, plan, shape: statement.shape, scans, page: pageOf(plan.root) });
   });
 }
 

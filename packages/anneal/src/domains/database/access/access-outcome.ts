@@ -36,6 +36,8 @@ export interface AccessCause {
   /** Rows one execution reads to give `rowsKept`. */
   readonly rowsRead: number;
   readonly rowsKept: number;
+  /** Whether `rowsKept` is what calls brought; else it is the planner's estimate. */
+  readonly rowsKeptMeasured: boolean;
   /** Plan cost of reading as it is done now, and as it could be done. */
   readonly cost: number;
   readonly betterCost: number;

@@ -24,7 +24,7 @@ export function judgePage(given: StatementCase): readonly AccessOutcome[] {
   const current = page.sort?.['Total Cost'] ?? scan.cost;
   const sorting = inOrder(page.skippedRows + page.returnedRows);
   const candidate = sortingCandidate(given, table);
-  const common = { statement, plan, table, page, rowsKept: page.returnedRows, foreignKey: null };
+  const common = { statement, plan, table, page, rowsKept: page.returnedRows, rowsKeptMeasured: false, foreignKey: null };
   const costShare = Math.min(1, current / plan.totalCost);
   const columns = [...new Set([...equal, ...ordered.orderColumns])];
 

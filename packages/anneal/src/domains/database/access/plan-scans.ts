@@ -11,6 +11,8 @@ export interface PlanScan {
   readonly consumedShare: number;
   /** Rows one execution gives, over all parallel workers. */
   readonly rows: number;
+  /** Whether `rows` is what calls of the statement brought; else it is the planner's estimate. */
+  readonly rowsMeasured: boolean;
   /** Plan cost of one execution as far as it goes, without that of subqueries it evaluates. */
   readonly cost: number;
   /** Of all executions, of the whole statement's plan cost, 0-1. */
@@ -27,7 +29,7 @@ export function scansIn(root: PlanNode): readonly PlanScan[] {
     const cost = Math.max(0, whole - subplansCost(node) * consumedShare);
     const rows = node['Plan Rows'] * parallelDivisor(node, ancestors);
     const costShare = Math.min(1, (cost * executions) / Math.max(root['Total Cost'], Number.EPSILON));
-    return [{ node, ancestors, executions, consumedShare, rows, cost, costShare }, ...children];
+    return [{ node, ancestors, executions, consumedShare, rows, rowsMeasured: false, cost, costShare }, ...children];
   };
   return visit(root, [], 1, 1);
 }

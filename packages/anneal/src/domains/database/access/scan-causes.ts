@@ -60,6 +60,7 @@ export function judgeScan(given: StatementCase, scan: PlanScan): readonly Access
         candidate,
         rowsRead: reading,
         rowsKept: found.rows,
+        rowsKeptMeasured: scan.rowsMeasured && found.rows === scan.rows,
         cost: found.current,
         betterCost: found.better,
         costShare: scan.costShare,
@@ -142,7 +143,7 @@ function payingJoin(given: StatementCase, scan: PlanScan, table: TableObservatio
  * DEFAULT_NUM_DISTINCT). StatementCase folding and trimming keep nearly as many as the column has.
  */
 function expectedRows({ facts }: StatementCase, table: TableObservation, first: Condition, scan: PlanScan): number {
-  if (first.role !== 'expression' || !/^(?:lower|upper|btrim|trim|md5)\(/.test(first.key)) return scan.rows;
+  if (scan.rowsMeasured || first.role !== 'expression' || !/^(?:lower|upper|btrim|trim|md5)\(/.test(first.key)) return scan.rows;
   const distinct = distinctValues(columnOf(table, first.column, facts), table.liveRows);
   return distinct === null ? scan.rows : Math.min(scan.rows, table.liveRows / Math.max(1, distinct));
 }

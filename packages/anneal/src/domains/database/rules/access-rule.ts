@@ -138,7 +138,7 @@ function findingFor(
 }
 
 function evidenceFor(cause: AccessCause, economy: Economy | null): readonly [Evidence, ...Evidence[]] {
-  const { statement, plan, table, rowsRead, rowsKept, cost, betterCost, costShare, page } = cause;
+  const { statement, plan, table, rowsRead, rowsKept, rowsKeptMeasured, cost, betterCost, costShare, page } = cause;
   const measured = statement.source === 'server' ? 'pg_stat_statements' : 'agent';
   const planned = plan.generic ? 'EXPLAIN (GENERIC_PLAN)' : 'EXPLAIN with parameters seen';
   const blocks = statement.sharedBlocksHit + statement.sharedBlocksRead;
@@ -150,7 +150,9 @@ function evidenceFor(cause: AccessCause, economy: Economy | null): readonly [Evi
       ? [{ label: 'pages touched per call', value: blocks / statement.calls, unit: '1', provenance: 'measured', source: measured } as const]
       : []),
     { label: 'rows read per call', value: rowsRead, unit: '1', provenance: 'predicted', source: planned },
-    { label: 'rows kept per call', value: rowsKept, unit: '1', provenance: 'predicted', source: planned },
+    rowsKeptMeasured
+      ? { label: 'rows kept per call', value: rowsKept, unit: '1', provenance: 'measured', source: measured }
+      : { label: 'rows kept per call', value: rowsKept, unit: '1', provenance: 'predicted', source: planned },
     ...(page !== null && page.skippedRows > 0
       ? [{ label: 'rows skipped by OFFSET', value: page.skippedRows, unit: '1', provenance: 'predicted', source: planned } as const]
       : []),
