@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'vitest';
 import { createOutside } from '../../packages/anneal/src/adapters/outside.ts';
-import { createTestDatabase } from '../support/test-database.ts';
+import type { Outside } from '../../packages/anneal/src/ports/outside.ts';
+import { createIdleDatabase } from '../support/test-database.ts';
 import { expectRecovered, indexesOf, recoverOnce } from './aftermath.ts';
 import { faultKinds, faultyOutside, type Fault } from './faults.ts';
 import { runMiniatureTrial, schema, type MiniatureTrial } from './miniature-trial.ts';
@@ -11,16 +12,34 @@ import { runMiniatureTrial, schema, type MiniatureTrial } from './miniature-tria
 const real = await createOutside();
 let runs = 0;
 
-function nextTrial(databaseUrl: string, folder: string): MiniatureTrial {
-  runs += 1;
-  const run = `${process.pid}x${runs}`;
-  return { databaseUrl, ledgerPath: join(folder, run, 'ledger.jsonl'), run, mark: run };
+/**
+ * Makes an attempt with N = 1, 2, 3 ..., each on a trial of its own over the same database, until one makes fewer
+ * than N outward calls and so hits none. Resolves with the calls that were hit, in order.
+ */
+async function forEveryCall(
+  attempt: (at: number, trial: MiniatureTrial, before: readonly string[]) => Promise<string | null>,
+): Promise<readonly string[]> {
+  await using place = await mkdtempDisposable(join(tmpdir(), 'anneal-crash-'));
+  await using database = await createIdleDatabase(schema);
+  const before = await indexesOf(real, database.url);
+  const hits: string[] = [];
+  for (let at = 1; ; at += 1) {
+    runs += 1;
+    const run = `${process.pid}x${runs}`;
+    const trial: MiniatureTrial = { databaseUrl: database.url, ledgerPath: join(place.path, run, 'ledger.jsonl'), run, mark: run };
+    const hit = await attempt(at, trial, before);
+    if (hit === null) return hits;
+    hits.push(hit);
+  }
 }
 
-/** Runs the trial with one fault in it. Resolves with the error it ended in, or null when it completed. */
-async function runWith(fault: Fault, trial: MiniatureTrial): Promise<{ readonly failure: unknown; readonly hit: string | null }> {
+/** Acts in a world with one fault in it: with the error it ended in, or null when it completed, and the call that was hit. */
+async function withFault(
+  fault: Fault,
+  act: (outside: Outside) => Promise<unknown>,
+): Promise<{ readonly failure: unknown; readonly hit: string | null }> {
   const faulty = faultyOutside(real, fault);
-  const failure: unknown = await runMiniatureTrial(faulty.outside, trial).then(
+  const failure: unknown = await act(faulty.outside).then(
     () => null,
     (error: unknown) => error,
   );
@@ -32,23 +51,13 @@ test.concurrent.for(faultKinds)(
   'when the N-th outward call of a trial is %s, for every N, the target is as it was or as the ledger says',
   { timeout: 300_000 },
   async (kind, { expect }) => {
-    await using place = await mkdtempDisposable(join(tmpdir(), 'anneal-crash-'));
-    await using database = await createTestDatabase(schema);
-    // Nobody else may be connected to what is copied.
-    await database.client.end();
-    const before = await indexesOf(real, database.url);
-    const hits: string[] = [];
-    for (let at = 1; ; at += 1) {
-      const trial = nextTrial(database.url, place.path);
-      const { failure, hit } = await runWith({ kind, at }, trial);
+    const hits = await forEveryCall(async (at, trial, before) => {
+      const { failure, hit } = await withFault({ kind, at }, (outside) => runMiniatureTrial(outside, trial));
       const { kept } = await expectRecovered(real, trial, before);
-      if (hit === null) {
-        expect({ failure, kept }).toEqual({ failure: null, kept: true });
-        break;
-      }
-      expect(failure).not.toBeNull();
-      hits.push(hit);
-    }
+      if (hit === null) expect({ failure, kept }).toEqual({ failure: null, kept: true });
+      else expect(failure).not.toBeNull();
+      return hit;
+    });
     expect(hits).toContain('append kept');
   },
 );
@@ -58,27 +67,14 @@ test.concurrent.for(['stop a process', 'append kept'])(
   'a recovery that is killed in turn, at any of its outward calls, is completed by the next (first killed at: %s)',
   { timeout: 300_000 },
   async (moment, { expect }) => {
-    await using place = await mkdtempDisposable(join(tmpdir(), 'anneal-crash-'));
-    await using database = await createTestDatabase(schema);
-    await database.client.end();
-    const before = await indexesOf(real, database.url);
-    const hits: string[] = [];
-    for (let at = 1; ; at += 1) {
-      const trial = nextTrial(database.url, place.path);
-      expect((await runWith({ kind: 'killed', at: moment }, trial)).hit).toBe(moment);
-      const faulty = faultyOutside(real, { kind: 'killed', at });
-      const failure = await recoverOnce(faulty.outside, trial).then(
-        () => null,
-        (error: unknown) => error,
-      );
-      await faulty.bury();
+    const hits = await forEveryCall(async (at, trial, before) => {
+      const first = await withFault({ kind: 'killed', at: moment }, (outside) => runMiniatureTrial(outside, trial));
+      expect(first.hit).toBe(moment);
+      const { failure, hit } = await withFault({ kind: 'killed', at }, (outside) => recoverOnce(outside, trial));
       expect((await expectRecovered(real, trial, before)).kept).toBe(false);
-      if (faulty.hit() === null) {
-        expect(failure).toBeNull();
-        break;
-      }
-      hits.push(faulty.hit()!);
-    }
+      if (hit === null) expect(failure).toBeNull();
+      return hit;
+    });
     expect(hits).toContain('append run-closed');
   },
 );

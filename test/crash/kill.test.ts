@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createOutside } from '../../packages/anneal/src/adapters/outside.ts';
-import { createTestDatabase } from '../support/test-database.ts';
+import { createIdleDatabase } from '../support/test-database.ts';
 import { expectRecovered, indexesOf } from './aftermath.ts';
 import { schema, type MiniatureTrial } from './miniature-trial.ts';
 
@@ -18,8 +18,7 @@ const moments = [1, 2, 4, 6, 7, 9, 11, 13, 16, 19, 21];
 test('a trial killed with kill -9 at any moment leaves a ledger from which the target is restored', { timeout: 180_000 }, async () => {
   const outside = await createOutside();
   await using place = await mkdtempDisposable(join(tmpdir(), 'anneal-kill-'));
-  await using database = await createTestDatabase(schema);
-  await database.client.end();
+  await using database = await createIdleDatabase(schema);
   const before = await indexesOf(outside, database.url);
   for (const entries of moments) {
     const run = `${process.pid}k${entries}`;

@@ -1,5 +1,5 @@
 import type { Measurement } from '../measurement/measurement.ts';
-import { calibrate, smallestProvableEffect, type Noise } from './calibrate.ts';
+import { calibrate, raisedMinimumEffect, smallestProvableEffect, type Noise } from './calibrate.ts';
 import { compareArms, type Bench } from './compare-arms.ts';
 import { learnMasks, learnOrderFreeRequests } from './equality.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
@@ -48,7 +48,10 @@ export async function calibrateArms(
         metric: figure.metric,
         noise: figure.effectiveDeviation,
         bias: figure.bias.point,
-        smallestProvable: smallestProvableEffect(figure, design.looks.at(-1)!, design),
+        smallestProvable: smallestProvableEffect(figure, design.looks.at(-1)!, {
+          ...design,
+          minimumEffect: raisedMinimumEffect(design.minimumEffect, figure.bias),
+        }),
       })),
       // A mask of a whole body is no mask: such requests are reported as unknown by every trial.
       masks: masks.filter(({ path }) => path !== '$'),

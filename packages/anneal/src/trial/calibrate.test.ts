@@ -49,16 +49,21 @@ describe('calibration', () => {
     expect(proven / 300).toBeLessThan(0.92);
   });
 
-  test('says before the trial what it can prove, and stops what it cannot', () => {
+  test('says before the trial what it can prove, and that a prediction is below it', () => {
     const [noise] = calibrate(unbiased(seededRandom(6), quiet, 0, 10));
-    const trial = { ...design, seed: 1, sliceMs: 2000, looks: standardLooks, sharedWith: [] };
-    const able = provability(noise!, trial, -0.2, 4600);
-    expect(able.tooNoisy).toBe(false);
-    expect(able.sentence).toMatch(/^cpu\.time: can prove a reduction of at least \d+(\.\d+)? % in 60 rounds \(276 s\)$/);
-    const unable = provability(noise!, trial, -0.025, 4600);
-    expect(unable.tooNoisy).toBe(true);
-    expect(unable.sentence).toContain('too noisy for the 2.5 % predicted');
-    expect(provability(noise!, trial, null, 4600).tooNoisy).toBe(false);
+    const trial = { ...design, looks: standardLooks };
+    const able = provability(noise, trial, -0.2);
+    expect(able.smallestEffect).toBe(
+      smallestProvableEffect(noise!, standardLooks.at(-1)!, { ...design, minimumEffect: able.minimumEffect }),
+    );
+    expect(able.sentence).toMatch(/^a reduction of \d+(\.\d+)? % or more can be proven in 60 rounds$/);
+    expect(provability(noise, trial, -0.025).sentence).toContain('too noisy for the 2.5 % predicted');
+  });
+
+  test('says that it does not know what it can prove of a metric it has hardly seen', () => {
+    const { minimumEffect, smallestEffect, sentence } = provability(undefined, { ...design, looks: standardLooks }, -0.2);
+    expect({ minimumEffect, smallestEffect }).toEqual({ minimumEffect: design.minimumEffect, smallestEffect: null });
+    expect(sentence).toContain('fewer than 6 rounds');
   });
 
   test('raises the minimum effect to twice a shift seen between equal arms, and not below what was asked', () => {

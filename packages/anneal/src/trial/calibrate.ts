@@ -75,27 +75,31 @@ export function raisedMinimumEffect(minimumEffect: number, ...shifts: readonly E
   return Math.max(minimumEffect, ...seen.map((shift) => 2 * Math.abs(shift.point)));
 }
 
+/** What a trial can prove, said before it starts. */
 export interface Provability {
+  /** What the whole interval must clear. */
   readonly minimumEffect: number;
-  readonly smallestEffect: number;
-  /** The machine is too noisy to prove what is predicted: the trial need not be run. */
-  readonly tooNoisy: boolean;
+  /** The smallest reduction its last look can prove, a positive share; null where the noise is not known. */
+  readonly smallestEffect: number | null;
   readonly sentence: string;
 }
 
-/** What a trial can prove, said before it starts. `predicted` is the relative change hoped for, e.g. -0.2; null when nobody predicts. */
-export function provability(noise: Noise, design: TrialDesign, predicted: number | null, roundMs: number): Provability {
+/** `predicted` is the relative change hoped for, e.g. -0.2. A trial that promises less than it can prove is run all the same: predictions are wrong too. */
+export function provability(
+  noise: Noise | undefined,
+  design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect'>,
+  predicted: number,
+): Provability {
+  if (noise === undefined) {
+    const sentence = `what can be proven is not known: its metric was seen in fewer than ${fewestRounds} rounds of the target against itself`;
+    return { minimumEffect: design.minimumEffect, smallestEffect: null, sentence };
+  }
   const rounds = design.looks.at(-1)!;
   const minimumEffect = raisedMinimumEffect(design.minimumEffect, noise.bias);
   const smallestEffect = smallestProvableEffect(noise, rounds, { ...design, minimumEffect });
-  const tooNoisy = predicted !== null && smallestEffect > -predicted;
-  const can = `${noise.metric}: can prove a reduction of at least ${percent(smallestEffect)} in ${rounds} rounds (${Math.ceil((rounds * roundMs) / 1000)} s)`;
-  return {
-    minimumEffect,
-    smallestEffect,
-    tooNoisy,
-    sentence: tooNoisy ? `${can}; too noisy for the ${percent(-predicted)} predicted` : can,
-  };
+  const able = `a reduction of ${percent(smallestEffect)} or more can be proven in ${rounds} rounds`;
+  const sentence = smallestEffect > -predicted ? `${able}: too noisy for the ${percent(-predicted)} predicted` : able;
+  return { minimumEffect, smallestEffect, sentence };
 }
 
 /** Half of the 1 % that k6's documentation gives as a usual error budget: one change may not spend more. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Histogram } from '../stats/histogram.ts';
 import type { LoadResult } from '../workload/load-result.ts';
-import { judgeRound, planRound, planSlices } from './interleave.ts';
+import { judgeRound, planRound } from './interleave.ts';
 
 describe('the order of rounds', () => {
   const orders = (seed: number, count = 2000) => Array.from({ length: count }, (_, index) => planRound(seed, index).first);
@@ -27,21 +27,6 @@ describe('the order of rounds', () => {
   test('gives every round arrivals of its own, and both its slices the same', () => {
     const seeds = new Set(Array.from({ length: 200 }, (_, index) => planRound(3, index).arrivalSeed));
     expect(seeds.size).toBe(200);
-  });
-});
-
-describe('the length of a slice', () => {
-  test.each([
-    [300, 0.95, 2000, 600],
-    [50, 0.95, 4000, 200],
-    [300, 0.99, 3334, 1000],
-    [10, 0.5, 2000, 20],
-  ])('at %d requests a second for quantile %d is %d ms with %d requests', (rate, quantile, sliceMs, requests) => {
-    expect(planSlices(rate, quantile)).toEqual({ sliceMs, settleMs: 300, requests });
-  });
-
-  test('needs traffic', () => {
-    expect(() => planSlices(0, 0.95)).toThrow(RangeError);
   });
 });
 

@@ -24,28 +24,6 @@ export function planRound(seed: number, index: number): PlannedRound {
   };
 }
 
-export interface SlicePlan {
-  /** How long one slice is measured. */
-  readonly sliceMs: number;
-  /** Unmeasured load before it, in which the last slice's work drains and the arm's caches settle. */
-  readonly settleMs: number;
-  /** Requests to expect in it. */
-  readonly requests: number;
-}
-
-/**
- * A slice must hold ten requests beyond the quantile it is judged by, else the quantile is one
- * request's luck: 200 requests for p95, 1,000 for p99. It is never below two seconds, so that
- * a garbage collection or a checkpoint is part of most slices and not an event of one.
- */
-export function planSlices(ratePerSecond: number, quantile: number, shortestMs = 2000): SlicePlan {
-  if (!(ratePerSecond > 0)) throw new RangeError(`slices need a rate above 0, not ${ratePerSecond}`);
-  // Rounded before it is rounded up: 10 / (1 - 0.95) is 200 plus an error of the last bit.
-  const tailRequests = Math.ceil(Number((10 / (1 - quantile)).toFixed(6)));
-  const sliceMs = Math.max(Math.ceil((1000 * tailRequests) / ratePerSecond), shortestMs);
-  return { sliceMs, settleMs: 300, requests: Math.floor((sliceMs * ratePerSecond) / 1000) };
-}
-
 /** What the generator and its machine did to a round, found without looking at what the answers cost. */
 export interface RoundJudgement {
   /** Why it is dropped, each reason led by its arm; empty when it is kept. */

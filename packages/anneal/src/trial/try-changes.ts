@@ -1,6 +1,6 @@
 import type { MetricId } from '../prediction/prediction.ts';
 import type { Calibration } from './calibrate-arms.ts';
-import { guardMargin, placeboDrift, raisedMinimumEffect } from './calibrate.ts';
+import { guardMargin, placeboDrift, provability } from './calibrate.ts';
 import { compareArms, wholeWorkload, type ArmsCompared, type Bench } from './compare-arms.ts';
 import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
@@ -25,14 +25,20 @@ export interface TrialRequest {
  * again alone: nobody is condemned for a neighbour.
  */
 export async function tryChanges(bench: Bench, request: TrialRequest): Promise<readonly Trial[]> {
-  const questions = request.changes.map((change) => ({
-    primary: change.prediction.metric,
-    guards: guardsOf(change, request),
-    looks: request.design.looks,
-    nominalLevel: request.design.nominalLevel,
-    minimumEffect: minimumEffectOf(change, request),
-    negligibleEffect: request.design.minimumEffect,
-  }));
+  const questions = request.changes.map((change) => {
+    const { metric: primary, change: predicted } = change.prediction;
+    const noise = request.calibration.noise.find((figure) => figure.metric === primary);
+    const { minimumEffect, sentence } = provability(noise, request.design, predicted.point);
+    bench.context.progress.note(`${change.description.title}: ${sentence}`);
+    return {
+      primary,
+      guards: guardsOf(change, request),
+      looks: request.design.looks,
+      nominalLevel: request.design.nominalLevel,
+      minimumEffect,
+      negligibleEffect: request.design.minimumEffect,
+    };
+  });
   const compared = await compareArms(bench, {
     label: request.changes.map((change) => change.id).join('+'),
     baseDatabase: request.baseDatabase,
@@ -85,11 +91,6 @@ function failedInCommon(trial: Trial): boolean {
 export function statementGroup(change: PlannedChange): readonly StatementGroup[] {
   const [, key] = change.prediction.metric.split('database.time:');
   return key === undefined ? [] : [{ key, statementIds: new Set(change.touched.statementIds) }];
-}
-
-function minimumEffectOf(change: PlannedChange, { design, calibration }: TrialRequest): number {
-  const noise = calibration.noise.find((figure) => figure.metric === change.prediction.metric);
-  return noise === undefined ? design.minimumEffect : raisedMinimumEffect(design.minimumEffect, noise.bias);
 }
 
 const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency.p99', 'errors', 'memory'];

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { aPool, aRoute, histogramOf } from '../../finding/fixtures/observations.ts';
+import { alwaysFullPool } from './fixtures/pools.ts';
 import { simulatePool, type SimulatedTraffic } from './fixtures/simulate-pool.ts';
 import { heldIdleOf, modelPool, owedToIdleShare, predictWaitChange, waitBudgetMs, wantedSize } from './pool-model.ts';
 
@@ -97,24 +98,13 @@ describe('connections held idle', () => {
 });
 
 describe('a pool that was full all the time', () => {
-  const full = aPool({
-    name: 'main',
-    max: 2,
-    checkouts: 600,
-    waits: 600,
-    waitMs: 60_000,
-    heldUs: histogramOf([100, 600]),
-    peakInUse: 2,
-    peakWaiting: 300,
-  });
-
   test('does not show its demand: it is doubled, not given what the queue grew to', () => {
-    expect(modelPool(full, 0, 30_000)).toBeNull();
-    expect(wantedSize(full, null, 1)).toBe(4);
+    expect(modelPool(alwaysFullPool, 0, 30_000)).toBeNull();
+    expect(wantedSize(alwaysFullPool, null, 1)).toBe(4);
   });
 
   test('owes to idle connections what of its time they held', () => {
-    expect(owedToIdleShare(full, null, 15_000)).toBeCloseTo(0.25);
+    expect(owedToIdleShare(alwaysFullPool, null, 15_000)).toBeCloseTo(0.25);
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { aPool, aRoute, aRuntime, histogramOf } from '../../../finding/fixtures/observations.ts';
+import { aPool, aRoute, aRuntime } from '../../../finding/fixtures/observations.ts';
 import { evidenceOf, outcomesOf } from '../../../finding/fixtures/outcomes.ts';
 import type { PoolObservation } from '../../../measurement/observations.ts';
+import { alwaysFullPool } from '../fixtures/pools.ts';
 import { simulatePool } from '../fixtures/simulate-pool.ts';
 import { poolTooSmall } from './pool-too-small.ts';
 
@@ -56,17 +57,7 @@ test('where connections are held idle, that is named as the cause and not the si
 });
 
 test('a pool that was always full is doubled, and nothing is foretold of it', () => {
-  const full = aPool({
-    name: 'main',
-    max: 2,
-    checkouts: 600,
-    waits: 600,
-    waitMs: 60_000,
-    heldUs: histogramOf([100, 600]),
-    peakInUse: 2,
-    peakWaiting: 300,
-  });
-  const [finding] = diagnose(full).findings;
+  const [finding] = diagnose(alwaysFullPool).findings;
   expect(finding!.proposal).toMatchObject({ code: 'max: 4', expected: null });
 });
 

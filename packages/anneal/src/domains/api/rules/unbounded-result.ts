@@ -2,10 +2,11 @@ import { certainShare } from '../../../finding/evidence-rate.ts';
 import { defineRule, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
 import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
+import { useOf } from '../../../finding/statement-use.ts';
 import { shorten } from '../../../finding/subject.ts';
 import { bytes, percent, quantity } from '../../../finding/wording.ts';
-import type { IndexObservation, RouteObservation, StatementObservation, TableObservation } from '../../../measurement/observations.ts';
-import { callSitesOf, placeName, routeName, type CallSite } from '../call-sites.ts';
+import type { IndexObservation, StatementObservation, TableObservation } from '../../../measurement/observations.ts';
+import { callSitesOf, placeName, routeName } from '../call-sites.ts';
 
 /** Nobody reads more than a hundred entries at once; public APIs end their pages there. */
 const pageRows = 100;
@@ -39,10 +40,13 @@ export const unboundedResult = defineRule({
       if (table === null) return silence(`it returns ${quantity(rowsPerCall)} rows of no table whose size is known`);
       const reason = bounded(statement, rowsPerCall, table, observations['postgres.indexes']);
       if (reason !== null) return silence(reason);
-      const answer = answerOf(site, routes);
+      const answer = useOf(
+        site.statementId,
+        routes.filter((route) => site.routes.includes(routeName(route))),
+      );
       // Four bytes read for one sent is where database/wide-rows begins: then the rows are computed with, not sent.
-      if (site.receivedBytes > 0 && answer.bytes * 4 < site.receivedBytes) {
-        return silence(`its rows are not sent on: ${bytes(site.receivedBytes)} read, ${bytes(answer.bytes)} answered`);
+      if (site.receivedBytes > 0 && answer.responseBytes * 4 < site.receivedBytes) {
+        return silence(`its rows are not sent on: ${bytes(site.receivedBytes)} read, ${bytes(answer.responseBytes)} answered`);
       }
 
       const share = shareOf(site.totalMs + answer.serialisationMs, totalMs);
@@ -60,7 +64,7 @@ export const unboundedResult = defineRule({
           level: levelOf(certain),
           message:
             `${placeName(site.locations[0])} reads ${quantity(rowsPerCall)} rows per call, ${percent(tableShare)} of ${table.name}, without LIMIT ` +
-            `and answers ${site.routes[0]} with ${bytes(answer.bytes / Math.max(answer.requests, 1))}: ${percent(share)} of the workload's request time.`,
+            `and answers ${site.routes[0]} with ${bytes(answer.responseBytes / Math.max(answer.requests, 1))}: ${percent(share)} of the workload's request time.`,
           subject: { kind: 'route', key: site.key, route: site.routes[0], statementId: site.statementId },
           locations: site.locations,
           impact: { resource: 'request-time', share, certainShare: certain },
@@ -70,7 +74,7 @@ export const unboundedResult = defineRule({
             { label: `rows of ${table.name}`, value: table.liveRows, unit: '1', provenance: 'measured', source: 'pg_stat_user_tables' },
             {
               label: 'bytes per answer',
-              value: answer.bytes / Math.max(answer.requests, 1),
+              value: answer.responseBytes / Math.max(answer.requests, 1),
               unit: 'By',
               provenance: 'measured',
               source: 'agent',
@@ -145,31 +149,6 @@ function uniqueKeys(table: TableObservation, indexes: readonly IndexObservation[
         unique && valid && definition.predicate === null && definition.schema === table.schema && definition.table === table.name,
     )
     .map(({ definition }) => definition.keys);
-}
-
-/** What the routes of a call site answered, and their serialisation as far as this statement brought the bytes. */
-function answerOf(
-  site: CallSite,
-  routes: readonly RouteObservation[],
-): { readonly bytes: number; readonly requests: number; readonly serialisationMs: number } {
-  return routes
-    .filter((route) => site.routes.includes(routeName(route)))
-    .reduce(
-      (sum, route) => {
-        const received = (of: (statementId: string) => boolean) =>
-          route.statements.reduce((total, { statementId, receivedBytes }) => total + (of(statementId) ? receivedBytes : 0), 0);
-        const ownShare = shareOf(
-          received((id) => id === site.statementId),
-          received(() => true),
-        );
-        return {
-          bytes: sum.bytes + route.responseBytes,
-          requests: sum.requests + route.requests,
-          serialisationMs: sum.serialisationMs + route.serialisationMs * ownShare,
-        };
-      },
-      { bytes: 0, requests: 0, serialisationMs: 0 },
-    );
 }
 
 /** The statement with a page's LIMIT, and the keyset condition as a comment where the order is known. */

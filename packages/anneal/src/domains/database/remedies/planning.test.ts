@@ -1,22 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../../../test/support/test-database.ts';
 import { createBuiltPlanner } from '../../../adapters/built-planner.ts';
-import { nodeClock } from '../../../adapters/node-clock.ts';
-import { createProcesses } from '../../../adapters/node-processes.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import type { Finding } from '../../../finding/finding.ts';
-import type { Measurement } from '../../../measurement/measurement.ts';
-import type { Observations, StatementObservation } from '../../../measurement/observations.ts';
-import type { StatementSample } from '../../../ports/planner.ts';
+import { aMeasurement } from '../../../finding/fixtures/observations.ts';
 import type { Sql } from '../../../ports/sql.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
-import { columns } from '../probes/columns.ts';
-import { foreignKeys } from '../probes/foreign-keys.ts';
-import { indexes } from '../probes/indexes.ts';
+import { observedCatalogue, samplesOf, seenStatement, type Traffic } from '../fixtures/observed-database.ts';
 import { explainStatements } from '../probes/plans.ts';
-import { settings } from '../probes/settings.ts';
-import { tables } from '../probes/tables.ts';
 import { addIndex } from './add-index.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
 
@@ -53,33 +45,14 @@ async function withLab(work: (lab: Lab) => Promise<void>, extra = ''): Promise<v
   await using database = await createTestDatabase(schemaSql + extra);
   await using sql = await createDatabases().connect(database.url, { applicationName: 'anneal test', readOnly: true });
   const contextFor: Lab['contextFor'] = async (seen, planner = null) => {
-    const samples = new Map(
-      seen.flatMap(({ text, values }): [string, StatementSample[]][] => (values === undefined ? [] : [[idOf(text), [{ text, values }]]])),
-    );
-    const statements = seen.map(observationOf);
-    let observations: Partial<Observations> = { 'postgres.statements': statements };
-    for (const probe of [columns, foreignKeys, indexes, tables, settings]) {
-      const window = await probe.open({
-        sql,
-        agent: null,
-        processes: createProcesses(),
-        clock: nodeClock,
-        sqlParser,
-        targetPid: null,
-        workingDirectory: '/',
-      });
-      observations = { ...observations, ...(await window.close()).observations };
-    }
-    observations = { ...observations, 'postgres.plans': await explainStatements(sql, statements, samples) };
-    const measurement: Measurement = {
-      id: 'm',
-      arm: 'baseline',
-      startedAt: '',
-      durationMs: 1000,
-      observations,
-      gaps: [],
-      quality: { trusted: true, problems: [] },
-    };
+    const traffic = seen.map(trafficOf);
+    const samples = samplesOf(sqlParser, traffic);
+    const statements = traffic.map((each) => seenStatement(sqlParser, each));
+    const measurement = aMeasurement({
+      ...(await observedCatalogue(sql, sqlParser)),
+      'postgres.statements': statements,
+      'postgres.plans': await explainStatements(sql, statements, samples),
+    });
     return { measurement, sql, sqlParser, planner, samples };
   };
   await work({ sql, url: database.url, contextFor });
@@ -89,25 +62,8 @@ function idOf(text: string): string {
   return sqlParser.fingerprint(text)!;
 }
 
-function observationOf({ text, totalMs = 100, routes = [] }: Seen): StatementObservation {
-  const shape = sqlParser.shape(text)!;
-  return {
-    id: idOf(text),
-    text: sqlParser.normalise(text),
-    kind: shape.kind,
-    tables: shape.tables.map(({ name }) => name),
-    shape,
-    calls: 10,
-    totalMs,
-    source: 'server',
-    rows: 10,
-    sharedBlocksHit: 0,
-    sharedBlocksRead: 0,
-    tempBlocksWritten: 0,
-    walBytes: 0,
-    locations: [],
-    routes,
-  };
+function trafficOf({ text, values, totalMs = 100, routes = [] }: Seen): Traffic {
+  return { text, calls: 10, meanMs: totalMs / 10, routes, ...(values === undefined ? {} : { values: [values] }) };
 }
 
 function findingOn(

@@ -2,9 +2,10 @@ import { certainShare } from '../../../finding/evidence-rate.ts';
 import { defineRule, type Evidence, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
 import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
+import { useOf, type StatementUse } from '../../../finding/statement-use.ts';
 import { shorten } from '../../../finding/subject.ts';
 import { bytes, percent, quantity } from '../../../finding/wording.ts';
-import type { ColumnObservation, RouteObservation, StatementObservation } from '../../../measurement/observations.ts';
+import type { ColumnObservation, StatementObservation } from '../../../measurement/observations.ts';
 import { quoteIdentifier } from '../../../ports/index-sql.ts';
 
 /**
@@ -27,7 +28,7 @@ export const wideRows = defineRule({
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements, 'postgres.columns': columns }, settings) {
     const requestMs = requestTimeMs(routes, runtime);
     return statements.flatMap((statement): readonly RuleOutcome[] => {
-      const use = useOf(statement, routes);
+      const use = useOf(statement.id, routes);
       if (statement.kind !== 'select' || use.calls === 0) return [];
       const silent = (reason: string): RuleOutcome[] => [{ silent: { subject: shorten(statement.text), reason } }];
       const perCall = use.receivedBytes / use.calls;
@@ -83,28 +84,6 @@ export const wideRows = defineRule({
   },
 });
 
-interface Use {
-  readonly calls: number;
-  readonly totalMs: number;
-  readonly receivedBytes: number;
-  /** All that the calling routes answered with: no more than this can have been used. */
-  readonly responseBytes: number;
-  readonly routes: readonly string[];
-}
-
-function useOf({ id }: StatementObservation, routes: readonly RouteObservation[]): Use {
-  const calling = routes.filter((route) => route.statements.some(({ statementId }) => statementId === id));
-  const sites = calling.flatMap((route) => route.statements.filter(({ statementId }) => statementId === id));
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  return {
-    calls: sum(sites.map(({ calls }) => calls)),
-    totalMs: sum(sites.map(({ totalMs }) => totalMs)),
-    receivedBytes: sum(sites.map(({ receivedBytes }) => receivedBytes)),
-    responseBytes: sum(calling.map(({ responseBytes }) => responseBytes)),
-    routes: calling.map(({ method, route }) => `${method} ${route}`),
-  };
-}
-
 /** The widest columns first until they explain the surplus. What lies out of line counts 18 bytes here, so long texts can be missed. */
 function wideColumns(
   statement: StatementObservation,
@@ -147,7 +126,7 @@ function columnList(
 }
 
 function evidenceFor(
-  { calls, receivedBytes, responseBytes, routes }: Use,
+  { calls, receivedBytes, responseBytes, routes }: StatementUse,
   wide: readonly ColumnObservation[],
 ): readonly [Evidence, ...Evidence[]] {
   return [
