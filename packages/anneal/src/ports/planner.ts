@@ -61,7 +61,38 @@ export interface WhatIf {
 }
 
 export interface Planner extends AsyncDisposable {
-  /** How the answer is made: `hypopg`, or `built` (the index is really built on a scratch copy). */
-  readonly engine: 'hypopg' | 'built';
+  /**
+   * How the answer is made: `hypopg`, `built` (the index is really built on a scratch copy), or `shadow` (from a
+   * snapshot, with no database at all).
+   */
+  readonly engine: 'hypopg' | 'built' | 'shadow';
   whatIf(statements: readonly StatementSample[], indexes: readonly IndexDefinition[]): Promise<WhatIf>;
+}
+
+/** What the planner must know of an index that does not exist. */
+export interface IndexSize {
+  /** Length of its file in pages of the server's block size. */
+  readonly pages: number;
+  /** Levels above the leaves of a B-tree: 0 where the root is a leaf. Not read for other methods. */
+  readonly height: number;
+  /** Entries: all rows of the table, or those that fit a partial index's predicate. */
+  readonly rows: number;
+}
+
+/** Nothing of a shadow is real, so more than new indexes can be imagined. */
+export interface Imagined {
+  /** Existing indexes that are not there. */
+  readonly hidden?: readonly { readonly schema: string; readonly name: string }[];
+  /** Planner settings that are different, e.g. `{ random_page_cost: '1.1' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A planner of a database that is not there. */
+export interface ShadowPlanner extends Planner {
+  readonly engine: 'shadow';
+  /** What of the snapshot could not be carried over, and why; sentences for the reader. */
+  readonly gaps: readonly string[];
+  whatIf(statements: readonly StatementSample[], indexes: readonly IndexDefinition[], imagined?: Imagined): Promise<WhatIf>;
+  /** Why a statement has no plan or an index cannot be imagined: PostgreSQL's own message; null where it can. */
+  whyNot(asked: { readonly statement: StatementSample } | { readonly index: IndexDefinition }): Promise<string | null>;
 }

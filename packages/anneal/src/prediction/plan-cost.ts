@@ -25,7 +25,7 @@ export interface PlanCostForecast {
   /** What keeping the index up to date adds to the writes of the window. */
   readonly surchargeMs: number;
   /** Null when no engine could be asked and the costs are arithmetic on the measured plans (`domains/database/access/read-cost.ts`). */
-  readonly engine: 'hypopg' | 'built' | null;
+  readonly engine: 'hypopg' | 'built' | 'shadow' | null;
 }
 
 const confidenceLevel = 0.95;
@@ -76,6 +76,7 @@ function assumptionsOf({ changed, surchargeMs }: PlanCostForecast, engine: PlanC
   const source = {
     hypopg: 'hypopg planned the statements with the index as a hypothetical one',
     built: 'the index was built on a scratch copy and the statements planned with it',
+    shadow: 'the statements were planned on a shadow of the database, with the index at its predicted size',
   };
   return [
     engine === null ? 'no planner engine: the cost with the index is arithmetic on the measured plan and table size' : source[engine],
