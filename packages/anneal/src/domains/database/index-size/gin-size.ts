@@ -1,0 +1,76 @@
+import type { IndexAttribute } from './index-attributes.ts';
+import { aligned } from './index-tuple.ts';
+import { type InvertedEntries, invertedEntries } from './inverted-entries.ts';
+import type { TableStatistics } from './table-statistics.ts';
+
+/** Facts of a GIN page: src/include/access/ginblock.h and ginpostinglist.c. */
+const linePointerBytes = 4;
+const entryPageBytes = 8192 - 24 - 8;
+const postingPageBytes = 8192 - 24 - 8 - 8;
+/** A list of places longer than a third of a page moves to pages of its own. */
+const longestEntryBytes = 2712;
+/** A segment begins with a whole place and its own length; it is closed at 256 bytes. */
+const segmentHeaderBytes = 8;
+const segmentBytes = 256;
+/** Children of an inner page of a posting tree. */
+const placesPerInnerPage = 815;
+/** A build inserts entries in order, and a full entry page is cut in the middle: what lies left of the cut is never filled again. */
+const entryFillShare = 0.5;
+
+/** A GIN index as CREATE INDEX leaves it: meta page, tree of entries, and a tree of places for each frequent entry. */
+export function ginPages(
+  keys: readonly IndexAttribute[],
+  table: TableStatistics,
+  rows: number,
+): { readonly pages: number; readonly assumptions: readonly string[] } {
+  const rowsPerPage = Math.max(1, table.rows / Math.max(1, table.pages));
+  const each = keys.map((key) => invertedEntries(key, table, rows));
+  // An entry of a multicolumn index also says which column it is of.
+  const columnBytes = keys.length > 1 ? 2 : 0;
+  const sizes = each.map((entries) => sizeOf(entries, { rows: table.rows, rowsPerPage, columnBytes }));
+  const entryBytes = sizes.reduce((sum, size) => sum + size.entryBytes, 0);
+  const entries = sizes.reduce((sum, size) => sum + size.entries, 0);
+  const postingPages = sizes.reduce((sum, size) => sum + size.postingPages, 0);
+  const leaves = Math.max(1, Math.ceil(entryBytes / (entryPageBytes * (entryBytes > entryPageBytes ? entryFillShare : 1))));
+  const perInnerPage = Math.max(2, (entryPageBytes * entryFillShare) / (entryBytes / Math.max(1, entries) < 32 ? 20 : 28));
+  let [level, pages] = [leaves, leaves];
+  while (level > 1) {
+    level = Math.ceil(level / perInnerPage);
+    pages += level;
+  }
+  return { pages: 1 + pages + Math.round(postingPages), assumptions: each.flatMap(({ assumptions }) => assumptions) };
+}
+
+interface Table {
+  readonly rows: number;
+  readonly rowsPerPage: number;
+  readonly columnBytes: number;
+}
+
+function sizeOf({ classes, keyBytes }: InvertedEntries, { rows, rowsPerPage, columnBytes }: Table) {
+  let [entryBytes, entries, postingPages] = [0, 0, 0];
+  for (const { values, rowsEach } of classes) {
+    const perPlace = placeBytes(Math.min(1, rowsEach / Math.max(1, rows)), rowsPerPage);
+    const key = 8 + columnBytes + keyBytes;
+    const inline = aligned(key + segmentHeaderBytes + (rowsEach - 1) * perPlace);
+    entries += values;
+    if (inline <= longestEntryBytes) entryBytes += values * (inline + linePointerBytes);
+    else {
+      const perSegment = 1 + (segmentBytes - segmentHeaderBytes) / perPlace;
+      const leaves = Math.ceil(((rowsEach / perSegment) * segmentBytes) / postingPageBytes);
+      entryBytes += values * (aligned(key) + linePointerBytes);
+      postingPages += values * (leaves + (leaves > 1 ? Math.ceil(leaves / placesPerInnerPage) : 0));
+    }
+  }
+  return { entryBytes, entries, postingPages };
+}
+
+/**
+ * Mean bytes of a place: the distance from the one before, in steps of 2048 per heap page and one per row, 7 bits a byte. An entry
+ * in a share of the rows, at random, has the next one on the same page, within 8 pages, within 1,024, or further.
+ */
+export function placeBytes(share: number, rowsPerPage: number): number {
+  const gapPages = 1 / Math.max(share * rowsPerPage, 1e-12);
+  const beyond = (pages: number) => gapPages * (Math.exp(-(pages - 1) / gapPages) - Math.exp(-pages / gapPages));
+  return 1 + beyond(1) + beyond(8) + beyond(1024) + beyond(131_072);
+}
