@@ -73,16 +73,21 @@ class Reading {
       targets: (targetList ?? []).map((node) => this.#target(node)),
       from: (fromClause ?? []).map((node) => this.#source(node)),
       where: whereClause === undefined ? null : this.#expression(whereClause),
-      groupBy: (groupClause ?? []).map((node) => this.#expression(node)),
+      groupBy: (groupClause ?? []).map((node) => this.#position(node)),
       having: havingClause === undefined ? null : this.#expression(havingClause),
       locking: (lockingClause ?? []).map(locking),
     };
   }
 
+  /** `ORDER BY 2` names a column of the list: the number is structure. */
+  #position(node: Node): Expression {
+    return 'A_Const' in node ? constant(node.A_Const) : this.#expression(node);
+  }
+
   /** LIMIT ALL and OFFSET NULL are no limit. Lengths of pages are structure. */
   #pageLength(node: Node | undefined): Expression | null {
     if (node === undefined || ('A_Const' in node && node.A_Const.isnull === true)) return null;
-    return 'A_Const' in node ? { ...constant(node.A_Const), placeholder: null } : this.#expression(node);
+    return 'A_Const' in node ? constant(node.A_Const) : this.#expression(node);
   }
 
   #common(node: Node): CommonTable {
@@ -133,7 +138,7 @@ class Reading {
     if (useOp !== undefined || sortby_dir === 'SORTBY_USING') refuse();
     const nulls = { SORTBY_NULLS_FIRST: 'FIRST', SORTBY_NULLS_LAST: 'LAST' }[sortby_nulls as string] ?? null;
     return {
-      expression: this.#expression(sorted ?? refuse()),
+      expression: this.#position(sorted ?? refuse()),
       descending: sortby_dir === 'SORTBY_DESC',
       nulls: nulls as SortKey['nulls'],
     };

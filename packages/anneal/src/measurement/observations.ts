@@ -49,6 +49,8 @@ export interface RouteObservation {
   readonly route: string;
   readonly requests: number;
   readonly errors: number;
+  /** Under much traffic: those whose statements were followed; what is said of statements, waits and held connections is scaled from them. */
+  readonly followed: number;
   readonly durationUs: HistogramData;
   /** Wall time requests of this route spent, summed. */
   readonly totalMs: number;
@@ -199,6 +201,8 @@ export interface ColumnObservation {
   /** PostgreSQL's n_distinct: positive a count, negative minus the share of rows. */
   readonly distinct: number;
   readonly nullShare: number;
+  /** The catalogue forbids NULL; absent where nobody asked. */
+  readonly notNull?: boolean;
 }
 
 export interface ForeignKeyObservation {

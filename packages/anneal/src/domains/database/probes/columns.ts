@@ -10,7 +10,8 @@ export const columns = snapshotProbe('columns', 'postgres.columns', async (sql) 
   const { rows } = await sql.query<ColumnObservation>(
     own(`SELECT n.nspname AS schema, c.relname AS "table", a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
            coalesce(s.avg_width, CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END)::float8 AS "averageWidthBytes",
-           coalesce(s.n_distinct, 0)::float8 AS "distinct", coalesce(s.null_frac, 0)::float8 AS "nullShare"
+           coalesce(s.n_distinct, 0)::float8 AS "distinct", coalesce(s.null_frac, 0)::float8 AS "nullShare",
+           a.attnotnull AS "notNull"
       FROM pg_attribute a
       JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'm')
       JOIN pg_namespace n ON n.oid = c.relnamespace
