@@ -6,6 +6,9 @@ import type { Problems } from './problems.ts';
 import type { PoolSummary, SourceLocation } from './protocol.ts';
 import type { OpenRequest } from './request.ts';
 
+/** Kept with the pool itself: a look-up by key would cost every checkout more than the rest of what it is charged. */
+const recordOfPool = Symbol('anneal.pool');
+
 /** What the agent uses of a `pg.Pool`; names with an underscore are its internals and may be missing. */
 export interface PoolLike {
   readonly options: { max: number };
@@ -18,6 +21,7 @@ export interface PoolLike {
   _remove?(client: object, callback?: () => void): void;
   readonly _idle?: readonly { readonly client: object }[];
   readonly _expired?: WeakSet<object>;
+  readonly [recordOfPool]?: PoolRecord;
 }
 
 class PoolWindow {
@@ -133,7 +137,6 @@ const mostPools = 64;
 export class Pools {
   readonly #problems: Problems;
   readonly #records = new Map<string, PoolRecord>();
-  readonly #byPool = new WeakMap<object, PoolRecord>();
   readonly #made = new Map<string, number>();
 
   constructor(problems: Problems) {
@@ -146,7 +149,7 @@ export class Pools {
     const place = location === null ? 'pool' : `${relative(process.cwd(), location.file)}:${location.line}`;
     const count = (this.#made.get(place) ?? 0) + 1;
     const record = new PoolRecord(count === 1 ? place : `${place}#${count}`, location, pool);
-    this.#byPool.set(pool, record);
+    Object.defineProperty(pool, recordOfPool, { value: record });
     if (this.#records.size >= mostPools) this.#forgetEnded();
     if (this.#records.size >= mostPools) {
       this.#problems.note(`a pool is not reported: the agent keeps ${mostPools} of them`);
@@ -157,8 +160,8 @@ export class Pools {
     return record;
   }
 
-  recordOf(pool: object): PoolRecord | undefined {
-    return this.#byPool.get(pool);
+  recordOf(pool: PoolLike): PoolRecord | undefined {
+    return pool[recordOfPool];
   }
 
   named(name: string): PoolRecord | undefined {

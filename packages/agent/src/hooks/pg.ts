@@ -166,7 +166,10 @@ export function hookPg(observer: Observer): ModuleHooks {
   /** A connection for a request that is not followed: counted, and its query let through. */
   function pass(original: Method, pool: PoolLike, record: PoolRecord, callback: unknown, forQuery: boolean): unknown {
     record.pass();
-    const result = original.call(pool, forQuery && typeof callback === 'function' ? thenPassing(pool, record, callback as Callback) : callback);
+    const result = original.call(
+      pool,
+      forQuery && typeof callback === 'function' ? thenPassing(pool, record, callback as Callback) : callback,
+    );
     record.noteUse(pool);
     return result;
   }

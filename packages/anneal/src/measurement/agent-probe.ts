@@ -130,6 +130,7 @@ function routeObservation(route: RouteSummary, statements: Statements, locate: L
     route: route.route,
     requests: route.requests,
     errors: route.errors,
+    followed: route.followed,
     durationUs: route.durationUs,
     totalMs: route.durationUs.sum / 1000,
     queryMs: route.queryMs,
