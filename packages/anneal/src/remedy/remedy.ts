@@ -53,6 +53,8 @@ export interface ActContext {
   readonly sql: Sql | null;
   readonly agent: AgentControl | null;
   readonly signal?: AbortSignal;
+  /** A second, read-only connection to the same database, for progress of what `sql` is busy with. */
+  readonly watching?: Sql;
   /** One line of progress, e.g. the share of an index build. */
   readonly report?: (detail: string) => void;
 }

@@ -18,7 +18,11 @@ export async function keepOnTarget(context: TrialContext, changes: readonly Plan
   if (database === null || lasting.length === 0) return;
   assertOurs(database);
   await using sql = await context.outside.databases.connect(database.url, { applicationName: sessionName(context.run), readOnly: false });
-  const act: ActContext = { sql, agent: null, signal: context.signal, report: (detail) => context.progress.update(null, detail) };
+  await using watching = await context.outside.databases.connect(database.url, {
+    applicationName: sessionName(context.run),
+    readOnly: true,
+  });
+  const act: ActContext = { sql, watching, agent: null, signal: context.signal, report: (detail) => context.progress.update(null, detail) };
   for (const change of lasting) {
     context.progress.update(null, change.description.title);
     const record = { trialId: change.id, remedyId: change.remedy.id, plan: change.plan };

@@ -197,6 +197,27 @@ describe('an INVALID corpse of a build', () => {
 
 describe('locks', () => {
   const impatient = createAddIndex({ lockTimeoutMs: 300 });
+
+  test('a build that waits says for whom, and goes on when that session ends', () =>
+    withDatabase(async (database, sql) => {
+      await using watching = await createDatabases().connect(database.url, { applicationName: 'anneal watching', readOnly: true });
+      await using holder = await createDatabases().connect(database.url, { applicationName: 'nightly report', readOnly: false });
+      await holder.query('BEGIN');
+      await holder.query('UPDATE orders SET total = 1 WHERE id = 1');
+      const told: string[] = [];
+      const waits = Promise.withResolvers<void>();
+      const report = (detail: string) => {
+        told.push(detail);
+        if (detail.includes('nightly report')) waits.resolve();
+      };
+      const plan = planFor({ keys: ['customer_id'] });
+      const built = addIndex.apply(plan, { sql, watching, agent: null, report });
+      await waits.promise;
+      await holder.query('COMMIT');
+      await built;
+      expect(told.join('\n')).toMatch(/waiting for .*: session \d+ \(nightly report, idle in transaction, open \d+ s\) has to end first/u);
+      expect(await addIndex.inspect(plan, { sql, agent: null })).toBe('present');
+    }));
   const plan = planFor({ keys: ['customer_id'] });
 
   test('a table locked by somebody else ends in an error that names the session, and nothing is left', () =>

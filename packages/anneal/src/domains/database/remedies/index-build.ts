@@ -4,6 +4,7 @@ import type { Sql } from '../../../ports/sql.ts';
 import type { ActContext, Presence } from '../../../remedy/remedy.ts';
 import { isColumn, parseIndexKey } from '../index-ddl.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
+import { whileReporting } from './build-progress.ts';
 import { explainFailure, type Act } from './database-failure.ts';
 import { type CatalogueIndex, isSameIndex, readIndexes } from './index-catalogue.ts';
 import { withSettings } from './session-settings.ts';
@@ -147,7 +148,9 @@ async function create(plan: AddIndexPlan, sql: Sql, context: ActContext): Promis
   const options = context.signal === undefined ? {} : { signal: context.signal };
   context.report?.(`building ${plan.name}`);
   const startedMs = performance.now();
-  await sql.query(indexSql(plan.index, { name: plan.name, concurrently: true }), [], options);
+  await whileReporting(sql, context.watching, context.report, () =>
+    sql.query(indexSql(plan.index, { name: plan.name, concurrently: true }), [], options),
+  );
   const builtMs = Math.ceil(performance.now() - startedMs);
   const index = qualifiedName(plan.index.schema, plan.name);
   await sql.query(`COMMENT ON INDEX ${index} IS ${quoteLiteral(`Added by Anneal. Built in ${builtMs} ms.`)}`, [], options);
