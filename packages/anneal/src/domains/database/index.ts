@@ -14,6 +14,7 @@ import { missingExpressionIndex } from './rules/missing-expression-index.ts';
 import { missingForeignKeyIndex } from './rules/missing-foreign-key-index.ts';
 import { missingIndex } from './rules/missing-index.ts';
 import { missingSortIndex } from './rules/missing-sort-index.ts';
+import { rewriteRules } from './rules/rewrite-rules.ts';
 import { unindexedJsonContainment } from './rules/unindexed-json-containment.ts';
 import { unindexedTextSearch } from './rules/unindexed-text-search.ts';
 import { wideRows } from './rules/wide-rows.ts';
@@ -34,6 +35,7 @@ export const database: Domain = {
     unindexedTextSearch,
     deepOffset,
     wideRows,
+    ...rewriteRules,
   ],
   remedies: databaseRemedies,
 };

@@ -1,4 +1,8 @@
-import type { Expression, FunctionExpression } from '../../../ports/sql-tree.ts';
+import type { ColumnObservation } from '../../../measurement/observations.ts';
+import { quoteIdentifier } from '../../../ports/index-sql.ts';
+import type { Expression, FunctionExpression, Query } from '../../../ports/sql-tree.ts';
+import type { SchemaFacts } from '../index-candidates.ts';
+import { parseIndexKey } from '../index-ddl.ts';
 import { binary, call, cast, conjunction, conjuncts, interval, number, parts, text } from './build.ts';
 import { unsteadiness } from './functions.ts';
 import { namesOf, resolveColumn } from './names.ts';
@@ -36,6 +40,29 @@ export const sargableRange: Rewriter = (query, facts) => {
     because: `the range holds every ${[...added].join(', ')} that can satisfy the condition, which stays and decides; an index on the column can serve the range`,
   };
 };
+
+/** The columns that a range would be written for. */
+export function sargableColumns(query: Query, facts: SchemaFacts): readonly ColumnObservation[] {
+  const names = query.kind === 'select' ? namesOf(query, facts) : [];
+  if ('refused' in names || query.kind !== 'select') return [];
+  return conjuncts(query.where)
+    .map(hiddenColumn)
+    .flatMap((found) => (found === null ? [] : [resolveColumn(found.column, names)?.column]))
+    .filter((column) => column !== undefined);
+}
+
+/** Whether a valid B-tree over all rows has the column as its first key. */
+export function indexLeadsWith({ schema, table, name }: ColumnObservation, facts: SchemaFacts): boolean {
+  return facts.indexes.some(
+    ({ valid, definition }) =>
+      valid &&
+      definition.schema === schema &&
+      definition.table === table &&
+      definition.method === 'btree' &&
+      definition.predicate === null &&
+      parseIndexKey(definition.keys[0] ?? '').expression === quoteIdentifier(name),
+  );
+}
 
 interface HiddenColumn {
   readonly column: Extract<Expression, { kind: 'column' }>;
