@@ -196,6 +196,11 @@ export const catalogue = {
     hint: 'read it with the version that wrote it, or run the command again',
     exitCode: usage,
   },
+  ANNEAL_SNAPSHOT_UNREADABLE: {
+    message: '{path} is not a snapshot this Anneal can read: {problem}',
+    hint: 'write a fresh one with `anneal snapshot --database-url postgres://... --output {path}`',
+    exitCode: usage,
+  },
   ANNEAL_LAB_MISSING: {
     message: 'the demo needs the laboratory backend, which is not part of the installed package',
     hint: 'clone the repository and run `make demo` there',

@@ -63,7 +63,7 @@ export interface SnapshotColumn {
   readonly type: string;
   readonly notNull: boolean;
   readonly collation: string | null;
-  /** Default or generation expression; null when there is none. */
+  /** Generation expression; null when there is none. Defaults are not carried: they steer no plan and may hold values. */
   readonly expression: string | null;
   readonly generated: 'stored' | 'virtual' | null;
   /** attlen: bytes of a fixed-length type, -1 for a varlena. */
