@@ -2,10 +2,18 @@ import { describe, expect, test } from 'vitest';
 import type { PlanNode, StatementPlan } from '../ports/planner.ts';
 import { looksUpBeyondPages, predictFromPlanCosts, type PlanCostForecast, type StatementForecast } from './plan-cost.ts';
 
-const lookUp: StatementForecast = { measuredMs: 900, costBefore: 4000, costAfter: 40, generic: false, manyLookUps: false };
+const lookUp: StatementForecast = { calls: 300, measuredMs: 900, costBefore: 4000, costAfter: 40, generic: false, manyLookUps: false };
 
 function forecast(parts: Partial<PlanCostForecast>): PlanCostForecast {
-  return { key: 'anneal_invoices_customer_id_0', changed: [lookUp], unchangedMs: 0, surchargeMs: 0, engine: 'hypopg', ...parts };
+  return {
+    key: 'anneal_invoices_customer_id_0',
+    changed: [lookUp],
+    unchangedCalls: parts.unchangedMs === undefined ? 0 : 100,
+    unchangedMs: 0,
+    surchargeMs: 0,
+    engine: 'hypopg',
+    ...parts,
+  };
 }
 
 describe('the predicted change', () => {
@@ -51,6 +59,13 @@ describe('the predicted change', () => {
     expect(generic.point).toBe(known.point);
     expect(generic.lower).toBeLessThan(known.lower);
     expect(generic.upper).toBeGreaterThan(known.upper);
+  });
+
+  test('is wider where what stays was seen seldom, because the trial draws its own traffic', () => {
+    const often = predictFromPlanCosts(forecast({ unchangedMs: 900, unchangedCalls: 10_000 })).change;
+    const seldom = predictFromPlanCosts(forecast({ unchangedMs: 900, unchangedCalls: 9 })).change;
+    expect(seldom.point).toBeCloseTo(often.point, 10);
+    expect(seldom.upper - seldom.lower).toBeGreaterThan(2 * (often.upper - often.lower));
   });
 
   test('says what it rests on', () => {

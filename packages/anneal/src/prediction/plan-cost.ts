@@ -5,7 +5,8 @@ import type { Prediction } from './prediction.ts';
 
 /** One statement the index can touch, as far as its time may change. */
 export interface StatementForecast {
-  /** Time of all its calls in the window. */
+  /** Its calls in the window, and the time of all of them. */
+  readonly calls: number;
   readonly measuredMs: number;
   readonly costBefore: number;
   readonly costAfter: number;
@@ -20,7 +21,8 @@ export interface PlanCostForecast {
   readonly key: string;
   /** Statements whose plan the index changes. */
   readonly changed: readonly StatementForecast[];
-  /** Time of touched statements whose plan stays as it is. */
+  /** Touched statements whose plan stays as it is. */
+  readonly unchangedCalls: number;
   readonly unchangedMs: number;
   /** What keeping the index up to date adds to the writes of the window. */
   readonly surchargeMs: number;
@@ -54,15 +56,28 @@ const surchargeLogSpread = Math.log(3) / 2;
  * interval lets all of it err to the same side at once.
  */
 export function predictFromPlanCosts(forecast: PlanCostForecast): Prediction {
-  const { changed, unchangedMs, surchargeMs, engine } = forecast;
-  const beforeMs = changed.reduce((sum, { measuredMs }) => sum + measuredMs, 0) + unchangedMs;
+  const { changed, surchargeMs, engine } = forecast;
+  const changedMs = changed.reduce((sum, { measuredMs }) => sum + measuredMs, 0);
+  const mixSpread = mixLogSpread(forecast);
   const changeAt = (deviations: number) => {
+    const unchangedMs = forecast.unchangedMs * Math.exp(deviations * mixSpread);
+    const beforeMs = changedMs + unchangedMs;
     const afterMs = changed.reduce((sum, statement) => sum + timeAfterMs(statement, deviations), 0);
     const addedMs = surchargeMs * Math.exp(deviations * surchargeLogSpread);
     return beforeMs === 0 ? 0 : (afterMs + unchangedMs + addedMs) / beforeMs - 1;
   };
   const change: Estimate = { point: changeAt(0), lower: changeAt(-quantile), upper: changeAt(quantile), confidenceLevel };
   return { metric: `database.time:${forecast.key}`, change, model: 'plan-cost', assumptions: assumptionsOf(forecast, engine) };
+}
+
+/**
+ * How far the share of what stays may be from the window's share when the trial's traffic is drawn: calls
+ * are Poisson in both, so the logarithm of the ratio of two sums has the variance 1/n + 1/m in each.
+ */
+function mixLogSpread({ changed, unchangedCalls }: PlanCostForecast): number {
+  const changedCalls = changed.reduce((sum, { calls }) => sum + calls, 0);
+  if (changedCalls === 0 || unchangedCalls === 0) return 0;
+  return Math.sqrt(2 * (1 / changedCalls + 1 / unchangedCalls));
 }
 
 function timeAfterMs(statement: StatementForecast, deviations: number): number {

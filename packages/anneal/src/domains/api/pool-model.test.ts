@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aPool, aRoute, histogramOf } from '../../finding/fixtures/observations.ts';
+import { aCallSite, aPool, aRoute, histogramOf } from '../../finding/fixtures/observations.ts';
 import { alwaysFullPool } from './fixtures/pools.ts';
 import { simulatePool, type SimulatedTraffic } from './fixtures/simulate-pool.ts';
 import { heldIdleOf, modelPool, owedToIdleShare, predictWaitChange, waitBudgetMs, wantedSize } from './pool-model.ts';
@@ -35,13 +35,33 @@ describe.each(shapes)('a pool under $name', ({ max, traffic }) => {
 
   test('changes its wait at another size as the prediction’s interval says', () => {
     for (const size of [max + 2, max * 2]) {
-      const predicted = predictWaitChange(model, pool, size, traffic.requestsPerSecond * 60);
+      const predicted = predictWaitChange(model, pool, routesOf(traffic), size);
       const later = simulatePool(size, traffic);
       const actual = later.waitMs / later.checkouts / model.meanWaitMs - 1;
       expect(actual).toBeGreaterThanOrEqual(predicted.lower - 0.02);
       expect(actual).toBeLessThanOrEqual(predicted.upper + 0.02);
     }
   });
+});
+
+/** The route whose requests the simulation made. */
+function routesOf({ requestsPerSecond, burst, meanHoldMs }: SimulatedTraffic) {
+  const requests = (requestsPerSecond * windowMs) / 1000;
+  const calls = requests * burst;
+  const repeating = burst < 3 ? {} : { repeatingRequests: requests, repeatingCalls: calls, overlappingShare: (burst - 1) / burst };
+  const statement = aCallSite({ statementId: 's', calls, requests, totalMs: calls * meanHoldMs, ...repeating });
+  return [aRoute({ route: '/', requests, statements: [statement] })];
+}
+
+test('requests that queue behind themselves go on doing so in a wider pool that is otherwise idle', () => {
+  const traffic: SimulatedTraffic = { requestsPerSecond: 2, burst: 14, meanHoldMs: 5, windowMs, seed: 15 };
+  const pool = simulatePool(4, traffic);
+  const predicted = predictWaitChange(modelPool(pool, 0, windowMs)!, pool, routesOf(traffic), 9);
+  const later = simulatePool(9, traffic);
+  const actual = later.waitMs / later.checkouts / (pool.waitMs / pool.checkouts) - 1;
+  expect(predicted.lower).toBeGreaterThan(-0.95);
+  expect(actual).toBeGreaterThanOrEqual(predicted.lower - 0.02);
+  expect(actual).toBeLessThanOrEqual(predicted.upper + 0.02);
 });
 
 function shareAbove(pool: ReturnType<typeof simulatePool>, budgetMs: number): number {

@@ -99,10 +99,11 @@ export function waitBudgetMs(routes: readonly RouteObservation[]): number {
 /**
  * Relative change of this pool's mean wait at another size. The interval spans what the same waits say
  * about the burstiness (how long, how often, and none at all) and the 95 % intervals of arrivals and
- * hold times; `independentObservations` is the number of requests, since the checkouts of one request
- * are not independent.
+ * hold times of requests, since the checkouts
+ * of one request are not independent. Requests that queue behind themselves go on doing so.
  */
-export function predictWaitChange(model: PoolModel, pool: PoolObservation, size: number, independentObservations: number): Estimate {
+export function predictWaitChange(model: PoolModel, pool: PoolObservation, routes: readonly RouteObservation[], size: number): Estimate {
+  const independentObservations = routes.reduce((sum, route) => sum + route.requests, 0);
   const count = Math.max(Math.min(Math.floor(independentObservations), pool.checkouts), 1);
   const arrivals = poissonRateInterval(count, 0.95);
   const holdError = 1.96 * Math.sqrt(model.holdCv2 / count);
@@ -115,8 +116,31 @@ export function predictWaitChange(model: PoolModel, pool: PoolObservation, size:
     const byFrequency = fitPeakedness(station, waitingShare, model.waitedShare);
     return [byLength, byFrequency, 1].map((peakedness) => changeAt({ ...station, peakedness }, size));
   });
-  const point = changeAt(model.queue, size);
-  return { point, lower: Math.min(point, ...changes), upper: Math.max(point, ...changes), confidenceLevel: 0.95 };
+  const floor = model.meanWaitMs === 0 ? -1 : Math.min(batchWaitMs(routes, pool, size) / model.meanWaitMs - 1, 0);
+  const point = Math.max(changeAt(model.queue, size), floor);
+  // A batch that meets an idle pool waits least, so what batches make is the least that stays.
+  const lower = Math.max(Math.min(point, ...changes), floor);
+  return { point, lower, upper: Math.max(point, ...changes), confidenceLevel: 0.95 };
+}
+
+/**
+ * Wait per checkout that requests make for themselves: one that sends more statements side by side than there
+ * are connections queues behind its own, however idle the pool is. While c connections are busy one comes
+ * back every 1 / c of a hold if holds vary like an exponential, later if they vary less: the (c + n)-th
+ * statement of a batch waits at least n / c holds.
+ */
+export function batchWaitMs(routes: readonly RouteObservation[], pool: PoolObservation, size: number): number {
+  let waitMs = 0;
+  for (const { statements } of routes) {
+    for (const { repeatingCalls, repeatingRequests, overlappingShare, totalMs, calls } of statements) {
+      if (repeatingRequests === 0 || calls === 0) continue;
+      const sideBySide = Math.round((repeatingCalls / repeatingRequests) * overlappingShare) + 1;
+      let holds = 0;
+      for (let behind = 1; behind <= sideBySide - size; behind += 1) holds += behind / size;
+      waitMs += repeatingRequests * holds * (totalMs / calls);
+    }
+  }
+  return pool.checkouts === 0 ? 0 : waitMs / pool.checkouts;
 }
 
 function changeAt(queue: Queue, servers: number): number {

@@ -59,8 +59,7 @@ export const resizePool = defineRemedy<ResizePoolPlan>({
       };
     }
     const { pool, pools, model, routes } = seen;
-    const requests = routes.reduce((sum, route) => sum + route.requests, 0);
-    const own = predictWaitChange(model, pool, plan.max, requests);
+    const own = predictWaitChange(model, pool, routes, plan.max);
     // The metric is the wait for all pools; the others' stays.
     const allMs = pools.reduce((sum, other) => sum + other.waitMs, 0);
     const part = allMs > 0 ? pool.waitMs / allMs : 1;

@@ -45,7 +45,7 @@ export const poolTooSmall = defineRule({
       const model = modelPool(pool, heldIdleMs, runtime.windowMs);
       const budgetMs = waitBudgetMs(routes);
       const size = wantedSize(pool, model, budgetMs);
-      const change = model === null ? null : predictWaitChange(model, pool, size, requests);
+      const change = model === null ? null : predictWaitChange(model, pool, routes, size);
       const owedShare = owedToIdleShare(pool, model, heldIdleMs);
       const isIdle = owedShare > 0.5;
       const cause = isIdle

@@ -4,7 +4,7 @@ import type { IndexDefinition } from '../../../ports/planner.ts';
 export type AddIndexPlan = {
   readonly index: Pick<IndexDefinition, keyof IndexDefinition>;
   readonly name: string;
-  /** The statements whose plan it can change, in order: two findings that one index answers have equal plans. */
+  /** The statements whose plan it changes, as far as a planner could be asked, in order: two findings that one index answers have equal plans. */
   readonly statementIds: readonly string[];
   readonly extension: 'pg_trgm' | null;
   /** Somebody else's installation: never removed. */

@@ -3,7 +3,7 @@ import { defineRemedy, type Description, type Remedy } from '../../../remedy/rem
 import { indexName } from '../index-ddl.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
 import { chooseIndex } from './choose-index.ts';
-import { forecastIndex } from './forecast-index.ts';
+import { forecastIndex, servedStatements } from './forecast-index.ts';
 import {
   type BuildSettings,
   buildIndex,
@@ -41,11 +41,11 @@ export function createAddIndex(settings: BuildSettings): Remedy {
       const choice = await chooseIndex(finding, context);
       if ('refused' in choice || finding.subject.kind !== 'statement') return null;
       const { definition, extension } = choice.chosen;
-      const { readers } = touchedStatements(definition, context.measurement);
+      const served = await servedStatements(definition, context);
       return {
         index: { ...definition },
         name: indexName(definition),
-        statementIds: [...new Set([finding.subject.statementId, ...readers.map(({ id }) => id)])].sort(),
+        statementIds: [...new Set([finding.subject.statementId, ...served.map(({ id }) => id)])].sort(),
         extension,
         extensionWasPresent: choice.extensionWasPresent,
       };
@@ -64,7 +64,7 @@ export function createAddIndex(settings: BuildSettings): Remedy {
     },
     touches(plan, measurement) {
       const { readers, writers } = touchedStatements(plan.index, measurement);
-      const touched = [...new Set([...readers, ...writers])];
+      const touched = [...new Set([...readers.filter(({ id }) => plan.statementIds.includes(id)), ...writers])];
       return {
         statementIds: [...new Set([...plan.statementIds, ...touched.map(({ id }) => id)])],
         routes: [...new Set(touched.flatMap(({ routes }) => routes))],

@@ -1,4 +1,5 @@
 import type { StatementObservation } from '../../../measurement/observations.ts';
+import type { IndexDefinition } from '../../../ports/planner.ts';
 import { looksUpBeyondPages, type PlannedTable, predictFromPlanCosts, type StatementForecast } from '../../../prediction/plan-cost.ts';
 import type { Prediction } from '../../../prediction/prediction.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
@@ -13,28 +14,45 @@ import { touchedStatements } from './touched-statements.ts';
 /** EXPLAINs are bounded: the dearest statements decide the sum. */
 const mostStatements = 20;
 
+function dearest(statements: readonly StatementObservation[]): readonly StatementObservation[] {
+  return statements.toSorted((a, b) => b.totalMs - a.totalMs).slice(0, mostStatements);
+}
+
+/**
+ * Of the statements the index can touch, those that it will: a statement whose plan the planner would not
+ * change is not the index's to be judged by, and its drift is what the trial's control sizes. Whoever could not
+ * be asked counts as touched.
+ */
+export async function servedStatements(index: IndexDefinition, context: PlanningContext): Promise<readonly StatementObservation[]> {
+  const { readers } = touchedStatements(index, context.measurement);
+  const asked = dearest(readers);
+  const answers = await askPlanner(index, asked, tableOf(index, context), context);
+  return readers.filter(({ id }) => answers.get(id) !== 'unchanged');
+}
+
 /** What the index is worth to the statements it touches, writes included: asked of the planner engine, else reckoned from the measured plans. */
 export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext): Promise<Prediction> {
   const { readers, writers } = touchedStatements(plan.index, context.measurement);
-  const asked = [...readers].sort((a, b) => b.totalMs - a.totalMs).slice(0, mostStatements);
-  const table = tableOf(plan, context);
-  const planned = await askPlanner(plan, asked, table, context);
+  const own = readers.filter(({ id }) => plan.statementIds.includes(id));
+  const asked = dearest(own);
+  const planned = await askPlanner(plan.index, asked, tableOf(plan.index, context), context);
   const causes = accessCauses(context);
   const changed = asked.flatMap((statement) => {
     const answer = planned.get(statement.id) ?? reckon(plan, statement, causes);
-    return answer === 'unchanged' ? [] : [answer];
+    return answer === 'unchanged' ? [] : [{ ...answer, statementId: statement.id }];
   });
-  const touchedMs = [...new Set([...readers, ...writers])].reduce((sum, { totalMs }) => sum + totalMs, 0);
+  const unchanged = [...new Set([...own, ...writers])].filter(({ id }) => !changed.some(({ statementId }) => statementId === id));
   return predictFromPlanCosts({
     key: plan.name,
     changed,
-    unchangedMs: touchedMs - changed.reduce((sum, { measuredMs }) => sum + measuredMs, 0),
+    unchangedCalls: unchanged.reduce((sum, { calls }) => sum + calls, 0),
+    unchangedMs: unchanged.reduce((sum, { totalMs }) => sum + totalMs, 0),
     surchargeMs: surchargeMs(plan, context),
     engine: planned.size === 0 ? null : (context.planner?.engine ?? null),
   });
 }
 
-function tableOf({ index }: AddIndexPlan, { measurement }: PlanningContext): PlannedTable {
+function tableOf(index: Pick<IndexDefinition, 'schema' | 'table'>, { measurement }: PlanningContext): PlannedTable {
   const seen = measurement.observations['postgres.tables']?.find(({ schema, name }) => schema === index.schema && name === index.table);
   return { schema: index.schema, name: index.table, sizeBytes: seen?.sizeBytes ?? 0 };
 }
@@ -43,7 +61,7 @@ type Answer = StatementForecast | 'unchanged';
 
 /** Answers by statement id; a statement the engine cannot plan, with or without the index, is left out. */
 async function askPlanner(
-  plan: AddIndexPlan,
+  index: IndexDefinition,
   statements: readonly StatementObservation[],
   table: PlannedTable,
   { planner, samples }: PlanningContext,
@@ -55,7 +73,7 @@ async function askPlanner(
   );
   const texts = asked.map(({ sample }) => sample);
   const before = await planner.whatIf(texts, []);
-  const after = await planner.whatIf(texts, [plan.index]);
+  const after = await planner.whatIf(texts, [index]);
   for (const statement of statements) {
     const pairs = asked.flatMap((entry, at) => {
       const [old, planned] = [before.plans[at] ?? null, after.plans[at] ?? null];
@@ -67,6 +85,7 @@ async function askPlanner(
       statement.id,
       pairs.some(({ used }) => used)
         ? {
+            calls: statement.calls,
             measuredMs: statement.totalMs,
             costBefore: pairs.reduce((sum, { old }) => sum + old.totalCost, 0),
             // Where one sample's plan ignores the index, its cost stays what it was.
@@ -96,7 +115,7 @@ function reckon(plan: AddIndexPlan, statement: StatementObservation, causes: rea
   if (cause === undefined) return 'unchanged';
   const { totalCost, generic } = cause.plan;
   const costAfter = totalCost * (1 - cause.costShare * (1 - cause.betterCost / cause.cost));
-  return { measuredMs: statement.totalMs, costBefore: totalCost, costAfter, generic, manyLookUps: false };
+  return { calls: statement.calls, measuredMs: statement.totalMs, costBefore: totalCost, costAfter, generic, manyLookUps: false };
 }
 
 function accessCauses({ measurement }: PlanningContext): readonly AccessCause[] {
