@@ -24,7 +24,6 @@ export const poolTooSmall = defineRule({
     'It is not a defect where the pool is kept small on purpose to protect a database that is itself saturated: then waiting only moves.',
   requires: ['agent.pools', 'agent.routes', 'agent.runtime'],
   diagnose({ 'agent.pools': pools, 'agent.routes': routes, 'agent.runtime': runtime }, settings) {
-    const requests = routes.reduce((sum, route) => sum + route.requests, 0);
     return pools.map((pool): RuleOutcome => {
       const silence = (reason: string): RuleOutcome => ({ silent: { subject: `pool ${pool.name}`, reason } });
       if (pool.waits === 0) return silence(`none of its ${quantity(pool.checkouts)} checkouts waited`);
