@@ -34,6 +34,6 @@ type Node = Parameters<typeof nodesOf>[0];
 /** The Append of the arms, under the sort that Unique needs. */
 function below(node: Node | undefined): Node | null {
   if (node === undefined) return null;
-  if (/Append$/u.test(node['Node Type'])) return node;
-  return /Sort$/u.test(node['Node Type']) ? below(node.Plans?.[0]) : null;
+  if (node['Node Type'].endsWith('Append')) return node;
+  return node['Node Type'].endsWith('Sort') ? below(node.Plans?.[0]) : null;
 }
