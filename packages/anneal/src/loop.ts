@@ -2,9 +2,12 @@ import type { Settings } from './config.ts';
 import { domains } from './domains/index.ts';
 import { percent } from './finding/wording.ts';
 import { diagnose, type Diagnosis } from './finding/diagnose.ts';
+import type { Finding, Silence } from './finding/finding.ts';
+import { rank } from './finding/rank.ts';
 import { readSuppressions } from './finding/suppressions.ts';
 import { measure, refuseUselessLoad, type Measured, type MeasureRequest } from './measurement/measure.ts';
 import type { MetricId } from './prediction/prediction.ts';
+import type { PlanningContext } from './remedy/remedy.ts';
 import { scoreTrials } from './prediction/calibration.ts';
 import { assemble, type RunResults } from './report/assemble.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
@@ -141,16 +144,28 @@ async function find(run: Run, { measurement }: Measured): Promise<Diagnosis & Pi
   return { ...diagnosis, suppressed: await readSuppressions(diagnosis.findings, workingDirectory, run.outside.files) };
 }
 
-/** Plans and predictions, with the indexes really built on a scratch copy to see what the planner would do. */
-async function prescribe(run: Run, observed: Observed, diagnosis: Diagnosis & Pick<RunResults, 'suppressed'>): Promise<Planning> {
+/**
+ * Plans and predictions, with the indexes really built on a scratch copy to see what the planner would do, and with what
+ * can only be proposed run there beside what it would replace.
+ */
+async function prescribe(
+  run: Run,
+  observed: Observed,
+  diagnosis: Diagnosis & Pick<RunResults, 'suppressed'>,
+): Promise<Planning & Diagnosis> {
   run.progress.stage('Planning remedies and predicting what each is worth');
   const findings = diagnosis.findings.filter(({ fingerprint }) => !diagnosis.suppressed.has(fingerprint));
   const baseDatabase = baseDatabaseOf(run.settings);
   const common = { measurement: observed.measurement, samples: observed.samples, sqlParser: run.outside.sqlParser };
-  if (baseDatabase === null) return planChanges(run.id, findings, remedies, { ...common, sql: null, planner: null });
+  if (baseDatabase === null) {
+    return { ...diagnosis, ...(await planChanges(run.id, findings, remedies, { ...common, sql: null, planner: null })) };
+  }
   await using scratch = await openScratch(trialContext(run), { baseDatabase });
   await using planner = run.outside.planOn(scratch.sql);
-  const planning = await planChanges(run.id, findings, remedies, { ...common, sql: scratch.sql, planner });
+  const context = { ...common, sql: scratch.sql, planner };
+  const tested = await testProposals(findings, context);
+  for (const { ruleId, reason } of tested.withdrawn) run.progress.note(`${ruleId}: withdrawn, ${reason}`);
+  const planning = await planChanges(run.id, tested.findings, remedies, context);
   for (const change of planning.changes) {
     await run.ledger.append(run.id, {
       type: 'trial-planned',
@@ -163,7 +178,24 @@ async function prescribe(run: Run, observed: Observed, diagnosis: Diagnosis & Pi
       where: 'arm',
     });
   }
-  return planning;
+  const suppressed = diagnosis.findings.filter(({ fingerprint }) => diagnosis.suppressed.has(fingerprint));
+  return {
+    ...planning,
+    findings: rank([...tested.findings, ...suppressed], observed.measurement.observations),
+    silences: [...diagnosis.silences, ...tested.withdrawn],
+  };
+}
+
+async function testProposals(findings: readonly Finding[], context: PlanningContext) {
+  let standing = findings;
+  const withdrawn: Silence[] = [];
+  for (const { proveProposals } of domains) {
+    const tested = await proveProposals?.(standing, context);
+    if (tested === undefined) continue;
+    standing = tested.findings;
+    withdrawn.push(...tested.withdrawn);
+  }
+  return { findings: standing, withdrawn };
 }
 
 type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration'>;

@@ -1,7 +1,7 @@
-import type { Rule } from '../finding/finding.ts';
+import type { Finding, Rule, Silence } from '../finding/finding.ts';
 import type { Derivation, Probe } from '../measurement/measurement.ts';
 import type { Capability } from '../measurement/observations.ts';
-import type { Remedy } from '../remedy/remedy.ts';
+import type { PlanningContext, Remedy } from '../remedy/remedy.ts';
 
 export type DomainId = 'database' | 'api' | 'cache' | 'realtime' | 'feed' | 'ai' | 'queue' | 'infrastructure' | 'frontend';
 
@@ -15,4 +15,12 @@ export interface Domain {
   readonly derivations: readonly Derivation[];
   readonly rules: readonly Rule[];
   readonly remedies: readonly Remedy[];
+  /**
+   * Tries on a scratch copy what its rules can only propose in words. Findings come back with what was proven about their
+   * proposals; those whose proposal did not stand the test are withdrawn, with the reason. Reads only.
+   */
+  readonly proveProposals?: (
+    findings: readonly Finding[],
+    context: PlanningContext,
+  ) => Promise<{ readonly findings: readonly Finding[]; readonly withdrawn: readonly Silence[] }>;
 }

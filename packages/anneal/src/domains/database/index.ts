@@ -9,6 +9,7 @@ import { serverStatements } from './probes/server-statements.ts';
 import { settings } from './probes/settings.ts';
 import { tables } from './probes/tables.ts';
 import { waits } from './probes/waits.ts';
+import { proveRewrites } from './rewrites/prove-rewrites.ts';
 import { deepOffset } from './rules/deep-offset.ts';
 import { missingExpressionIndex } from './rules/missing-expression-index.ts';
 import { missingForeignKeyIndex } from './rules/missing-foreign-key-index.ts';
@@ -38,4 +39,5 @@ export const database: Domain = {
     ...rewriteRules,
   ],
   remedies: databaseRemedies,
+  proveProposals: (findings, context) => proveRewrites(findings, rewriteRules, context),
 };
