@@ -7,9 +7,10 @@ import { gistShape } from './index-size/gist-size.ts';
 import { hashPages } from './index-size/hash-size.ts';
 import { attributeOfKey, type IndexAttribute } from './index-size/index-attributes.ts';
 import { aligned, meanBytes, tupleSizes } from './index-size/index-tuple.ts';
-import { partialRows, type PartialRows, presentStatistics } from './index-size/partial-rows.ts';
+import { amongRows, type IndexedRows, keyGroups, presentGroups } from './index-size/key-groups.ts';
+import { partialRows, type PartialRows } from './index-size/partial-rows.ts';
 import { tableStatistics, type TableStatistics } from './index-size/table-statistics.ts';
-import { columnClasses, combineClasses, thinClasses, type ValueClass, valuesOf } from './index-size/value-classes.ts';
+import { valuesOf } from './index-size/value-classes.ts';
 import { type Attribute, attributeOf } from './index-size/value-widths.ts';
 
 export { observedTableStatistics, tableStatistics, type TableStatistics } from './index-size/table-statistics.ts';
@@ -65,24 +66,21 @@ export function indexSizes(snapshot: DatabaseSnapshot): (definition: IndexDefini
   };
 }
 
-interface IndexContent {
+interface IndexContent extends IndexedRows {
   readonly definition: IndexDefinition;
-  readonly table: TableStatistics;
   readonly options: IndexOptions;
-  readonly part: PartialRows;
   readonly keys: readonly IndexAttribute[];
   readonly payload: readonly IndexAttribute[];
-  readonly rows: number;
 }
 
 function shapeOf(content: IndexContent): Shape {
   const { definition, table, keys } = content;
   const shapes: Readonly<Record<IndexDefinition['method'], () => Shape>> = {
     btree: () => btreeOf(content),
-    hash: () => ({ pages: hashPages(table.rows, presentGroups(content)), height: 0 }),
+    hash: () => ({ pages: hashPages(table.rows, presentGroups(content, keys[0])), height: 0 }),
     brin: () => ({ pages: brinPages(table.pages, summaryBytes(content)), height: 0 }),
     gin: () => ({ ...ginPages(keys, table, content.rows), height: 0 }),
-    gist: () => gistShape(layouts(content), content.rows),
+    gist: () => gistShape([...keys, ...content.payload], layouts(content), table, content.rows),
   };
   return shapes[definition.method]();
 }
@@ -94,14 +92,20 @@ interface Shape extends BtreeShape {
 function btreeOf(content: IndexContent): BtreeShape {
   const { keys, payload, options, rows, table } = content;
   const attributes = layouts(content);
-  const prefixes = keys.map((_, at) => groupsOf(keys.slice(0, at + 1), content));
   const sizes = keys.map((_, at) => meanBytes(tupleSizes(attributes.slice(0, at + 1))));
-  const groups = prefixes.at(-1) ?? [{ values: rows, rowsEach: 1 }];
+  const prefixes = keys.map((_, at) => keyGroups(content, keys.slice(0, at + 1)).reduce((sum, { groups }) => sum + valuesOf(groups), 0));
   return btreeShape({
-    tuples: tupleSizes(attributes),
-    groups,
+    strata: keyGroups(content, keys).map(({ groups, nulls }) => ({
+      groups,
+      tuples: tupleSizes(attributes.map((attribute, at) => ({ ...attribute, nullShare: nulls[at] ?? attribute.nullShare }))),
+    })),
     isDeduplicated: table.versionNumber >= 130_000 && options.unique !== true && payload.length === 0 && keys.every(isEqualImage),
-    pivotBytes: (leafTuples) => pivotBytes(sizes, prefixes.map(valuesOf), leafTuples),
+    pivotBytes: (leafTuples) =>
+      pivotBytes(
+        sizes,
+        prefixes.map((values) => Math.min(rows, values)),
+        leafTuples,
+      ),
     fillFactor: options.fillFactor ?? defaultFillFactor,
   });
 }
@@ -116,40 +120,8 @@ function pivotBytes(sizes: readonly number[], groups: readonly number[], leafTup
   return told + ((sizes.at(-1) ?? 8) + 8) * equalShare(sizes.length - 1);
 }
 
-function layouts(content: IndexContent): readonly Attribute[] {
-  const { keys, payload, table, part } = content;
-  return [...keys, ...payload].map(({ column, name }) => {
-    const statistics = (name === null ? undefined : part.columns.get(name)) ?? column.statistics;
-    return attributeOf({ ...column, statistics }, table.hasValues);
-  });
-}
-
-/** Groups of equal keys among the rows of the index. */
-function groupsOf(keys: readonly IndexAttribute[], { table, part, rows }: IndexContent): readonly ValueClass[] {
-  const each = keys.map(({ column, name }) => {
-    const among = name === null ? undefined : part.columns.get(name);
-    return among === undefined ? thinClasses(columnClasses(column.statistics, table.rows), part.share) : columnClasses(among, rows);
-  });
-  const names = keys.map(({ name }) => name);
-  if (table.uniqueKeys.some((unique) => unique.every((column) => names.includes(column)))) return [{ values: rows, rowsEach: 1 }];
-  return each.reduce((first, second, at) =>
-    combineClasses(first, second, rows, knownCombinations(names.slice(0, at + 1), table, part.share)),
-  );
-}
-
-/** Of extended statistics on exactly these columns. A part of the rows has no more combinations than the whole. */
-function knownCombinations(names: readonly (string | null)[], { combinations }: TableStatistics, share: number): number | null {
-  const found = combinations.find(
-    ({ columns }) => columns.length === names.length && names.every((name) => name !== null && columns.includes(name)),
-  );
-  return share < 1 ? null : (found?.distinct ?? null);
-}
-
-/** A hash index has one key and holds no NULL. */
-function presentGroups({ keys, table, part }: IndexContent): readonly ValueClass[] {
-  const statistics = keys[0]?.column.statistics ?? null;
-  const present = table.rows * (1 - (statistics?.nullShare ?? 0));
-  return thinClasses(columnClasses(statistics === null ? null : presentStatistics(statistics, table), present), part.share);
+function layouts({ keys, payload, table, part }: IndexContent): readonly Attribute[] {
+  return [...keys, ...payload].map((key) => attributeOf({ ...key.column, statistics: amongRows(key, part) }, table.hasValues));
 }
 
 /** A range's summary: a header of 5 bytes, aligned, and the smallest and largest value of each column (minmax). */

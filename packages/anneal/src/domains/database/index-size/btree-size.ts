@@ -18,11 +18,16 @@ const postingEntryBytes = 6;
 /** The leftmost tuple of a page above the leaves stands for minus infinity and holds no key. */
 const minusInfinityBytes = 8;
 
-export interface BtreeContent {
+/** Rows of one kind. */
+export interface BtreeStratum {
   /** Sizes of the tuples, aligned. */
   readonly tuples: readonly Width[];
-  /** Rows by how often their key occurs, NULL keys included. */
+  /** Rows by how often their key occurs. */
   readonly groups: readonly ValueClass[];
+}
+
+export interface BtreeContent {
+  readonly strata: readonly BtreeStratum[];
   readonly isDeduplicated: boolean;
   /** Size of the tuples above the leaves, cut to what tells two pages apart, by how many leaf tuples there are. */
   readonly pivotBytes: (leafTuples: number) => number;
@@ -36,8 +41,8 @@ export interface BtreeShape {
 }
 
 /** A B-tree as CREATE INDEX leaves it: sorted, deduplicated, every page filled to its factor. */
-export function btreeShape({ tuples, groups, isDeduplicated, pivotBytes, fillFactor }: BtreeContent): BtreeShape {
-  const runs = isDeduplicated ? deduplicated(groups, tuples) : [plain(groups, tuples)];
+export function btreeShape({ strata, isDeduplicated, pivotBytes, fillFactor }: BtreeContent): BtreeShape {
+  const runs = isDeduplicated ? deduplicated(strata) : [strata.flatMap(plain)];
   const leafTuples = runs.flat().reduce((sum, { count }) => sum + count, 0);
   // Without rows there is a meta page and nothing else.
   if (leafTuples === 0) return { pages: 1, height: 0 };
@@ -59,7 +64,7 @@ interface Items {
   readonly listBytes: number;
 }
 
-function plain(groups: readonly ValueClass[], tuples: readonly Width[]): readonly Items[] {
+function plain({ groups, tuples }: BtreeStratum): readonly Items[] {
   const rows = groups.reduce((sum, { values, rowsEach }) => sum + values * rowsEach, 0);
   return tuples.map(({ bytes, share }) => ({ count: rows * share, bytes, listBytes: 0 }));
 }
@@ -69,14 +74,15 @@ function plain(groups: readonly ValueClass[], tuples: readonly Width[]): readonl
  * and one with the remainder; a remainder of one row is an ordinary tuple. Full lists that follow each other over
  * pages fill them evenly, so they are kept apart from what is mixed.
  */
-function deduplicated(groups: readonly ValueClass[], tuples: readonly Width[]): readonly (readonly Items[])[] {
+function deduplicated(strata: readonly BtreeStratum[]): readonly (readonly Items[])[] {
   const runs: (readonly Items[])[] = [];
   const mixed = new Map<string, Items>();
   const mix = (item: Items) => {
     const key = `${item.bytes}|${item.listBytes}`;
     mixed.set(key, { ...item, count: (mixed.get(key)?.count ?? 0) + item.count });
   };
-  for (const { values, rowsEach } of groups) {
+  const classes = strata.flatMap(({ tuples, groups }) => groups.map((group) => ({ ...group, tuples })));
+  for (const { values, rowsEach, tuples } of classes) {
     const sizes = groupSizes(rowsEach);
     // Whole numbers of rows do not average to the class's mean exactly, and the rows are what is certain.
     const correction = rowsEach / sizes.reduce((sum, { rows, share }) => sum + rows * share, 0);

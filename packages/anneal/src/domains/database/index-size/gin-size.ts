@@ -14,9 +14,6 @@ const segmentHeaderBytes = 8;
 const segmentBytes = 256;
 /** Children of an inner page of a posting tree. */
 const placesPerInnerPage = 815;
-/** A build inserts entries in order, and a full entry page is cut in the middle: what lies left of the cut is never filled again. */
-const entryFillShare = 0.5;
-
 /** A GIN index as CREATE INDEX leaves it: meta page, tree of entries, and a tree of places for each frequent entry. */
 export function ginPages(
   keys: readonly IndexAttribute[],
@@ -31,14 +28,23 @@ export function ginPages(
   const entryBytes = sizes.reduce((sum, size) => sum + size.entryBytes, 0);
   const entries = sizes.reduce((sum, size) => sum + size.entries, 0);
   const postingPages = sizes.reduce((sum, size) => sum + size.postingPages, 0);
-  const leaves = Math.max(1, Math.ceil(entryBytes / (entryPageBytes * (entryBytes > entryPageBytes ? entryFillShare : 1))));
-  const perInnerPage = Math.max(2, (entryPageBytes * entryFillShare) / (entryBytes / Math.max(1, entries) < 32 ? 20 : 28));
+  const leaves = entryPages(entryBytes, entryBytes / Math.max(1, entries));
+  const separatorBytes = aligned(8 + columnBytes + Math.max(...each.map(({ keyBytes }) => keyBytes))) + linePointerBytes;
   let [level, pages] = [leaves, leaves];
   while (level > 1) {
-    level = Math.ceil(level / perInnerPage);
+    level = entryPages(level * separatorBytes, separatorBytes);
     pages += level;
   }
   return { pages: 1 + pages + Math.round(postingPages), assumptions: each.flatMap(({ assumptions }) => assumptions) };
+}
+
+/**
+ * A build inserts entries in order, and a page that overflows is cut behind the tuple that passes its middle; what lies
+ * left of the cut is never filled again (entrySplitPage). A cut page holds half of a page and of the tuple too many, and half a tuple on
+ * average beyond the middle.
+ */
+function entryPages(bytes: number, tupleBytes: number): number {
+  return bytes <= entryPageBytes ? 1 : Math.ceil(bytes / (entryPageBytes / 2 + tupleBytes));
 }
 
 interface Table {

@@ -63,11 +63,18 @@ function derive(expression: string, table: TableStatistics): Derived {
   if (type === 'date' || expression.startsWith("date_trunc('")) {
     const unit = type === 'date' ? 'day' : (/^date_trunc\('(\w+)'/u.exec(expression)?.[1]?.toLowerCase() ?? 'day');
     const resultType = type === 'date' ? 'date' : source.type;
-    return assumed(anonymous(resultType, spanned(statistics, unit)), `have one value per ${unit} between ${source.name}'s extremes`);
+    return assumed(
+      anonymous(resultType, spanned(table.hasValues ? statistics : withoutValues(statistics), unit)),
+      `have one value per ${unit} between ${source.name}'s extremes`,
+    );
   }
   if (call !== null && textFunctions.has(call[1]!.toLowerCase()))
     return assumed({ ...source, type: asText(source.type) }, `be like ${source.name}`);
-  if (call?.[1]?.toLowerCase() === 'md5') return assumed(anonymous('text', withWidth(statistics, 33)), `be as various as ${source.name}`);
+  if (call?.[1]?.toLowerCase() === 'md5') {
+    // 32 letters behind a header of one byte, always.
+    const digest = { ...anonymous('text', withoutValues(statistics)), fixedLengthBytes: 33, alignment: 'c' } as const;
+    return assumed(digest, `be as various as ${source.name}`);
+  }
   if (type !== null) return assumed(anonymous(type, withoutValues(statistics)), `be as various as ${source.name}`);
   const path = jsonPath(expression);
   if (path !== null) {
@@ -91,10 +98,6 @@ function anonymous(type: string, statistics: ColumnStatistics | null): SizedColu
 /** The column's variety without its values: those are of another type. */
 function withoutValues(statistics: ColumnStatistics | null): ColumnStatistics | null {
   return statistics === null ? null : { ...statistics, mostCommonValues: null, histogramBounds: null };
-}
-
-function withWidth(statistics: ColumnStatistics | null, averageWidthBytes: number): ColumnStatistics | null {
-  return statistics === null ? null : { ...statistics, averageWidthBytes, mostCommonValues: null, histogramBounds: null };
 }
 
 const unitMs: Readonly<Record<string, number>> = {

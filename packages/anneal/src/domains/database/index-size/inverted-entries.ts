@@ -70,7 +70,10 @@ function sampled(samples: readonly SampledValue[], extract: Extract, rows: numbe
       entries.set(entry, { share: (known?.share ?? 0) + share, times: (known?.times ?? 0) + 1 });
     }
   }
-  const classes = [...parts.values()].flatMap((entries) => partClasses([...entries.values()], rows, unsampled.most));
+  const classes = [...parts.values()].flatMap((entries) => {
+    const most = Math.min(unsampled.most, wholeNumbersBetween([...entries.keys()]));
+    return partClasses([...entries.values()], rows, most);
+  });
   const all = [...parts.values()].flatMap((entries) => [...entries]);
   const keyBytes =
     unsampled.keyBytes === hashBytes
@@ -86,7 +89,9 @@ interface Seen {
 
 /**
  * Entries seen twice or more have the frequency they were seen with. Those seen once stand for many more: how many follows from
- * how often entries were seen twice (Chao 1984), and together they make the occurrences that were seen.
+ * how often entries were seen twice (Chao 1984), and together they make the occurrences that were seen. Where none was seen twice
+ * the bias-corrected form of it is only a lower bound: of whole numbers then all between the smallest and the largest are counted, of
+ * everything else the middle, in factors, between the bound and as many values as occurrences.
  */
 function partClasses(entries: readonly Seen[], rows: number, most: number): readonly ValueClass[] {
   const repeated = entries.filter(({ times }) => times > 1);
@@ -95,9 +100,19 @@ function partClasses(entries: readonly Seen[], rows: number, most: number): read
   const classes = repeated.map(({ share }): ValueClass => ({ values: 1, rowsEach: Math.max(1, share * rows) }));
   if (once.length === 0) return classes;
   const occurrences = rows * once.reduce((sum, { share }) => sum + share, 0);
-  const unseen = twice === 0 ? Number.POSITIVE_INFINITY : (once.length * once.length) / (2 * twice);
-  const values = Math.max(1, Math.min(once.length + unseen, occurrences, most - repeated.length));
+  const atMost = Math.max(1, Math.min(occurrences, most - repeated.length));
+  const atLeast = once.length + (once.length * (once.length - 1)) / (2 * (twice + 1));
+  const isOpen = twice === 0 && most === Number.POSITIVE_INFINITY;
+  const few = Math.min(atLeast, atMost);
+  const values = twice > 0 ? few : isOpen ? Math.sqrt(few * atMost) : atMost;
   return [...classes, { values, rowsEach: occurrences / values }];
+}
+
+/** Whole numbers cannot have more values than lie between the smallest and the largest, seen with the gap beyond them that so many samples leave. */
+function wholeNumbersBetween(entries: readonly string[]): number {
+  const numbers = entries.map(Number);
+  if (entries.length < 2 || !numbers.every((number) => Number.isInteger(number))) return Number.POSITIVE_INFINITY;
+  return (Math.max(...numbers) - Math.min(...numbers) + 1) * (1 + 2 / numbers.length);
 }
 
 /** Arrays and tsvectors have statistics of their elements; what these leave out is less frequent than the least of them. */

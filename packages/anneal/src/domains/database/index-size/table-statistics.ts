@@ -1,7 +1,8 @@
 import type { ColumnObservation, IndexObservation, TableObservation } from '../../../measurement/observations.ts';
 import type { ColumnStatistics, DatabaseSnapshot, SnapshotColumn, SnapshotExtendedStatistics } from '../../../ports/database-snapshot.ts';
 import { isColumn, parseIndexKey, roughSpelling } from '../index-ddl.ts';
-import { keysOf, lastName, unquoted } from './sql-lists.ts';
+import { arrayElements, keysOf, lastName, unquoted } from './sql-lists.ts';
+import { unbiasedStatistics } from './value-classes.ts';
 
 /** What the size of an index is reckoned from: one table's statistics, as plain data. */
 export interface TableStatistics {
@@ -37,12 +38,16 @@ export function tableStatistics(snapshot: DatabaseSnapshot, schema: string, name
   if (table === undefined || table.rows < 0) return null;
   const indexes = snapshot.indexes.filter((index) => index.schema === schema && index.table === name);
   const looseCollations = nondeterministicCollations(snapshot.prerequisites);
+  const sampledRows = sampledRowsOf(table.columns);
+  const unbiased = (statistics: ColumnStatistics | null) =>
+    statistics === null ? null : unbiasedStatistics(statistics, table.rows, sampledRows);
   return {
     // The planner counts so too (estimate_rel_size): rows as dense as at the last ANALYZE, in the file as it is now.
     rows: table.pages > 0 ? (table.rows * table.filePages) / table.pages : table.rows,
     pages: table.filePages,
     columns: table.columns.map(({ collation, ...column }) => ({
       ...column,
+      statistics: unbiased(column.statistics),
       isNondeterministic: collation !== null && looseCollations.has(lastName(collation)),
     })),
     uniqueKeys: indexes.flatMap(({ unique, valid, definition }) => (unique && valid ? uniqueColumns(definition) : [])),
@@ -52,7 +57,7 @@ export function tableStatistics(snapshot: DatabaseSnapshot, schema: string, name
     expressions: new Map(
       indexes.flatMap(({ definition, expressionStatistics }) =>
         keysOf(definition).flatMap((key, at): readonly (readonly [string, ColumnStatistics])[] => {
-          const statistics = expressionStatistics[at] ?? null;
+          const statistics = unbiased(expressionStatistics[at] ?? null);
           return statistics === null ? [] : [[roughSpelling(parseIndexKey(key).expression), statistics]];
         }),
       ),
@@ -60,6 +65,21 @@ export function tableStatistics(snapshot: DatabaseSnapshot, schema: string, name
     versionNumber: snapshot.server.versionNumber,
     hasValues: snapshot.values === 'kept',
   };
+}
+
+const defaultSampledRows = 30_000;
+
+/**
+ * ANALYZE reads 300 rows for each entry that a list of common values or a histogram may have (manual, 14.2.2; std_typanalyze),
+ * so the longest list tells how many it read. A table without a list of length says nothing; then it is the default, 100.
+ */
+function sampledRowsOf(columns: readonly SnapshotColumn[]): number {
+  const entries = columns.flatMap(({ statistics }) => [
+    statistics?.mostCommonFrequencies?.length ?? 0,
+    arrayElements(statistics?.histogramBounds ?? null).length - 1,
+  ]);
+  const longest = Math.max(0, ...entries);
+  return longest < 10 ? defaultSampledRows : 300 * longest;
 }
 
 /** The same from what the probes of a measurement saw: no values and no extended statistics, so the prediction is a little coarser. */
@@ -78,7 +98,7 @@ export function observedTableStatistics(
       name: column.name,
       type: column.type,
       ...layoutOf(column.type),
-      statistics: observedColumn(column),
+      statistics: observedColumn(column, table.liveRows),
       isNondeterministic: false,
     })),
     uniqueKeys: indexes
@@ -92,9 +112,9 @@ export function observedTableStatistics(
 }
 
 /** The probe writes `distinct` 0 for a column that was never analysed. */
-function observedColumn({ nullShare, averageWidthBytes, distinct }: ColumnObservation): ColumnStatistics | null {
+function observedColumn({ nullShare, averageWidthBytes, distinct }: ColumnObservation, rows: number): ColumnStatistics | null {
   if (distinct === 0 && nullShare === 0) return null;
-  return {
+  const statistics = {
     inherited: false,
     nullShare,
     averageWidthBytes,
@@ -107,6 +127,7 @@ function observedColumn({ nullShare, averageWidthBytes, distinct }: ColumnObserv
     mostCommonElementFrequencies: null,
     elementCountHistogram: null,
   };
+  return unbiasedStatistics(statistics, rows, defaultSampledRows);
 }
 
 /** Length and alignment of PostgreSQL's own fixed-length types (`pg_type`); everything else is a varlena. */

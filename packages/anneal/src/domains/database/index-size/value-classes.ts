@@ -18,13 +18,16 @@ export function columnClasses(statistics: ColumnStatistics | null, rows: number)
   if (statistics === null) return [{ values: rows, rowsEach: 1 }];
   const nullRows = statistics.nullShare * rows;
   const nulls = nullRows > 0 ? [{ values: 1, rowsEach: nullRows }] : [];
+  return compress([...nulls, ...presentClasses(statistics, rows, distinctOf(statistics, rows))]);
+}
+
+function presentClasses(statistics: ColumnStatistics, rows: number, distinct: number): readonly ValueClass[] {
   const common = (statistics.mostCommonFrequencies ?? []).map((share) => ({ values: 1, rowsEach: Math.max(1, share * rows) }));
-  const restRows = rows - nullRows - rowsOf(common);
-  const restValues = distinctOf(statistics, rows) - common.length;
+  const restRows = rows * (1 - statistics.nullShare) - rowsOf(common);
+  const restValues = distinct - common.length;
   // A complete list of common values leaves only the rounding of their frequencies.
-  if (restValues < 1) return compress([...nulls, ...common.map(scaled(1 + Math.max(0, restRows) / Math.max(1, rowsOf(common))))]);
-  if (restRows < 1) return compress([...nulls, ...common]);
-  return compress([...nulls, ...common, ...restClasses(Math.min(restValues, restRows), restRows, common)]);
+  if (restValues < 1) return common.map(scaled(1 + Math.max(0, restRows) / Math.max(1, rowsOf(common))));
+  return restRows < 1 ? common : [...common, ...restClasses(Math.min(restValues, restRows), restRows, common)];
 }
 
 /** PostgreSQL's n_distinct as a count: negative is minus the share of rows. 0 is its word for unknown: then every row is counted. */
@@ -32,6 +35,35 @@ export function distinctOf({ distinct, nullShare }: ColumnStatistics, rows: numb
   const present = rows * (1 - nullShare);
   if (distinct === 0) return present;
   return Math.min(present, distinct > 0 ? distinct : -distinct * rows);
+}
+
+/**
+ * The number of different values without the bias of ANALYZE's estimate. From a sample of n of N rows with d different values, f1 of
+ * them seen once, it makes n d / (n - f1 + f1 n / N) (Haas and Stokes; analyze.c), which is too few as soon as values
+ * of several rows are often seen once or not at all. What it makes of the classes of a supposed number of values on
+ * average can be reckoned, and the number looked for is the one of which it makes what the statistics say.
+ */
+export function unbiasedStatistics(statistics: ColumnStatistics, rows: number, sampledRows: number): ColumnStatistics {
+  const stated = distinctOf(statistics, rows);
+  const present = rows * (1 - statistics.nullShare);
+  // Nothing is estimated where every row was read, where no value was seen twice, or where all values are common ones.
+  if (sampledRows >= rows || stated >= present || stated <= (statistics.mostCommonFrequencies?.length ?? 0) + 1) return statistics;
+  const share = sampledRows / rows;
+  const estimateOf = (distinct: number) => {
+    let [seen, seenOnce] = [0, 0];
+    for (const { values, rowsEach } of presentClasses(statistics, rows, distinct)) {
+      for (const size of groupSizes(rowsEach)) {
+        const count = values * size.share;
+        seen += count * -Math.expm1(size.rows * Math.log1p(-share));
+        seenOnce += count * size.rows * share * (1 - share) ** (size.rows - 1);
+      }
+    }
+    const sampled = present * share;
+    return (sampled * seen) / (sampled - seenOnce + seenOnce * share);
+  };
+  const shortfall = solve((power) => -estimateOf(stated * (present / stated) ** power), -stated, 0, 1);
+  const distinct = stated * (present / stated) ** shortfall;
+  return { ...statistics, distinct: statistics.distinct < 0 ? -distinct / rows : distinct };
 }
 
 export function rowsOf(classes: readonly ValueClass[]): number {
@@ -65,41 +97,67 @@ function restClasses(values: number, rows: number, common: readonly ValueClass[]
   return classesAt(exponent).map(scaled(rows / rowsOf(classesAt(exponent))));
 }
 
+/** What is known of how two columns go together; without it they are independent. */
+export interface Dependence {
+  /** How many combinations there really are, of extended statistics. */
+  readonly distinct: number | null;
+  /** Rank correlation of the two. */
+  readonly correlation: number;
+}
+
 /**
- * Groups of equal pairs when two columns are independent: a pair of values meets by chance, so the rows of one pair are
- * Poisson distributed and pairs that never meet make no group. `distinct` states how many groups there
- * really are, where extended statistics or a unique key know it; null is independence.
+ * Groups of equal pairs of two columns. Rows fall into the cells of the table of all pairs by chance, and a cell that no row falls into is
+ * no group: of the larger of its two values' rows, drawn without putting back, none may meet the smaller one's. A rank
+ * correlation leaves sqrt(1 - r^2) of the cells, which is what it leaves of a normal distribution's entropy; but
+ * there are never fewer pairs than values of either column. `distinct` overrules all that where it is known.
  */
 export function combineClasses(
   first: readonly ValueClass[],
   second: readonly ValueClass[],
   rows: number,
-  distinct: number | null,
+  { distinct, correlation }: Dependence,
 ): readonly ValueClass[] {
   if (rows <= 0) return [];
-  const cells = first.flatMap((a) => second.map((b) => ({ values: a.values * b.values, rowsEach: (a.rowsEach * b.rowsEach) / rows })));
-  return compress(settle(cells, distinct === null ? null : Math.min(rows, distinct)));
+  const cells = first.flatMap((a) =>
+    second.map((b): Cell => {
+      const [small, large] = a.rowsEach < b.rowsEach ? [a.rowsEach, b.rowsEach] : [b.rowsEach, a.rowsEach];
+      const rate = large >= rows ? Number.POSITIVE_INFINITY : -small * Math.log1p(-large / rows);
+      return { values: a.values * b.values, rowsEach: (small * large) / rows, rate };
+    }),
+  );
+  if (distinct !== null) return compress(concentrated(cells, Math.min(rows, distinct)));
+  const fewest = Math.min(rows, Math.max(valuesOf(first), valuesOf(second)));
+  const groups = occupied(cells, 1 / Math.sqrt(Math.max(1e-12, 1 - correlation ** 2)));
+  return compress(valuesOf(groups) < fewest ? concentrated(cells, fewest) : groups);
 }
 
 /** The groups left when only a share of the rows, drawn without regard to the value, is kept. */
 export function thinClasses(classes: readonly ValueClass[], share: number): readonly ValueClass[] {
-  return share >= 1 ? classes : compress(settle(classes.map(scaled(share)), null));
+  if (share >= 1) return classes;
+  return compress(
+    occupied(
+      classes.map(({ values, rowsEach }): Cell => ({ values, rowsEach: rowsEach * share, rate: -rowsEach * Math.log1p(-share) })),
+      1,
+    ),
+  );
 }
 
-/**
- * From cells that rows fall into by chance to the groups that exist. Where the number of groups is known, the same rows are
- * spread over more or fewer cells until it comes out: columns that depend on each other meet in fewer pairs.
- */
-function settle(cells: readonly ValueClass[], distinct: number | null): readonly ValueClass[] {
-  const groupsAt = (concentration: number) =>
-    cells.map(({ values, rowsEach }) => {
-      const expected = rowsEach * concentration;
-      const groups = (values / concentration) * -Math.expm1(-expected);
-      return { values: groups, rowsEach: (values * rowsEach) / groups };
-    });
-  if (distinct === null) return groupsAt(1);
-  const logarithm = solve((power) => valuesOf(groupsAt(2 ** power)), distinct, -60, 60);
-  return groupsAt(2 ** logarithm);
+/** A place for rows that may stay empty: `rate` is the logarithm of one over the probability of that. */
+interface Cell extends ValueClass {
+  readonly rate: number;
+}
+
+/** The groups that exist when the rows of so many cells come together in one. */
+function occupied(cells: readonly Cell[], concentration: number): readonly ValueClass[] {
+  return cells.map(({ values, rowsEach, rate }) => {
+    const groups = (values / concentration) * -Math.expm1(-rate * concentration);
+    return { values: groups, rowsEach: (values * rowsEach) / groups };
+  });
+}
+
+/** Columns that depend on each other meet in fewer pairs than chance makes: cells are brought together until the number of groups is right. */
+function concentrated(cells: readonly Cell[], distinct: number): readonly ValueClass[] {
+  return occupied(cells, 2 ** solve((power) => valuesOf(occupied(cells, 2 ** power)), distinct, -60, 60));
 }
 
 /** Where a falling function takes the value wanted, by bisection; the nearer end where it never does. */

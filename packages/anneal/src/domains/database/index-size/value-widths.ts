@@ -1,5 +1,5 @@
-import { arrayElements } from './sql-lists.ts';
 import type { ColumnStatistics } from '../../../ports/database-snapshot.ts';
+import { sampledValues } from './sampled-values.ts';
 import type { SizedColumn } from './table-statistics.ts';
 
 /** How many bytes a value of the column takes, its header included, and how likely that is. */
@@ -33,8 +33,10 @@ export function attributeOf(
   const { statistics, alignment, fixedLengthBytes } = column;
   const nullShare = statistics?.nullShare ?? 0;
   if (fixedLengthBytes > 0) return { nullShare, widths: [{ bytes: fixedLengthBytes, share: 1 }], alignment, isVariable: false };
-  const widths =
-    (hasValues && statistics !== null ? seenWidths(column.type, statistics) : null) ?? spread(statistics?.averageWidthBytes ?? 32);
+  // PostgreSQL takes 32 bytes for what it does not know.
+  const average = statistics?.averageWidthBytes ?? 32;
+  const seen = hasValues && statistics !== null ? seenWidths(column.type, statistics) : null;
+  const widths = seen ?? (isUniform(column.type, average) ? [{ bytes: average, share: 1 }] : spread(average));
   return { nullShare, widths, alignment, isVariable: true };
 }
 
@@ -45,19 +47,9 @@ export function attributeOf(
 function seenWidths(type: string, statistics: ColumnStatistics): readonly Width[] | null {
   const bytesOf = storedBytes(type);
   if (bytesOf === null) return null;
-  const frequencies = statistics.mostCommonFrequencies ?? [];
-  const common = arrayElements(statistics.mostCommonValues);
-  const bounds = arrayElements(statistics.histogramBounds);
-  if (common.length !== frequencies.length || common.length + bounds.length === 0) return null;
-  const restShare = Math.max(0, 1 - statistics.nullShare - frequencies.reduce((sum, share) => sum + share, 0));
-  const weighed = [
-    ...common.map((value, at) => ({ bytes: bytesOf(value), share: frequencies[at]! })),
-    ...bounds.map((value) => ({ bytes: bytesOf(value), share: restShare / bounds.length })),
-  ];
-  const total = weighed.reduce((sum, { share }) => sum + share, 0);
-  return total <= 0
-    ? null
-    : fitted(merged(weighed.map(({ bytes, share }) => ({ bytes, share: share / total }))), statistics.averageWidthBytes);
+  const samples = sampledValues(statistics);
+  if (samples.length === 0) return null;
+  return fitted(merged(samples.map(({ text, share }) => ({ bytes: bytesOf(text), share }))), statistics.averageWidthBytes);
 }
 
 /**
@@ -69,6 +61,12 @@ function fitted(widths: readonly Width[], averageWidthBytes: number): readonly W
   if (widths.length === 1 || (mean >= averageWidthBytes && mean < averageWidthBytes + 1)) return widths;
   const factor = (averageWidthBytes + 0.5) / mean;
   return merged(widths.map(({ bytes, share }) => ({ bytes: Math.max(1, Math.round(bytes * factor)), share })));
+}
+
+/** Ranges and addresses of one kind are all as wide as each other, and so is `character(n)` of one-byte letters. */
+function isUniform(type: string, averageWidthBytes: number): boolean {
+  const letters = /^character\((\d+)\)$/u.exec(type)?.[1];
+  return /range$|^(?:inet|cidr)$/u.test(type) || (letters !== undefined && Number(letters) + 1 === averageWidthBytes);
 }
 
 /** Nothing known but the average: eight neighbouring widths, so that each remainder of the alignment is as likely as the others. */
