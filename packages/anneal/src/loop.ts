@@ -79,9 +79,18 @@ export function loadTarget(settings: Settings, options: RunOptions): Promise<Ass
   return inRun('load', settings, options, async (run) => assemble(resultsOf(run, await observe(run, { probes: [], derivations: [] }))));
 }
 
+export interface MeasureOptions extends RunOptions {
+  /** Gets the window itself, with the real parameter values that no report holds. */
+  readonly onMeasured?: (measured: Measured) => void;
+}
+
 /** measure -> report */
-export function measureTarget(settings: Settings, options: RunOptions): Promise<Assessment> {
-  return inRun('measure', settings, options, async (run) => assemble(resultsOf(run, await observe(run))));
+export function measureTarget(settings: Settings, options: MeasureOptions): Promise<Assessment> {
+  return inRun('measure', settings, options, async (run) => {
+    const observed = await observe(run);
+    options.onMeasured?.(observed);
+    return assemble(resultsOf(run, observed));
+  });
 }
 
 interface Observed extends Measured {

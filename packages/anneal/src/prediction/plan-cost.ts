@@ -83,8 +83,34 @@ function mixLogSpread({ changed, unchangedCalls }: PlanCostForecast): number {
 function timeAfterMs(statement: StatementForecast, deviations: number): number {
   const { measuredMs, costBefore, costAfter, generic, manyLookUps } = statement;
   if (costBefore <= 0) return measuredMs;
-  const spread = Math.hypot(logSpread, generic ? genericLogSpread : 0, manyLookUps ? loopLogSpread : 0);
-  return ((measuredMs * costAfter) / costBefore) * Math.exp(deviations * spread);
+  return ((measuredMs * costAfter) / costBefore) * Math.exp(deviations * spreadOf({ generic, manyLookUps }));
+}
+
+/** Standard deviation of the logarithm of a gain that plan costs promise. */
+function spreadOf({ generic, manyLookUps }: Pick<StatementForecast, 'generic' | 'manyLookUps'>): number {
+  return Math.hypot(logSpread, generic ? genericLogSpread : 0, manyLookUps ? loopLogSpread : 0);
+}
+
+/** One execution of a statement whose plan changes. */
+export interface ExecutionForecast extends Omit<StatementForecast, 'calls'> {
+  /**
+   * What any execution on this server takes: starting and ending a plan is not in its cost. The time of the
+   * cheapest statement that was measured there will do.
+   */
+  readonly fixedMs: number;
+}
+
+/**
+ * Milliseconds of one execution under the new plan. The statement's own measured time says what a unit of cost
+ * takes for it; the interval is that of the ratio.
+ */
+export function predictExecutionMs(forecast: ExecutionForecast, level: number): Estimate {
+  const { measuredMs, costBefore, costAfter } = forecast;
+  const fixedMs = Math.min(forecast.fixedMs, measuredMs);
+  const scaledMs = costBefore <= 0 ? measuredMs - fixedMs : ((measuredMs - fixedMs) * costAfter) / costBefore;
+  const reach = normalQuantile((1 + level) / 2) * spreadOf(forecast);
+  const at = (deviation: number) => fixedMs * Math.exp(deviation / 2) + scaledMs * Math.exp(deviation);
+  return { point: at(0), lower: at(-reach), upper: at(reach), confidenceLevel: level };
 }
 
 function assumptionsOf({ changed, surchargeMs }: PlanCostForecast, engine: PlanCostForecast['engine']): readonly string[] {
