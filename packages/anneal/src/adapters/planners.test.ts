@@ -10,8 +10,11 @@ import { AnnealError } from '../errors.ts';
 import type { IndexDefinition, Planner, StatementSample } from '../ports/planner.ts';
 import type { Sql } from '../ports/sql.ts';
 import { createBuiltPlanner } from './built-planner.ts';
+import { takeSnapshot } from '../domains/database/snapshot/take-snapshot.ts';
 import { createHypopgPlanner } from './hypopg-planner.ts';
 import { createDatabases } from './pg.ts';
+import { createShadowPlanner } from './shadow-planner.ts';
+import { createSqlParser } from './sql-parser.ts';
 
 const schemaSql = `
   CREATE TABLE shipments (id bigserial PRIMARY KEY, customer_id int, weight int, code text, labels jsonb, sent_at timestamptz);
@@ -147,6 +150,35 @@ describe('the engine that builds', () => {
     expect(indexes.every(({ sizeBytes, buildMs }) => sizeBytes! > 8192 && buildMs! > 0)).toBe(true);
     expect(await schemaOf(sql)).toEqual(before);
   });
+
+  test('a definition PostgreSQL refuses has no size, and the other indexes are still judged', async () => {
+    const { indexes, uses } = await planner.whatIf([statement], [define([`date_trunc('day', sent_at)`]), byCustomer]);
+    expect(indexes.map(({ sizeBytes }) => sizeBytes !== null)).toEqual([false, true]);
+    expect(uses).toEqual([[1]]);
+  });
+});
+
+describe('the engine that has no database (the shadow)', () => {
+  let database: TestDatabase;
+  let planner: Planner;
+  let sql: Sql;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    for (const part of schemaSql.split(';\n')) await database.client.query(part);
+    sql = await createDatabases().connect(database.url, { applicationName: 'anneal test', readOnly: true });
+    const snapshot = await takeSnapshot(sql, { values: 'kept', sqlParser: await createSqlParser(), takenAt: '2026-01-01T00:00:00.000Z' });
+    planner = await createShadowPlanner(snapshot);
+  });
+  afterAll(async () => {
+    await planner[Symbol.asyncDispose]();
+    await sql.close();
+    await database[Symbol.asyncDispose]();
+  });
+
+  anyEngine(
+    () => planner,
+    () => sql,
+  );
 
   test('a definition PostgreSQL refuses has no size, and the other indexes are still judged', async () => {
     const { indexes, uses } = await planner.whatIf([statement], [define([`date_trunc('day', sent_at)`]), byCustomer]);

@@ -1,6 +1,7 @@
 import type { ColumnStatistics, DatabaseSnapshot } from '../ports/database-snapshot.ts';
 import { qualifiedName, quoteLiteral } from '../ports/index-sql.ts';
 import type { ShadowEngine } from './shadow-engine.ts';
+import { restoreExtendedStatistics } from './shadow-extended-statistics.ts';
 import type { ShadowSchema } from './shadow-schema.ts';
 
 /**
@@ -35,6 +36,7 @@ export async function restoreStatistics(
       ),
     );
   }
+  await restoreExtendedStatistics(engine, snapshot);
   return gaps;
 }
 
@@ -95,13 +97,14 @@ function restoreCall(
     n_distinct: real(statistics.distinct),
     correlation: real(statistics.correlation),
     most_common_vals: text(statistics.mostCommonValues),
-    most_common_freqs: reals(statistics.mostCommonFrequencies),
+    // Frequencies without their values, as of a snapshot that leaves values out, say nothing to the planner.
+    most_common_freqs: statistics.mostCommonValues === null ? null : reals(statistics.mostCommonFrequencies),
     histogram_bounds: text(statistics.histogramBounds),
     most_common_elems: text(statistics.mostCommonElements),
-    most_common_elem_freqs: reals(statistics.mostCommonElementFrequencies),
+    most_common_elem_freqs: statistics.mostCommonElements === null ? null : reals(statistics.mostCommonElementFrequencies),
     elem_count_histogram: reals(statistics.elementCountHistogram),
     range_length_histogram: text(statistics.rangeLengthHistogram),
-    range_empty_frac: real(statistics.rangeEmptyShare),
+    range_empty_frac: statistics.rangeLengthHistogram === null ? null : real(statistics.rangeEmptyShare),
     range_bounds_histogram: text(statistics.rangeBoundsHistogram),
   };
   const given = Object.entries(values).filter(([, value]) => value !== null);

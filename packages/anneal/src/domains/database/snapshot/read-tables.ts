@@ -170,6 +170,14 @@ interface ExtendedRow extends Omit<SnapshotExtendedStatistics, 'table'> {
   readonly numbers: readonly number[];
 }
 
+/** Kinds that have no form in which they could be carried: lists of common combinations, and statistics of expressions. */
+export async function readUncarriedStatistics(sql: Sql): Promise<readonly string[]> {
+  const { rows } = await sql.query<{ name: string }>(
+    own(`SELECT e.stxname AS name FROM pg_statistic_ext e WHERE e.stxkind::text[] && ARRAY['m', 'e'] ORDER BY e.oid`),
+  );
+  return rows.map(({ name }) => `of the extended statistics ${name} the common combinations and expressions are not carried`);
+}
+
 export async function readExtendedStatistics(sql: Sql, tables: readonly SnapshotTable[]): Promise<readonly SnapshotExtendedStatistics[]> {
   const { rows } = await sql.query<ExtendedRow>(
     own(`SELECT sn.nspname AS schema, e.stxname AS name, n.nspname AS "tableSchema", c.relname AS "tableName",

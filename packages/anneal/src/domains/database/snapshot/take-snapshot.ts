@@ -8,7 +8,7 @@ import { readIndexes } from './read-indexes.ts';
 import { readPrerequisites, readViews } from './read-prerequisites.ts';
 import { readServer } from './read-server.ts';
 import { readStatements } from './read-statements.ts';
-import { readBlindSpots, readExtendedStatistics, readForeignKeys, readTables } from './read-tables.ts';
+import { readBlindSpots, readExtendedStatistics, readForeignKeys, readTables, readUncarriedStatistics } from './read-tables.ts';
 import { createSections } from './sections.ts';
 
 export interface SnapshotOptions {
@@ -48,6 +48,7 @@ export async function takeSnapshot(sql: Sql, options: SnapshotOptions): Promise<
     const indexes = await sections.read('indexes', (part) => readIndexes(part, server.blockBytes), []);
     const foreignKeys = await sections.read('foreign keys', readForeignKeys, []);
     const extendedStatistics = await sections.read('extended statistics', (part) => readExtendedStatistics(part, tables), []);
+    const uncarried = await sections.read('kinds of extended statistics', readUncarriedStatistics, []);
     const views = await sections.read('views', readViews, []);
     const { statements, gaps } = await sections.read('statements', (part) => readStatements(part, options.sqlParser), {
       statements: [],
@@ -69,7 +70,7 @@ export async function takeSnapshot(sql: Sql, options: SnapshotOptions): Promise<
       views,
       extendedStatistics,
       statements,
-      gaps: [...server.gaps, ...sections.gaps(), ...blindSpots, ...gaps],
+      gaps: [...server.gaps, ...sections.gaps(), ...blindSpots, ...uncarried, ...gaps],
     };
     progress.update(null, `${tables.length} tables, ${indexes.length} indexes, ${statements.length} statements`);
     return coarsenValues(reading, whole, options.values);
