@@ -1,6 +1,7 @@
 import { mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/test-database.ts';
 import { createOutside } from '../adapters/outside.ts';
@@ -155,4 +156,25 @@ test('a scratch copy can be changed at will and is gone when closed', async () =
   }
   expect(await here.copies()).toEqual([]);
   expect(await here.outstanding()).toEqual([]);
+});
+
+test('what sessions take up when they connect is done to a copy before its process connects', async () => {
+  const pool = `const { Client } = require(${JSON.stringify(fileURLToPath(import.meta.resolve('pg')))});
+    const client = new Client({ connectionString: process.env.DATABASE_URL });
+    const ready = client.connect();
+    require('node:http').createServer(async (_request, response) => {
+      await ready;
+      response.end((await client.query('SHOW work_mem')).rows[0].work_mem);
+    }).listen(process.env.PORT, '127.0.0.1')`;
+  await using one = await bench('settled', pool);
+  await using arms = await openArms(one.context, {
+    baseDatabase: one.database,
+    roles: ['baseline', 'candidate'],
+    withAgent: false,
+    async beforeStart(arm, sql) {
+      if (arm === 'candidate') await sql.query(`ALTER DATABASE anneal_settled_candidate SET work_mem = '77MB'`);
+    },
+  });
+  const answers = await Promise.all(arms.all.map(async ({ target }) => (await fetch(target.baseUrl)).text()));
+  expect(answers).toEqual(['4MB', '77MB']);
 });

@@ -48,6 +48,8 @@ export interface ArmsRequest {
   readonly baseDatabase: string | null;
   readonly roles: readonly Arm[];
   readonly withAgent: boolean;
+  /** Done to an arm's copy before its process starts: what a session only takes up when it connects. */
+  readonly beforeStart?: (arm: Arm, sql: Sql) => Promise<void>;
 }
 
 /**
@@ -57,16 +59,17 @@ export interface ArmsRequest {
  * All copies are made before the first process starts: a template must not be in use, and no arm may warm up
  * while the disk is still busy copying for another.
  */
-export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent }: ArmsRequest): Promise<Arms> {
+export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent, beforeStart }: ArmsRequest): Promise<Arms> {
   const undo = undoList();
   return undo.unlessCompleted(async () => {
     const copies = baseDatabase === null ? [] : await openCopies(context, undo, baseDatabase, roles);
     const all: TrialArm[] = [];
     for (const [index, arm] of roles.entries()) {
       const copy = copies[index] ?? null;
+      const sql = copy === null ? null : await connectForRun(context, undo, copy.url);
+      if (sql !== null) await beforeStart?.(arm, sql);
       context.progress.update(null, `starting the ${arm} arm`);
       const target = await startArm(context, undo, { arm, databaseUrl: copy?.url, withAgent });
-      const sql = copy === null ? null : await connectForRun(context, undo, copy.url);
       all.push({ arm, target, databaseName: copy?.name ?? null, databaseUrl: copy?.url ?? null, sql });
     }
     return {

@@ -70,13 +70,15 @@ const pauseBetweenSlicesMs = 150;
  */
 export async function compareArms(bench: Bench, request: ComparisonRequest): Promise<ArmsCompared> {
   const { clock, progress, signal } = { ...bench.context, ...bench.context.outside };
+  const changesOf = (arm: ArmName) => (arm === 'baseline' ? request.standing : [...request.standing, ...request.changes]);
   await using arms = await openArms(bench.context, {
     baseDatabase: request.baseDatabase,
     roles: ['baseline', 'candidate'],
     withAgent: true,
+    beforeStart: (arm, sql) => applyAll(bench.context, changesOf(arm).filter(needsNewSessions), { sql, agent: null, signal }),
   });
-  await using baseline = await prepare(bench, arms.get('baseline'), request.standing);
-  await using candidate = await prepare(bench, arms.get('candidate'), [...request.standing, ...request.changes]);
+  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'));
+  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'));
 
   progress.update(null, 'comparing answers');
   const replay = { count: bench.answers, seed: bench.seed, steps: 'all' } as const;
@@ -125,13 +127,11 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
 async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedChange[]): Promise<RunningArm> {
   const { outside, signal } = bench.context;
   const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal };
-  for (const change of changes) {
-    await underIntent(
-      bench.context,
-      { kind: 'apply', where: 'arm', trialId: change.id, remedyId: change.remedy.id, plan: change.plan },
-      () => applied(change, act),
-    );
-  }
+  await applyAll(
+    bench.context,
+    changes.filter((change) => !needsNewSessions(change)),
+    act,
+  );
   const context: ProbeContext = {
     sql: arm.sql,
     agent: arm.target.agent,
@@ -149,6 +149,19 @@ async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedCha
     [Symbol.asyncDispose]: () => load.close(),
     source: { load, context, agent: arm.target.agent, statements: arm.sql === null ? null : bench.statementProbe },
   };
+}
+
+/** A setting of the database counts for sessions that begin after it, and a pool begins with its process. */
+function needsNewSessions({ remedy }: PlannedChange): boolean {
+  return remedy.scope === 'database' && remedy.effort === 'restart';
+}
+
+async function applyAll(context: TrialContext, changes: readonly PlannedChange[], act: ActContext): Promise<void> {
+  for (const change of changes) {
+    await underIntent(context, { kind: 'apply', where: 'arm', trialId: change.id, remedyId: change.remedy.id, plan: change.plan }, () =>
+      applied(change, act),
+    );
+  }
 }
 
 async function applied(change: PlannedChange, act: ActContext): Promise<void> {
