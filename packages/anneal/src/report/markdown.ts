@@ -133,7 +133,10 @@ function findingSection(finding: AssessedFinding, number: number, assessment: As
     `Proposal: **${inline(proposal.title)}.** ${inline(proposal.text)}${proposal.expected === null ? '' : ` Predicted: ${interval(proposal.expected)}.`}`,
     proposal.code === null
       ? ''
-      : fence(proposal.code, /^\s*(?:select|with|insert|update|delete|create|where|and|order)\b/iu.test(proposal.code) ? 'sql' : 'js'),
+      : fence(
+          proposal.code,
+          /^(?:\s*--.*\n)*\s*\(?(?:select|with|insert|update|delete|create|where|and|order)\b/iu.test(proposal.code) ? 'sql' : 'js',
+        ),
   ]
     .filter((part) => part !== '')
     .join('\n\n');

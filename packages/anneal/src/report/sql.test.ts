@@ -59,6 +59,18 @@ test('a rewritten query is no migration and becomes no file', () => {
   expect(files.filter(({ content }) => content.includes('ANY($1)'))).toEqual([]);
 });
 
+test('another form of a statement is a file of comments with its proof: it belongs into the source', () => {
+  const [finding] = aRichAssessment().findings;
+  const code = `-- Verified on a copy: equal on 5 parameter sets.\n-- rewrite: instead of\n--   SELECT count(*) > 0 FROM t\n-- write\nSELECT EXISTS (SELECT 1 FROM t);`;
+  const proposal = { ...finding!.proposal, title: 'EXISTS instead of a count', code };
+  const [file, index] = sqlFiles(anEmptyAssessment({ findings: [{ ...finding!, standing: 'proposed', proposal }] }));
+  expect(file!.name).toBe('001-exists-instead-of-a-count.rewrite.sql');
+  expect(statementsOf(file!.content)).toEqual([]);
+  expect(file!.content).toContain('-- SELECT EXISTS (SELECT 1 FROM t);');
+  expect(file!.content).toContain('-- Verified on a copy: equal on 5 parameter sets.');
+  expect(index!.content).toContain('`001-exists-instead-of-a-count.rewrite.sql`');
+});
+
 test('what was rolled back has no file, only its reason in the README', () => {
   const statements = files.filter(({ name }) => name.endsWith('.sql')).flatMap(({ content }) => statementsOf(content));
   expect(statements.join('\n')).not.toMatch(/trgm|stock|audit/);

@@ -31,13 +31,42 @@ export function sqlFiles(given: Assessment): readonly SqlFile[] {
   const assessment = withoutCredentials(given);
   const changes = [...keptChanges(assessment.trials), ...proposedChanges(assessment.findings)];
   const rolledBack = assessment.trials.filter((trial) => trial.verdict.decision === 'rollback' && trial.description.sql !== null);
-  if (changes.length + rolledBack.length === 0) return [];
+  const rewrites = proposedRewrites(assessment.findings);
+  if (changes.length + rolledBack.length + rewrites.length === 0) return [];
   const named = changes.map((change, index) => ({ change, name: `${String(index + 1).padStart(3, '0')}-${slug(change.title)}` }));
   const files = named.flatMap(({ change, name }) => [
     { name: `${name}.up.sql`, content: file(change, change.sql.up, `${name}.down.sql undoes it.`) },
     { name: `${name}.down.sql`, content: file(change, change.sql.down, `Undoes ${name}.up.sql.`) },
   ]);
-  return [...files, { name: 'README.md', content: readme(named, rolledBack) }];
+  const rewritten = rewrites.map(({ title, lines }, index) => ({
+    title,
+    name: `${String(named.length + index + 1).padStart(3, '0')}-${slug(title)}.rewrite.sql`,
+    content: `${lines.map(comment).join('\n')}\n`,
+  }));
+  const added = rewritten.map(({ name, content }) => ({ name, content }));
+  return [...files, ...added, { name: 'README.md', content: readme(named, rolledBack, rewritten) }];
+}
+
+interface Rewrite {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+/** Another form of a statement belongs into the application's source: nothing here is to be run, so all of it is comment. */
+function proposedRewrites(findings: readonly AssessedFinding[]): readonly Rewrite[] {
+  return findings.flatMap((finding) => {
+    const { title, code, text } = finding.proposal;
+    if (finding.standing !== 'proposed' || code === null || !/^-- rewrite: /mu.test(code)) return [];
+    const lines = [
+      title,
+      '',
+      ...findingLines(finding),
+      `Why:       ${plain(text)}`,
+      '',
+      ...code.split('\n').map((line) => line.replace(/^-- /u, '')),
+    ];
+    return [{ title, lines }];
+  });
 }
 
 function keptChanges(trials: readonly Trial[]): readonly Change[] {
@@ -121,7 +150,11 @@ function comment(line: string): string {
   return `-- ${line.replaceAll(/[\r\n\u2028\u2029]+/gu, ' ')}`.trimEnd();
 }
 
-function readme(named: readonly { readonly change: Change; readonly name: string }[], rolledBack: readonly Trial[]): string {
+function readme(
+  named: readonly { readonly change: Change; readonly name: string }[],
+  rolledBack: readonly Trial[],
+  rewrites: readonly { readonly title: string; readonly name: string }[],
+): string {
   const section = (title: string, lines: readonly string[]) => (lines.length === 0 ? [] : ['', `## ${title}`, '', ...lines]);
   const pairs = (standing: Change['standing']) =>
     named.filter(({ change }) => change.standing === standing).map(({ change, name }) => `- \`${name}\`: ${oneLine(change.title)}`);
@@ -133,6 +166,10 @@ function readme(named: readonly { readonly change: Change; readonly name: string
     '    psql "$DATABASE_URL" -f 001-....up.sql',
     ...section('Proven on two arms', pairs('proven')),
     ...section('Proposed, not tried', pairs('not tried')),
+    ...section(
+      "Statements to write differently in the application's source: nothing to run",
+      rewrites.map(({ title, name }) => `- \`${name}\`: ${oneLine(title)}`),
+    ),
     ...section(
       'Tried and rolled back: no files, do not run them',
       rolledBack.map((trial) => `- ${oneLine(trial.description.title)}: ${oneLine(verdictReason(trial))}`),
