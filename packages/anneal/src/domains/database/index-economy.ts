@@ -1,6 +1,8 @@
 import type { ColumnObservation, IndexObservation, StatementObservation, TableObservation } from '../../measurement/observations.ts';
-import { parseIndexKey } from './index-ddl.ts';
 import type { IndexDefinition } from '../../ports/planner.ts';
+import { parseIndexKey } from './index-ddl.ts';
+import { observedTableStatistics } from './index-size.ts';
+import { columnsHeld, identifiersIn, indexUpkeep, type TableWrite } from './index-upkeep.ts';
 
 /** What one more index costs the writes of its table in the window, and how that was reckoned. */
 export interface WriteBill {
@@ -11,6 +13,10 @@ export interface WriteBill {
   readonly lostHeapOnlyRows: number;
   /** Entries one row makes in the index: more than one for GIN. */
   readonly entriesPerRow: number;
+  /** Write-ahead log it adds in the window, full-page images left out. */
+  readonly walBytes: number;
+  /** Different pages of its own that the writes of the window dirty; each is logged whole once after a checkpoint. */
+  readonly dirtiedPages: number;
 }
 
 /**
@@ -27,28 +33,41 @@ export function writeBill(
   indexes: readonly IndexObservation[],
   columns: readonly ColumnObservation[],
 ): WriteBill {
-  const existing = indexes.filter((index) => index.definition.schema === table.schema && index.definition.table === table.name).length;
+  const others = indexes.map(({ definition }) => definition).filter((other) => other.schema === table.schema && other.table === table.name);
+  const existing = others.length;
   const { entries: entriesPerRow, parts } = upkeepOf(definition, columns);
   const heapOnlyShare = table.updates > 0 ? table.hotUpdates / table.updates : 0;
-  const held = [...definition.keys.map((key) => parseIndexKey(key).expression), definition.predicate ?? ''];
-  const words = identifiersIn(held.join(' '));
+  const held = columnsHeld(definition);
+  const written: TableWrite[] = [];
   let [extraMs, rows, lostHeapOnlyRows] = [0, 0, 0];
   for (const statement of statements) {
     if (!writes(statement, table) || statement.rows === 0) continue;
     const partMs = statement.totalMs / statement.rows / (1 + existing);
-    const assignsKey = (statement.shape?.assignedColumns ?? []).some((column) => words.has(column));
+    const assignsKey = (statement.shape?.assignedColumns ?? []).some((column) => held.has(column));
     const heapOnly = statement.kind === 'update' ? statement.rows * heapOnlyShare : 0;
     const moved = statement.rows - heapOnly;
     const lost = assignsKey ? heapOnly : 0;
     extraMs += partMs * parts * moved + partMs * (existing + parts) * lost;
     rows += moved + lost;
     lostHeapOnlyRows += lost;
+    written.push({ kind: statement.kind, rows: statement.rows, assignedColumns: statement.shape?.assignedColumns ?? [] });
   }
-  return { extraMs, rows, lostHeapOnlyRows, entriesPerRow };
+  const upkeep = indexUpkeep(definition, {
+    // What a row logs is the same in all versions.
+    statistics: observedTableStatistics(table, columns, indexes, 180_000),
+    writes: written,
+    heapOnlyShare,
+    existing: others,
+  });
+  return { extraMs, rows, lostHeapOnlyRows, entriesPerRow, walBytes: upkeep?.walBytes ?? 0, dirtiedPages: upkeep?.dirtiedPages ?? 0 };
 }
 
 /** A write names its target first. Deleted rows leave their entries to VACUUM, which every index keeps busy too. */
-function writes({ kind, shape }: StatementObservation, table: TableObservation): boolean {
+function writes(
+  statement: StatementObservation,
+  table: TableObservation,
+): statement is StatementObservation & { readonly kind: TableWrite['kind'] } {
+  const { kind, shape } = statement;
   const target = shape?.tables[0];
   return (
     (kind === 'insert' || kind === 'update' || kind === 'delete') &&
@@ -82,10 +101,4 @@ function upkeepOf({ keys, schema, table, method }: IndexDefinition, columns: rea
     return { entries, parts: Math.max(1, entries * (isTrigram ? 0.03 : 0.43)) };
   });
   return { entries: each.reduce((sum, { entries }) => sum + entries, 0), parts: each.reduce((sum, { parts }) => sum + parts, 0) };
-}
-
-function identifiersIn(sql: string): ReadonlySet<string> {
-  return new Set(
-    [...sql.matchAll(/"((?:""|[^"])+)"|[\p{L}_][\p{L}\p{N}_$]*/gu)].map(([plain, quoted]) => quoted?.replaceAll('""', '"') ?? plain),
-  );
 }

@@ -18,6 +18,10 @@ export { observedTableStatistics, tableStatistics, type TableStatistics } from '
 /** What an index would be right after CREATE INDEX. Later inserts at random places leave a B-tree about a third emptier. */
 export interface PredictedIndexSize extends IndexSize {
   readonly sizeBytes: number;
+  /** Mean length of one entry as it is written: header, key and payload, aligned. */
+  readonly entryBytes: number;
+  /** Entries that one row makes: more than one in a GIN index. */
+  readonly entriesPerRow: number;
   /** What had to be assumed because no statistic says it; empty when the prediction rests on statistics alone. */
   readonly assumptions: readonly string[];
 }
@@ -46,9 +50,17 @@ export function predictIndexSize(
   const part: PartialRows =
     definition.predicate === null ? { share: 1, columns: new Map(), assumptions: [] } : partialRows(definition.predicate, table);
   const content: IndexContent = { definition, table, options, part, keys, payload, rows: table.rows * part.share };
-  const { pages, height, assumptions: more = [] } = shapeOf(content);
+  const { pages, height, entriesPerRow = 1, assumptions: more = [] } = shapeOf(content);
   const assumptions = [...part.assumptions, ...[...keys, ...payload].flatMap(({ assumptions }) => assumptions), ...more];
-  return { sizeBytes: pages * pageBytes, pages, height, rows: Math.round(content.rows), assumptions: [...new Set(assumptions)] };
+  return {
+    sizeBytes: pages * pageBytes,
+    pages,
+    height,
+    rows: Math.round(content.rows),
+    entryBytes: meanBytes(tupleSizes(layouts(content))),
+    entriesPerRow,
+    assumptions: [...new Set(assumptions)],
+  };
 }
 
 /** Sizes of any index of a snapshot's tables, reckoned once each: what a planner sets a hypothetical index to. */
@@ -86,6 +98,7 @@ function shapeOf(content: IndexContent): Shape {
 }
 
 interface Shape extends BtreeShape {
+  readonly entriesPerRow?: number;
   readonly assumptions?: readonly string[];
 }
 

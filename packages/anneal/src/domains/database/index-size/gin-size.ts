@@ -15,11 +15,7 @@ const segmentBytes = 256;
 /** Children of an inner page of a posting tree. */
 const placesPerInnerPage = 815;
 /** A GIN index as CREATE INDEX leaves it: meta page, tree of entries, and a tree of places for each frequent entry. */
-export function ginPages(
-  keys: readonly IndexAttribute[],
-  table: TableStatistics,
-  rows: number,
-): { readonly pages: number; readonly assumptions: readonly string[] } {
+export function ginPages(keys: readonly IndexAttribute[], table: TableStatistics, rows: number): GinShape {
   const rowsPerPage = Math.max(1, table.rows / Math.max(1, table.pages));
   const each = keys.map((key) => invertedEntries(key, table, rows));
   // An entry of a multicolumn index also says which column it is of.
@@ -35,7 +31,12 @@ export function ginPages(
     level = entryPages(level * separatorBytes, separatorBytes);
     pages += level;
   }
-  return { pages: 1 + pages + Math.round(postingPages), assumptions: each.flatMap(({ assumptions }) => assumptions) };
+  const places = each.flatMap(({ classes }) => classes).reduce((sum, { values, rowsEach }) => sum + values * rowsEach, 0);
+  return {
+    pages: 1 + pages + Math.round(postingPages),
+    entriesPerRow: places / Math.max(1, rows),
+    assumptions: each.flatMap(({ assumptions }) => assumptions),
+  };
 }
 
 /**
@@ -45,6 +46,12 @@ export function ginPages(
  */
 function entryPages(bytes: number, tupleBytes: number): number {
   return bytes <= entryPageBytes ? 1 : Math.ceil(bytes / (entryPageBytes / 2 + tupleBytes));
+}
+
+export interface GinShape {
+  readonly pages: number;
+  readonly entriesPerRow: number;
+  readonly assumptions: readonly string[];
 }
 
 interface Table {
