@@ -133,7 +133,8 @@ class Printer {
         return `${this.#above(left, minimum)} ${operator} ${this.#above(right, own)}`;
       }
       case 'logic':
-        return expression.operands.map((operand) => this.#above(operand, strengthOf(expression))).join(` ${expression.operator} `);
+        // AND inside OR needs none, but readers are glad of them.
+        return expression.operands.map((operand) => this.#above(operand, strength.and)).join(` ${expression.operator} `);
       case 'not': {
         const { operand } = expression;
         if (operand.kind === 'subquery' && operand.form === 'any' && operand.operator === null && operand.operand !== null)

@@ -99,6 +99,14 @@ export function innerQueries(query: Query): readonly Query[] {
   return [...query.with.map((common) => common.query), ...arms, ...subqueries];
 }
 
+/** Numbers that parameters, or the placeholders of constants, have anywhere in the query. */
+export function numbersIn(query: Query): readonly number[] {
+  const own = ownExpressions(query)
+    .flatMap(parts)
+    .flatMap((part) => (part.kind === 'parameter' ? [part.number] : part.kind === 'constant' ? [part.placeholder ?? 0] : []));
+  return [...own, ...innerQueries(query).flatMap(numbersIn)];
+}
+
 function joinConditions(source: Source): readonly Expression[] {
   if (source.kind !== 'join') return [];
   return [...joinConditions(source.left), ...joinConditions(source.right), ...(source.on === null ? [] : [source.on])];

@@ -3,10 +3,12 @@ import { createTestDatabase, type TestDatabase } from '../../../../../../test/su
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import type { SqlParser } from '../../../ports/sql-parser.ts';
 import { printQuery } from '../../../ports/sql-print.ts';
+import type { Query } from '../../../ports/sql-tree.ts';
 import { type Random, seededRandom } from '../../../stats/random.ts';
 import { observeDatabase } from '../fixtures/observed-database.ts';
 import type { SchemaFacts } from '../index-candidates.ts';
 import { countToExists } from './count-to-exists.ts';
+import { keysetPages } from './keyset-pages.ts';
 import { joinToSemiJoin } from './join-to-semi-join.ts';
 import { notInToNotExists } from './not-in-to-not-exists.ts';
 import { orToUnion } from './or-to-union.ts';
@@ -247,4 +249,46 @@ describe('a rewrite answers as the original does, on tables full of NULLs and du
     // Empty answers agree with everything: they must be the fewer.
     expect(rowsCompared - rowsBefore).toBeGreaterThan((14 * 12) / 2);
   });
+});
+
+test('pages that begin behind the last row are the pages that OFFSET gives, row by row', async () => {
+  const random = seededRandom(20_26, 'keyset');
+  let pages = 0;
+  for (let filling = 0; filling < 12; filling += 1) {
+    await fill(random);
+    for (const order of ['id', 'id DESC', 'n', 'n DESC', 'n, id DESC', 'n DESC, id', '2 DESC', 'a.n ASC, a.id ASC']) {
+      const where = pick(random, ['', ' WHERE n > $3', ' WHERE n > $3 OR x IS NULL']);
+      const text = `SELECT id, n, s FROM a${where} ORDER BY ${order} LIMIT $1 OFFSET $2`;
+      const found = keysetPages(parser.shape(text)!.query!, facts);
+      if (found === null || 'refused' in found) throw new Error(`${text}: ${JSON.stringify(found)}`);
+      const print = (query: Query) => printQuery(query, { constants: 'shown' });
+      const rest = where === '' ? [] : [1];
+      // The same total order, by page number.
+      const sorted = printQuery({ ...found.first, offset: { kind: 'parameter', number: 2 } }, { constants: 'shown' });
+      let last: Record<string, unknown> | undefined;
+      for (let page = 0; ; page += 1) {
+        const expected = (await database.client.query(sorted, [3, page * 3, ...rest])).rows as Record<string, unknown>[];
+        const given: unknown[] = [3, null, ...rest];
+        for (const { column, parameter } of found.keys) given[parameter - 1] = last?.[column.name];
+        const first = print(found.first).replace('$3', '$2');
+        const answer =
+          page === 0 ? await database.client.query(first, [3, ...rest]) : await database.client.query(print(found.next), given);
+        expect(answer.rows).toEqual(expected);
+        pages += 1;
+        last = expected.at(-1);
+        if (last === undefined) break;
+      }
+    }
+  }
+  expect(pages).toBeGreaterThan(200);
+});
+
+test.each([
+  ['SELECT id FROM a ORDER BY x LIMIT $1 OFFSET $2', /may be NULL/],
+  ['SELECT a.id FROM a JOIN b ON b.a_id = a.id ORDER BY a.n LIMIT $1 OFFSET $2', /not total/],
+  ['SELECT k FROM c ORDER BY k LIMIT $1 OFFSET $2', /not total/],
+  ['SELECT id FROM a ORDER BY n DESC, s IS NULL LIMIT $1 OFFSET $2', /an expression/],
+  ['SELECT DISTINCT n FROM a ORDER BY n LIMIT $1 OFFSET $2', /groups/],
+])('pages without a place to begin at are left to OFFSET: %s', (text, reason) => {
+  expect(keysetPages(parser.shape(text)!.query!, facts)).toMatchObject({ refused: expect.stringMatching(reason) });
 });

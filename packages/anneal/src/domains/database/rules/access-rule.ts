@@ -14,6 +14,7 @@ import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import { indexSql, quoteIdentifier } from '../../../ports/index-sql.ts';
 import { accessOutcomes } from '../access/access-causes.ts';
 import { accessCapabilities, type AccessCause, type AccessObservations, type AccessRule } from '../access/access-outcome.ts';
+import type { SchemaFacts } from '../index-candidates.ts';
 import { writeBill, type WriteBill } from '../index-economy.ts';
 
 /** What distinguishes one rule about access paths from another: its words. */
@@ -23,7 +24,10 @@ export interface AccessWording {
   readonly description: string;
   /** The first half of the message: what is missing where. */
   readonly complaint: (cause: AccessCause) => string;
-  readonly proposal: (cause: AccessCause) => { readonly title: string; readonly text: string; readonly code: string | null };
+  readonly proposal: (
+    cause: AccessCause,
+    facts: SchemaFacts,
+  ) => { readonly title: string; readonly text: string; readonly code: string | null };
 }
 
 export function defineAccessRule({ id, title, description, complaint, proposal }: AccessWording): Rule {
@@ -54,10 +58,21 @@ export function defineAccessRule({ id, title, description, complaint, proposal }
               `an index on ${outcome.table.name} would cost its writes ${milliseconds(economy.bill.extraMs)} in the window and save ${milliseconds(economy.savedMs)}`,
             );
           }
-          return findingFor(outcome, { share, certain, economy, complaint: complaint(outcome), proposal: proposal(outcome) });
+          return findingFor(outcome, {
+            share,
+            certain,
+            economy,
+            complaint: complaint(outcome),
+            proposal: proposal(outcome, factsOf(observations)),
+          });
         });
     },
   });
+}
+
+function factsOf(observations: AccessObservations): SchemaFacts {
+  const { 'postgres.columns': columns, 'postgres.indexes': indexes, 'postgres.tables': tables } = observations;
+  return { columns, indexes, tables };
 }
 
 interface Economy {

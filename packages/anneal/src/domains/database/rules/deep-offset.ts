@@ -1,4 +1,7 @@
 import type { OrderKey } from '../../../ports/sql-parser.ts';
+import { printQuery } from '../../../ports/sql-print.ts';
+import type { SelectQuery } from '../../../ports/sql-tree.ts';
+import { type KeysetPages, keysetPages } from '../rewrites/keyset-pages.ts';
 import { defineAccessRule } from './access-rule.ts';
 
 export const deepOffset = defineAccessRule({
@@ -10,17 +13,27 @@ export const deepOffset = defineAccessRule({
     'Continuing behind the last row seen (keyset pagination) costs the same for every page. It is not a defect where only the first few pages are ever asked for.',
   complaint: ({ table, page }) =>
     `OFFSET reads and throws away ${Math.round(page?.skippedRows ?? 0).toLocaleString('en')} rows of ${table.name} before the page begins`,
-  proposal: ({ statement }) => {
+  proposal: ({ statement }, facts) => {
     const order = statement.shape?.orderBy ?? [];
+    const pages = statement.shape?.query == null ? null : keysetPages(statement.shape.query, facts);
+    const isKnown = pages !== null && !('refused' in pages);
     return {
       title: 'Continue behind the last row seen',
       text:
         'Let the caller send back the sort values of the last row it saw, and begin behind them. The order must be total: end it with a unique column such as the primary key. ' +
-        'An index in the same order makes every page cost the same. The address of a page changes (no page numbers), so this is a change of contract.',
-      code: order.length === 0 ? null : keysetCondition(order),
+        'An index in the same order makes every page cost the same. The address of a page changes (no page numbers), so this is a change of contract.' +
+        (pages !== null && 'refused' in pages ? ` The whole statement cannot be written here: ${pages.refused}.` : ''),
+      code: isKnown ? keysetStatements(pages) : order.length === 0 ? null : keysetCondition(order),
     };
   },
 });
+
+function keysetStatements({ first, next, keys, tieBreakers }: KeysetPages): string {
+  const print = (query: SelectQuery) => `${printQuery(query, { constants: 'masked', lines: true })};`;
+  const sent = keys.map(({ column, parameter }) => `$${parameter} = ${column.name}`).join(', ');
+  const added = tieBreakers.length === 0 ? '' : ` (${tieBreakers.join(', ')} makes the order total)`;
+  return `-- the first page${added}\n${print(first)}\n-- every later one, with the values of the last row seen: ${sent}\n${print(next)}`;
+}
 
 /** `(a, b) < ($1, $2)` where all keys run one way (manual, 9.25.5); mixed directions need it spelled out. */
 function keysetCondition(order: readonly OrderKey[]): string {
