@@ -17,10 +17,11 @@ import { createDatabases } from '../../packages/anneal/src/adapters/pg.ts';
 import { createShadowPlanner } from '../../packages/anneal/src/adapters/shadow-planner.ts';
 import { resolveSettings } from '../../packages/anneal/src/config.ts';
 import { indexCandidates } from '../../packages/anneal/src/domains/database/index-candidates.ts';
+import { costForObservedRows, pricesWherePagesWere } from '../../packages/anneal/src/domains/database/restated-cost.ts';
 import { takeSnapshot } from '../../packages/anneal/src/domains/database/snapshot/take-snapshot.ts';
 import { measureTarget } from '../../packages/anneal/src/loop.ts';
 import type { Measured } from '../../packages/anneal/src/measurement/measure.ts';
-import type { StatementObservation, TableObservation } from '../../packages/anneal/src/measurement/observations.ts';
+import type { Observations, StatementObservation } from '../../packages/anneal/src/measurement/observations.ts';
 import { indexSql, qualifiedName } from '../../packages/anneal/src/ports/index-sql.ts';
 import type { IndexDefinition, Planner, StatementSample } from '../../packages/anneal/src/ports/planner.ts';
 import { silentProgress } from '../../packages/anneal/src/ports/progress.ts';
@@ -106,7 +107,7 @@ async function examine({ measurement, samples }: Measured, planner: Planner, sql
     const candidates = indexCandidates(statement.shape!, plan, facts).filter(({ extension }) => extension === null);
     for (const { definition } of candidates.slice(0, mostCandidates)) {
       for (const sample of known) {
-        const one = await compare(definition, sample, planner, sql, fixedMs, facts.tables);
+        const one = await compare({ definition, statement, sample, fixedMs }, planner, sql, observations);
         if (one !== null) cases.push({ ...one, statement: statement.text, index: `${definition.table} (${definition.keys.join(', ')})` });
       }
     }
@@ -114,20 +115,29 @@ async function examine({ measurement, samples }: Measured, planner: Planner, sql
   return cases;
 }
 
+interface Question {
+  readonly definition: IndexDefinition;
+  readonly statement: StatementObservation;
+  readonly sample: StatementSample;
+  readonly fixedMs: number;
+}
+
 /** Null where the planner would not use the index: then there is nothing to predict. */
 async function compare(
-  definition: IndexDefinition,
-  sample: StatementSample,
+  { definition, statement, sample, fixedMs }: Question,
   planner: Planner,
   sql: Sql,
-  fixedMs: number,
-  tables: readonly TableObservation[],
+  observations: Partial<Observations>,
 ): Promise<Pick<Case, 'beforeMs' | 'predictedMs' | 'afterMs'> | null> {
-  const [before] = (await planner.whatIf([sample], [])).plans;
-  const after = await planner.whatIf([sample], [definition]);
-  const [planned] = after.plans;
-  if (before == null || planned == null || after.uses[0]!.length === 0) return null;
-  const { sizeBytes } = tables.find(({ schema, name }) => schema === definition.schema && name === definition.table)!;
+  const { uses } = await planner.whatIf([sample], [definition]);
+  if (uses[0]!.length === 0) return null;
+  const prices = pricesWherePagesWere(statement, observations['postgres.settings'] ?? {}) ?? {};
+  const [before] = (await planner.whatIf([sample], [], prices)).plans;
+  const [planned] = (await planner.whatIf([sample], [definition], prices)).plans;
+  if (before == null || planned == null) return null;
+  const { sizeBytes } = observations['postgres.tables']!.find(
+    ({ schema, name }) => schema === definition.schema && name === definition.table,
+  )!;
   await sql.query('BEGIN');
   try {
     const beforeMs = await executionMs(sql, sample);
@@ -138,9 +148,10 @@ async function compare(
       {
         measuredMs: beforeMs,
         costBefore: before.totalCost,
-        costAfter: planned.totalCost,
+        costAfter: costForObservedRows(planned, statement),
         generic: false,
         manyLookUps: looksUpBeyondPages(planned, { schema: definition.schema, name: definition.table, sizeBytes }),
+        rechecks: definition.method === 'gin',
         fixedMs,
       },
       confidenceLevel,

@@ -1,7 +1,7 @@
 import { indexSql, qualifiedName, quoteIdentifier } from '../ports/index-sql.ts';
-import type { IndexDefinition, PlannedIndex, Planner, StatementSample, WhatIf } from '../ports/planner.ts';
+import type { ImaginedSettings, IndexDefinition, PlannedIndex, Planner, StatementSample, WhatIf } from '../ports/planner.ts';
 import type { Sql } from '../ports/sql.ts';
-import { explainStatement, indexNamesIn } from './explain-statement.ts';
+import { explainStatement, indexNamesIn, setForTransaction } from './explain-statement.ts';
 
 /**
  * Asks by really building: on a scratch copy that nobody else uses, inside a transaction that is rolled
@@ -13,8 +13,8 @@ export function createBuiltPlanner(scratch: Sql): Planner {
   let last: Promise<unknown> = Promise.resolve();
   return {
     engine: 'built',
-    whatIf(statements, indexes) {
-      const answer = last.then(() => whatIf(scratch, statements, indexes));
+    whatIf(statements, indexes, imagined = {}) {
+      const answer = last.then(() => whatIf(scratch, statements, indexes, imagined));
       last = answer.catch(() => undefined);
       return answer;
     },
@@ -22,9 +22,15 @@ export function createBuiltPlanner(scratch: Sql): Planner {
   };
 }
 
-async function whatIf(sql: Sql, statements: readonly StatementSample[], indexes: readonly IndexDefinition[]): Promise<WhatIf> {
+async function whatIf(
+  sql: Sql,
+  statements: readonly StatementSample[],
+  indexes: readonly IndexDefinition[],
+  { settings = {} }: ImaginedSettings,
+): Promise<WhatIf> {
   await sql.query('BEGIN');
   try {
+    await setForTransaction(sql, settings);
     const built: BuiltIndex[] = [];
     for (const [at, definition] of indexes.entries()) built.push(await build(sql, definition, nameOf(at)));
     const plans = [];

@@ -48,6 +48,11 @@ function planOf({ rows }: { readonly rows: readonly object[] }, generic: boolean
   return root === undefined ? null : { root, totalCost: root['Total Cost'], generic };
 }
 
+/** Settings of the open transaction only. */
+export async function setForTransaction(sql: Sql, settings: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, value] of Object.entries(settings)) await sql.query('SELECT set_config($1, $2, true)', [name, value]);
+}
+
 /** Names of all indexes a plan reads. */
 export function indexNamesIn(node: PlanNode): readonly string[] {
   const here = node['Index Name'] === undefined ? [] : [node['Index Name']];

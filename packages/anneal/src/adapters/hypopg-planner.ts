@@ -1,8 +1,8 @@
 import { AnnealError } from '../errors.ts';
 import { indexSql } from '../ports/index-sql.ts';
-import type { IndexDefinition, Planner, StatementSample, WhatIf } from '../ports/planner.ts';
+import type { ImaginedSettings, IndexDefinition, Planner, StatementSample, WhatIf } from '../ports/planner.ts';
 import type { Sql } from '../ports/sql.ts';
-import { explainStatement, indexNamesIn } from './explain-statement.ts';
+import { explainStatement, indexNamesIn, setForTransaction } from './explain-statement.ts';
 
 /** HypoPG's documentation: what it can imagine of PostgreSQL's own methods. */
 const imaginable: ReadonlySet<IndexDefinition['method']> = new Set(['btree', 'hash', 'brin']);
@@ -25,12 +25,17 @@ export async function createHypopgPlanner(sql: Sql): Promise<Planner> {
   }
   return {
     engine: 'hypopg',
-    whatIf: (statements, indexes) => whatIf(sql, statements, indexes),
+    whatIf: (statements, indexes, imagined = {}) => whatIf(sql, statements, indexes, imagined),
     [Symbol.asyncDispose]: () => sql.close(),
   };
 }
 
-async function whatIf(sql: Sql, statements: readonly StatementSample[], indexes: readonly IndexDefinition[]): Promise<WhatIf> {
+async function whatIf(
+  sql: Sql,
+  statements: readonly StatementSample[],
+  indexes: readonly IndexDefinition[],
+  { settings = {} }: ImaginedSettings,
+): Promise<WhatIf> {
   // HypoPG's sizes are off by 1.15x to 6.9x (no deduplication, no tree height), so none is passed on.
   const planned = indexes.map((definition) => ({ definition, sizeBytes: null, buildMs: null }));
   const unknown = { plans: statements.map(() => null), indexes: planned, uses: statements.map(() => []) };
@@ -38,6 +43,7 @@ async function whatIf(sql: Sql, statements: readonly StatementSample[], indexes:
   if (indexes.some(({ method }) => !imaginable.has(method))) return unknown;
   return sql.readOnly(async (reading) => {
     await reading.query('SELECT hypopg_reset()');
+    await setForTransaction(reading, settings);
     try {
       const names: string[] = [];
       for (const definition of indexes) {

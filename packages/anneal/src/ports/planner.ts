@@ -66,7 +66,12 @@ export interface Planner extends AsyncDisposable {
    * snapshot, with no database at all).
    */
   readonly engine: 'hypopg' | 'built' | 'shadow';
-  whatIf(statements: readonly StatementSample[], indexes: readonly IndexDefinition[]): Promise<WhatIf>;
+  whatIf(statements: readonly StatementSample[], indexes: readonly IndexDefinition[], imagined?: ImaginedSettings): Promise<WhatIf>;
+}
+
+export interface ImaginedSettings {
+  /** Planner settings that are different, e.g. `{ random_page_cost: '1.1' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** What the planner must know of an index that does not exist. */
@@ -80,11 +85,9 @@ export interface IndexSize {
 }
 
 /** Nothing of a shadow is real, so more than new indexes can be imagined. */
-export interface Imagined {
+export interface Imagined extends ImaginedSettings {
   /** Existing indexes that are not there. */
   readonly hidden?: readonly { readonly schema: string; readonly name: string }[];
-  /** Planner settings that are different, e.g. `{ random_page_cost: '1.1' }`. */
-  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** A planner of a database that is not there. */

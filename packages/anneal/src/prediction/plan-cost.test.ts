@@ -2,7 +2,15 @@ import { describe, expect, test } from 'vitest';
 import type { PlanNode, StatementPlan } from '../ports/planner.ts';
 import { looksUpBeyondPages, predictFromPlanCosts, type PlanCostForecast, type StatementForecast } from './plan-cost.ts';
 
-const lookUp: StatementForecast = { calls: 300, measuredMs: 900, costBefore: 4000, costAfter: 40, generic: false, manyLookUps: false };
+const lookUp: StatementForecast = {
+  calls: 300,
+  measuredMs: 900,
+  costBefore: 4000,
+  costAfter: 40,
+  generic: false,
+  manyLookUps: false,
+  rechecks: false,
+};
 
 function forecast(parts: Partial<PlanCostForecast>): PlanCostForecast {
   return {

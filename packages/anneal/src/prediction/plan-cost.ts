@@ -14,6 +14,8 @@ export interface StatementForecast {
   readonly generic: boolean;
   /** The new plan looks the table up more often than it has pages, see `looksUpBeyondPages`. */
   readonly manyLookUps: boolean;
+  /** The new plan reads an inverted index, whose finds are checked again against the whole value. */
+  readonly rechecks: boolean;
 }
 
 export interface PlanCostForecast {
@@ -46,6 +48,9 @@ const genericLogSpread = Math.log(60) / 2;
 
 /** An index loop over many outer rows was predicted 3.2-4.3x faster and measured 0.43-0.90x: up to tenfold off, as a two-sigma event. */
 const loopLogSpread = Math.log(10) / 2;
+
+/** A check against a document is charged as one operator however long the document is, and may take hundreds of times that: up to tenfold off, as a two-sigma event. */
+const recheckLogSpread = Math.log(10) / 2;
 
 /** The writes' share of one more index is a mean over unlike structures: right within a factor of three. */
 const surchargeLogSpread = Math.log(3) / 2;
@@ -81,14 +86,14 @@ function mixLogSpread({ changed, unchangedCalls }: PlanCostForecast): number {
 }
 
 function timeAfterMs(statement: StatementForecast, deviations: number): number {
-  const { measuredMs, costBefore, costAfter, generic, manyLookUps } = statement;
+  const { measuredMs, costBefore, costAfter } = statement;
   if (costBefore <= 0) return measuredMs;
-  return ((measuredMs * costAfter) / costBefore) * Math.exp(deviations * spreadOf({ generic, manyLookUps }));
+  return ((measuredMs * costAfter) / costBefore) * Math.exp(deviations * spreadOf(statement));
 }
 
 /** Standard deviation of the logarithm of a gain that plan costs promise. */
-function spreadOf({ generic, manyLookUps }: Pick<StatementForecast, 'generic' | 'manyLookUps'>): number {
-  return Math.hypot(logSpread, generic ? genericLogSpread : 0, manyLookUps ? loopLogSpread : 0);
+function spreadOf({ generic, manyLookUps, rechecks }: Pick<StatementForecast, 'generic' | 'manyLookUps' | 'rechecks'>): number {
+  return Math.hypot(logSpread, generic ? genericLogSpread : 0, manyLookUps ? loopLogSpread : 0, rechecks ? recheckLogSpread : 0);
 }
 
 /** One execution of a statement whose plan changes. */
@@ -125,6 +130,9 @@ function assumptionsOf({ changed, surchargeMs }: PlanCostForecast, engine: PlanC
     ...(changed.some(({ generic }) => generic) ? ['some plans are generic, for parameters nobody saw'] : []),
     ...(changed.some(({ manyLookUps }) => manyLookUps)
       ? ['a plan becomes an index look-up per outer row, more of them than the table has pages: known to be misjudged']
+      : []),
+    ...(changed.some(({ rechecks }) => rechecks)
+      ? ['what an inverted index finds is checked again against the whole value, which plan costs hardly count']
       : []),
     ...(surchargeMs > 0 ? [`maintaining the index costs the writes of the window ${surchargeMs.toPrecision(2)} ms`] : []),
   ];

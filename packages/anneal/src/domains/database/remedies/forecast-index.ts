@@ -1,5 +1,5 @@
 import type { StatementObservation } from '../../../measurement/observations.ts';
-import type { IndexDefinition } from '../../../ports/planner.ts';
+import type { ImaginedSettings, IndexDefinition } from '../../../ports/planner.ts';
 import { looksUpBeyondPages, type PlannedTable, predictFromPlanCosts, type StatementForecast } from '../../../prediction/plan-cost.ts';
 import type { Prediction } from '../../../prediction/prediction.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
@@ -7,6 +7,7 @@ import { accessOutcomes } from '../access/access-causes.ts';
 import { accessCapabilities, type AccessCause, type AccessObservations } from '../access/access-outcome.ts';
 import { parseIndexKey, roughSpelling } from '../index-ddl.ts';
 import { writeBill } from '../index-economy.ts';
+import { costForObservedRows, pricesWherePagesWere } from '../restated-cost.ts';
 import type { AddIndexPlan } from './add-index-plan.ts';
 import { samplesOf } from './choose-index.ts';
 import { touchedStatements } from './touched-statements.ts';
@@ -35,7 +36,7 @@ export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext
   const { readers, writers } = touchedStatements(plan.index, context.measurement);
   const own = readers.filter(({ id }) => plan.statementIds.includes(id));
   const asked = dearest(own);
-  const planned = await askPlanner(plan.index, asked, tableOf(plan.index, context), context);
+  const planned = await askPlanner(plan.index, asked, tableOf(plan.index, context), context, pricesFor(asked, context));
   const causes = accessCauses(context);
   const changed = asked.flatMap((statement) => {
     const answer = planned.get(statement.id) ?? reckon(plan, statement, causes);
@@ -52,6 +53,13 @@ export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext
   });
 }
 
+/** Which plan is taken is asked at the server's own prices, how long it takes at those of where the pages were. */
+function pricesFor(statements: readonly StatementObservation[], { measurement }: PlanningContext): ImaginedSettings {
+  const sharedBlocksHit = statements.reduce((sum, statement) => sum + statement.sharedBlocksHit, 0);
+  const sharedBlocksRead = statements.reduce((sum, statement) => sum + statement.sharedBlocksRead, 0);
+  return pricesWherePagesWere({ sharedBlocksHit, sharedBlocksRead }, measurement.observations['postgres.settings'] ?? {}) ?? {};
+}
+
 function tableOf(index: Pick<IndexDefinition, 'schema' | 'table'>, { measurement }: PlanningContext): PlannedTable {
   const seen = measurement.observations['postgres.tables']?.find(({ schema, name }) => schema === index.schema && name === index.table);
   return { schema: index.schema, name: index.table, sizeBytes: seen?.sizeBytes ?? 0 };
@@ -65,6 +73,7 @@ async function askPlanner(
   statements: readonly StatementObservation[],
   table: PlannedTable,
   { planner, samples }: PlanningContext,
+  prices: ImaginedSettings = {},
 ): Promise<ReadonlyMap<string, Answer>> {
   const answers = new Map<string, Answer>();
   if (planner === null || statements.length === 0) return answers;
@@ -72,8 +81,8 @@ async function askPlanner(
     samplesOf(samples.get(statement.id), statement.text).map((sample) => ({ statement, sample })),
   );
   const texts = asked.map(({ sample }) => sample);
-  const before = await planner.whatIf(texts, []);
-  const after = await planner.whatIf(texts, [index]);
+  const before = await planner.whatIf(texts, [], prices);
+  const after = await planner.whatIf(texts, [index], prices);
   for (const statement of statements) {
     const pairs = asked.flatMap((entry, at) => {
       const [old, planned] = [before.plans[at] ?? null, after.plans[at] ?? null];
@@ -89,9 +98,13 @@ async function askPlanner(
             measuredMs: statement.totalMs,
             costBefore: pairs.reduce((sum, { old }) => sum + old.totalCost, 0),
             // Where one sample's plan ignores the index, its cost stays what it was.
-            costAfter: pairs.reduce((sum, { old, planned, used }) => sum + (used ? planned : old).totalCost, 0),
+            costAfter: pairs.reduce(
+              (sum, { old, planned, used }) => sum + (used ? costForObservedRows(planned, statement) : old.totalCost),
+              0,
+            ),
             generic: pairs.some(({ planned }) => planned.generic),
             manyLookUps: pairs.some(({ planned }) => looksUpBeyondPages(planned, table)),
+            rechecks: index.method === 'gin',
           }
         : 'unchanged',
     );
@@ -115,7 +128,15 @@ function reckon(plan: AddIndexPlan, statement: StatementObservation, causes: rea
   if (cause === undefined) return 'unchanged';
   const { totalCost, generic } = cause.plan;
   const costAfter = totalCost * (1 - cause.costShare * (1 - cause.betterCost / cause.cost));
-  return { calls: statement.calls, measuredMs: statement.totalMs, costBefore: totalCost, costAfter, generic, manyLookUps: false };
+  return {
+    calls: statement.calls,
+    measuredMs: statement.totalMs,
+    costBefore: totalCost,
+    costAfter,
+    generic,
+    manyLookUps: false,
+    rechecks: plan.index.method === 'gin',
+  };
 }
 
 function accessCauses({ measurement }: PlanningContext): readonly AccessCause[] {
