@@ -1,5 +1,5 @@
 import type { IndexDefinition, IndexSize, PlanNode, ShadowPlanner } from '../../packages/anneal/src/ports/planner.ts';
-import { indexSql, qualifiedName } from '../../packages/anneal/src/ports/index-sql.ts';
+import { indexSql } from '../../packages/anneal/src/ports/index-sql.ts';
 import { indexNamesIn } from '../../packages/anneal/src/adapters/explain-statement.ts';
 
 /** Enough of `pg.Client` to arrange and to ask. */
@@ -180,7 +180,8 @@ export interface RealPlans {
   readonly sizes: readonly IndexSize[];
 }
 
-export async function planForReal(client: Client, statements: readonly string[]): Promise<readonly RealPlans[]> {
+/** `generic`: statements with `$n`, planned without values. */
+export async function planForReal(client: Client, statements: readonly string[], generic = false): Promise<readonly RealPlans[]> {
   const answers: RealPlans[] = [];
   await client.query('CREATE EXTENSION IF NOT EXISTS pageinspect');
   for (const [set, definitions] of Object.entries(indexSets)) {
@@ -206,7 +207,7 @@ export async function planForReal(client: Client, statements: readonly string[])
     }
     const plans = [];
     for (const statement of statements) {
-      const { rows } = await client.query(`EXPLAIN (FORMAT JSON) ${statement}`);
+      const { rows } = await client.query(`EXPLAIN (${generic ? 'GENERIC_PLAN, ' : ''}FORMAT JSON) ${statement}`);
       const root = (rows[0]!['QUERY PLAN'] as readonly [{ readonly Plan: PlanNode }])[0].Plan;
       const indexes = [...new Set(indexNamesIn(root).map((name) => names.get(name) ?? name))].toSorted();
       plans.push({ cost: root['Total Cost'], indexes, shape: shapeOf(root) });
@@ -228,12 +229,13 @@ export async function compareWithShadow(
   shadow: ShadowPlanner,
   statements: readonly string[],
   real: readonly RealPlans[],
+  generic = false,
 ): Promise<readonly Agreement[]> {
   const agreements: Agreement[] = [];
   for (const { set, plans } of real) {
     const definitions = indexSets[set]!;
     const answer = await shadow.whatIf(
-      statements.map((text) => ({ text, values: [] })),
+      statements.map((text) => ({ text, values: generic ? null : [] })),
       definitions,
     );
     for (const [at, statement] of statements.entries()) {
@@ -264,5 +266,5 @@ export function realSizes(real: readonly RealPlans[]): (definition: IndexDefinit
 function shapeOf(node: PlanNode): string {
   const target = node['Index Name'] ?? node['Relation Name'];
   const children = (node.Plans ?? []).map(shapeOf).join(', ');
-  return `${node['Node Type']}${target === undefined ? '' : ` ${qualifiedName('', target).slice(1)}`}${children === '' ? '' : ` (${children})`}`;
+  return `${node['Node Type']}${target === undefined ? '' : ` ${target}`}${children === '' ? '' : ` (${children})`}`;
 }

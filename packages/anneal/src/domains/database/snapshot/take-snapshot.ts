@@ -1,4 +1,4 @@
-import type { DatabaseSnapshot } from '../../../ports/database-snapshot.ts';
+import type { DatabaseSnapshot, SnapshotTable } from '../../../ports/database-snapshot.ts';
 import { silentProgress, type Progress } from '../../../ports/progress.ts';
 import type { Sql } from '../../../ports/sql.ts';
 import type { SqlParser } from '../../../ports/sql-parser.ts';
@@ -70,7 +70,7 @@ export async function takeSnapshot(sql: Sql, options: SnapshotOptions): Promise<
       views,
       extendedStatistics,
       statements,
-      gaps: [...server.gaps, ...sections.gaps(), ...blindSpots, ...uncarried, ...gaps],
+      gaps: [...server.gaps, ...sections.gaps(), ...blindSpots, ...unseenRanges(server.versionNumber, tables), ...uncarried, ...gaps],
     };
     progress.update(null, `${tables.length} tables, ${indexes.length} indexes, ${statements.length} statements`);
     return coarsenValues(reading, whole, options.values);
@@ -88,3 +88,10 @@ const readingSettings: Readonly<Record<string, string>> = {
   bytea_output: 'hex',
   extra_float_digits: '3',
 };
+
+/** pg_stats shows the histograms of ranges from version 17 on (release notes); pg_statistic is for superusers. */
+function unseenRanges(versionNumber: number, tables: readonly SnapshotTable[]): readonly string[] {
+  const ranges = tables.flatMap(({ columns }) => columns).filter(({ type, statistics }) => type.endsWith('range') && statistics !== null);
+  if (versionNumber >= 170_000 || ranges.length === 0) return [];
+  return [`before PostgreSQL 17 the histograms of ranges are hidden: conditions on ${ranges.length} range columns are guessed`];
+}
