@@ -7,7 +7,9 @@ import { diagnoseTarget, loadTarget, measureTarget, optimizeTarget } from './loo
 import { silentProgress, type Progress } from './ports/progress.ts';
 import type { Assessment } from './report/assessment.ts';
 import { readAssessment } from './report/write-reports.ts';
+import type { DatabaseSnapshot } from './ports/database-snapshot.ts';
 import type { RunOptions } from './run.ts';
+import { snapshotDatabaseAt } from './snapshot.ts';
 import type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 
 export { defineConfig, findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from './config.ts';
@@ -17,6 +19,8 @@ export { annealVersion } from './run.ts';
 export type { Assessment } from './report/assessment.ts';
 export type { HistoryRun, HistoryTrial, LedgerPlace } from './history.ts';
 export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
+export { parseSnapshot } from './snapshot.ts';
+export type { DatabaseSnapshot } from './ports/database-snapshot.ts';
 export type { Progress } from './ports/progress.ts';
 export type { Workload } from './workload/workload.ts';
 
@@ -40,6 +44,17 @@ export async function diagnose(settings: Settings, options: CallOptions = {}): P
 /** Diagnoses, tries every remedy on copies, keeps what is proven; `dryRun` leaves the target's database as it is. */
 export async function optimize(settings: Settings, options: CallOptions & { readonly dryRun?: boolean } = {}): Promise<Assessment> {
   return optimizeTarget(settings, { ...(await runOptions(options)), dryRun: options.dryRun ?? false });
+}
+
+/**
+ * Reads what a planner needs of any PostgreSQL 12 to 18, in one read-only transaction and without a row of its tables.
+ * `values` says what becomes of the column values in its statistics; `hashed` where it is left out.
+ */
+export async function takeSnapshot(
+  url: string,
+  options: CallOptions & { readonly values?: DatabaseSnapshot['values'] } = {},
+): Promise<DatabaseSnapshot> {
+  return snapshotDatabaseAt(url, { ...(await runOptions(options)), values: options.values ?? 'hashed' });
 }
 
 /** Puts the workload on the target and holds its thresholds. */

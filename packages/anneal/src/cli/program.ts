@@ -31,6 +31,7 @@ import {
   type TargetOptions,
 } from './options.ts';
 import { terminalProgress } from './progress.ts';
+import { addSnapshotCommand } from './snapshot.ts';
 import { historyTable } from './history-table.ts';
 
 export interface Program {
@@ -95,6 +96,8 @@ export function createProgram(signal: AbortSignal): Program {
       const gate = options.failOn === undefined ? [] : levels.slice(0, levels.indexOf(options.failOn) + 1);
       if (assessment.findings.some((finding) => gate.includes(finding.level))) exitCode = exitCodes.gateFailed;
     });
+
+  addSnapshotCommand(program, callOptions);
 
   withTargetOptions(program.command('optimize').description('diagnose, try every remedy on copies, keep what is proven'))
     .option('--dry-run', 'prove on copies and leave the database itself as it is')
