@@ -8,6 +8,7 @@ import type { Sql } from '../../../ports/sql.ts';
 import { remedyConformance } from '../../../remedy/conformance.ts';
 import type { Json, PlanningContext, Remedy } from '../../../remedy/remedy.ts';
 import { observeDatabase, type Traffic } from '../fixtures/observed-database.ts';
+import { analyzeTable } from './analyze-table.ts';
 import { dropIndex } from './drop-index.ts';
 import { extendedStatistics } from './extended-statistics.ts';
 import { plannerSetting } from './planner-setting.ts';
@@ -229,5 +230,52 @@ describe('extended statistics are made, filled and dropped', () => {
   test('not where no statement compares the columns', async () => {
     expect(await refusal(extendedStatistics, findingAbout('table', 'public.stops (city, note)'))).toMatch(/no statement/);
     expect(await refusal(extendedStatistics, findingAbout('table', 'public.stops (city, gone)'))).toMatch(/does not exist/);
+  });
+});
+
+describe('fresh statistics, and the old ones back', () => {
+  const observeStatistics = async () => [
+    await observe(),
+    (
+      await sql.query(
+        `SELECT s.*, s.most_common_vals::text AS common, s.histogram_bounds::text AS bounds FROM pg_stats s
+          WHERE schemaname IN ('public', 'Ware House') ORDER BY schemaname, tablename, attname`,
+      )
+    ).rows.map((row) => JSON.stringify(row)),
+    (
+      await sql.query(
+        `SELECT oid::regclass::text AS name, relpages, reltuples, relallvisible FROM pg_class WHERE relnamespace IN ('public'::regnamespace, '"Ware House"'::regnamespace) ORDER BY 1`,
+      )
+    ).rows,
+  ];
+
+  test.each([
+    ['public.visits', 'of all kinds of columns, an expression index and a column never analysed'],
+    ['"Ware House"."Bin; DROP TABLE stops"', 'under hostile names'],
+  ])('%s: %s', async (name) => {
+    await database.client.query(`
+      CREATE TABLE IF NOT EXISTS visits (id int PRIMARY KEY, tags text[], during tsrange, at timestamptz, name text);
+      TRUNCATE visits;
+      CREATE INDEX IF NOT EXISTS visits_lower ON visits (lower(name));
+      INSERT INTO visits SELECT g, ARRAY['t' || g % 5, 'u'], tsrange('2026-01-01', '2026-01-02'), now(), 'n' || g % 30 FROM generate_series(1, 500) g;
+      ANALYZE visits; ALTER TABLE visits ADD COLUMN IF NOT EXISTS later int;
+      INSERT INTO visits SELECT g, ARRAY['x'], NULL, now(), 'm' || g, g FROM generate_series(501, 3000) g;
+      INSERT INTO "Ware House"."Bin; DROP TABLE stops" SELECT 77, g FROM generate_series(1, 3000) g`);
+    const context = await contextFor(...writing, { text: 'SELECT id FROM visits WHERE name = $1' });
+    const plan = await analyzeTable.plan(findingAbout('table', name), context);
+    expect(plan).not.toBeNull();
+    await remedyConformance({ remedy: analyzeTable, plan: plan!, context: { sql, agent: null }, observe: observeStatistics });
+    const before = await observeStatistics();
+    const { up, down } = analyzeTable.describe(plan).sql!;
+    for (const statement of [...up.split(/(?<=;)\n/u), ...down.split(/(?<=;)\n/u)]) await database.client.query(statement);
+    expect(await observeStatistics()).toEqual(before);
+  });
+
+  test('not where something would not come back, or nothing reads it', async () => {
+    expect(await refusal(analyzeTable, findingAbout('table', 'public.parts'))).toMatch(/partitions/);
+    expect(await refusal(analyzeTable, findingAbout('table', 'public.gone'))).toMatch(/does not exist/);
+    expect(await refusal(analyzeTable, findingAbout('table', 'public.stops'), { text: 'SELECT 1' })).toMatch(/no statement/);
+    await database.client.query('CREATE STATISTICS stops_own ON city, kind FROM stops');
+    expect(await refusal(analyzeTable, findingAbout('table', 'public.stops'))).toMatch(/extended statistics/);
   });
 });
