@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-load matrix clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database matrix clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
@@ -11,6 +11,7 @@ help:
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
 	@echo 'make bench-agent  what the agent costs per request'
 	@echo 'make bench-load   what the load engine costs, beside autocannon and wrk'
+	@echo 'make bench-database  planner, index sizes, advisor and predicted times against their targets'
 	@echo 'make docs         writes docs/reference again'
 
 demo: install redis
@@ -30,13 +31,19 @@ test: install redis
 matrix: install
 	npx --no vitest run --project lab --disable-console-intercept
 
-bench: bench-agent bench-load
+bench: bench-agent bench-load bench-database
 
 bench-agent: install
 	$(RUN) bench/agent-overhead.ts
 
 bench-load: install
 	$(RUN) bench/load.ts
+
+bench-database: install
+	$(RUN) bench/database/agreement.ts
+	$(RUN) bench/database/index-size.ts
+	$(RUN) bench/database/advisor.ts
+	$(RUN) bench/database/time-prediction.ts
 
 docs: install
 	$(RUN) scripts/generate-docs.ts
