@@ -35,6 +35,13 @@ const found: readonly (readonly [RewriteRule, string, string, readonly unknown[]
     'NOT EXISTS (SELECT 1 FROM blocked WHERE riders.id = blocked.rider_id)',
   ],
   [
+    notInSubquery,
+    'a long list for a few rows',
+    'SELECT id FROM riders WHERE city = $1 AND id NOT IN (SELECT rider_id FROM trips WHERE bike_id < 3)',
+    ['c7'],
+    'NOT EXISTS (SELECT 1 FROM trips WHERE',
+  ],
+  [
     orAcrossColumns,
     'alternatives over two tables',
     'SELECT t.id FROM trips t JOIN riders r ON r.id = t.rider_id WHERE r.email = $1 OR t.bike_id = $2',
