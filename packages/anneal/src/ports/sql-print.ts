@@ -142,7 +142,7 @@ class Printer {
         return `NOT ${this.#above(operand, strength.not)}`;
       }
       case 'test':
-        return `${this.#above(expression.operand, strength.is)} ${expression.test}`;
+        return `${this.#above(expression.operand, strength.comparison)} ${expression.test}`;
       case 'between': {
         const { negated, symmetric, operand, low, high } = expression;
         const bound = (value: Expression) => this.#above(value, strength.pattern);

@@ -26,7 +26,7 @@ export function binary(left: Expression, operator: string, right: Expression): E
 }
 
 export function cast(operand: Expression, type: string): Expression {
-  return { kind: 'cast', operand, type };
+  return operand.kind === 'cast' && operand.type === type ? operand : { kind: 'cast', operand, type };
 }
 
 export function call(name: string, ...given: readonly Expression[]): Expression {

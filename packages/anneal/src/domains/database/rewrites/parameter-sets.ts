@@ -17,7 +17,7 @@ const mostGenerated = 24;
 
 /**
  * Parameter sets for the corners that traffic may not have shown: for each parameter that is compared with a column, the
- * commonest value, both ends of the histogram, a value that does not occur, and NULL; the others as captured. Null where a
+ * commonest value, both ends and the middle of the histogram, a value that does not occur, and NULL; the others as captured. Null where a
  * parameter is compared with no column and nothing was captured for it.
  */
 export async function cornerSets(
@@ -58,11 +58,12 @@ async function cornersOf(sql: Sql, { schema, table, name, type }: ColumnObservat
     [schema, table, name],
   );
   const { common, bounds } = rows[0] ?? { common: null, bounds: null };
-  const [lowest, highest] = [bounds?.[0], bounds?.at(-1)];
+  const [lowest, middle, highest] = [bounds?.[0], bounds?.[Math.floor(bounds.length / 2)], bounds?.at(-1)];
   const absent = absentValue(type, highest ?? common?.[0]);
   return [
     ...(common?.[0] === undefined ? [] : [{ value: common[0], word: 'is the commonest value' }]),
     ...(lowest === undefined ? [] : [{ value: lowest, word: 'is the lowest value' }]),
+    ...(middle === undefined ? [] : [{ value: middle, word: 'is a value in the middle' }]),
     ...(highest === undefined ? [] : [{ value: highest, word: 'is the highest value' }]),
     ...(absent === null ? [] : [{ value: absent, word: 'is no value' }]),
     { value: null, word: 'is NULL, instead of a value' },
@@ -93,7 +94,9 @@ function comparedColumns(query: Query, facts: SchemaFacts, outer: Query | undefi
   const around = outer?.kind === 'select' ? outer : undefined;
   const names = query.kind === 'select' ? namesOf(query, facts, around) : [];
   const note = (column: Expression | null, values: readonly Expression[]) => {
-    const resolved = column?.kind === 'column' && !('refused' in names) ? resolveColumn(column, names) : null;
+    // `t::date = $1` and `lower(name) = $1` are about one column too, and its values are ones to ask about.
+    const [only, ...others] = (column === null ? [] : parts(column)).flatMap((part) => (part.kind === 'column' ? [part] : []));
+    const resolved = only === undefined || others.length > 0 || 'refused' in names ? null : resolveColumn(only, names);
     for (const value of values) {
       const plain = value.kind === 'cast' ? value.operand : value;
       if (resolved !== null && plain.kind === 'parameter') found.set(plain.number, resolved.column);
