@@ -60,8 +60,6 @@ export const warehouseSql = `
   CREATE STATISTICS orders_places (ndistinct, dependencies) ON warehouse, region FROM orders;
   CREATE VIEW large_orders AS SELECT id, customer_id, total FROM orders WHERE total > 400`;
 
-export const warehouseTables = ['customers', 'products', 'orders', 'order_lines', 'readings', 'bookings'] as const;
-
 function define(table: string, keys: readonly string[], rest: Partial<IndexDefinition> = {}): IndexDefinition {
   return { schema: 'public', table, keys, method: 'btree', include: [], predicate: null, ...rest };
 }
