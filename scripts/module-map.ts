@@ -16,7 +16,7 @@ export const roomOrder = [
   ['config'],
   ['run'],
   ['site'],
-  ['loop', 'history'],
+  ['loop', 'history', 'check'],
   ['demo'],
   ['index'],
   ['cli'],

@@ -1,11 +1,13 @@
 /** The library: everything the command line does. Surfaces use nothing else. */
 import { createOutside } from './adapters/outside.ts';
+import { checkDatabaseAt } from './check.ts';
 import type { Settings } from './config.ts';
 import { runDemo } from './demo.ts';
 import { readHistory, recoverRuns, rollbackChanges, runFolder, type HistoryRun, type LedgerPlace } from './history.ts';
 import { diagnoseTarget, loadTarget, measureTarget, optimizeTarget } from './loop.ts';
 import { silentProgress, type Progress } from './ports/progress.ts';
 import type { Assessment } from './report/assessment.ts';
+import type { HealthReport } from './report/health-report.ts';
 import { readAssessment } from './report/write-reports.ts';
 import type { DatabaseSnapshot } from './ports/database-snapshot.ts';
 import type { RunOptions } from './run.ts';
@@ -14,9 +16,11 @@ import type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 
 export { defineConfig, findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from './config.ts';
 export { AnnealError, catalogue, exitCodes, type ErrorCode, type ExitCode } from './errors.ts';
+export { renderHealth } from './report/health-text.ts';
 export { renderText } from './report/text.ts';
 export { annealVersion } from './run.ts';
 export type { Assessment } from './report/assessment.ts';
+export type { HealthReport } from './report/health-report.ts';
 export type { HistoryRun, HistoryTrial, LedgerPlace } from './history.ts';
 export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 export { parseSnapshot } from './snapshot.ts';
@@ -44,6 +48,14 @@ export async function diagnose(settings: Settings, options: CallOptions = {}): P
 /** Diagnoses, tries every remedy on copies, keeps what is proven; `dryRun` leaves the target's database as it is. */
 export async function optimize(settings: Settings, options: CallOptions & { readonly dryRun?: boolean } = {}): Promise<Assessment> {
   return optimizeTarget(settings, { ...(await runOptions(options)), dryRun: options.dryRun ?? false });
+}
+
+/**
+ * Reads any PostgreSQL 12 to 18 without changing it and says what is wrong with it, in under ten seconds.
+ * `only` names checks (`stale-statistics`). Throws ANNEAL_DATABASE_UNSUPPORTED for other databases.
+ */
+export async function checkDatabase(url: string, options: CallOptions & { readonly only?: readonly string[] } = {}): Promise<HealthReport> {
+  return checkDatabaseAt(url, { ...(await runOptions(options)), ...(options.only === undefined ? {} : { only: options.only }) });
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   type CallOptions,
   type RecoveryReport,
 } from '../index.ts';
+import { addCheckCommand } from './check.ts';
 import { configTemplate, detectProject } from './init.ts';
 import {
   ledgerPlaceOf,
@@ -96,6 +97,8 @@ export function createProgram(signal: AbortSignal): Program {
       const gate = options.failOn === undefined ? [] : levels.slice(0, levels.indexOf(options.failOn) + 1);
       if (assessment.findings.some((finding) => gate.includes(finding.level))) exitCode = exitCodes.gateFailed;
     });
+
+  addCheckCommand(program, callOptions, (code) => (exitCode = code));
 
   addSnapshotCommand(program, callOptions);
 
@@ -186,6 +189,7 @@ Start here:
   anneal init                       write a configuration for this project
   anneal diagnose                   what holds it back, and where
   anneal optimize                   try, prove, keep
+  anneal check database             look at the database alone, without a load
   anneal rollback --all             take everything back
 
 Without a configuration:

@@ -15,6 +15,7 @@ export interface Domain {
   readonly derivations: readonly Derivation[];
   readonly rules: readonly Rule[];
   readonly remedies: readonly Remedy[];
+  readonly health?: Health;
   /**
    * Tries on a scratch copy what its rules can only propose in words. Findings come back with what was proven about their
    * proposals; those whose proposal did not stand the test are withdrawn, with the reason. Reads only.
@@ -23,4 +24,16 @@ export interface Domain {
     findings: readonly Finding[],
     context: PlanningContext,
   ) => Promise<{ readonly findings: readonly Finding[]; readonly withdrawn: readonly Silence[] }>;
+}
+
+/** What `anneal check` judges without a window of load: a state, and what was counted before anybody looked. */
+export interface Health {
+  readonly probes: readonly Probe[];
+  readonly derivations: readonly Derivation[];
+  readonly checks: readonly Rule[];
+}
+
+/** All rules of a domain, those that need a window and those that do not, each once. */
+export function rulesOf(domain: Domain): readonly Rule[] {
+  return [...new Set([...domain.rules, ...(domain.health?.checks ?? [])])];
 }

@@ -227,8 +227,10 @@ export interface FilteredColumnObservation {
   readonly schema: string;
   readonly table: string;
   readonly column: string;
-  /** The largest share of rows that one value of it has. */
+  /** The largest share of rows that one value of it has; 0 where no value is common. */
   readonly commonestShare: number;
+  /** PostgreSQL's n_distinct: positive a count, negative minus the share of rows. */
+  readonly distinct: number;
 }
 
 export interface TimeColumnObservation {

@@ -88,7 +88,7 @@ export function refuseUselessLoad(load: LoadResult, crash: { readonly outcome: s
 }
 
 /** A source that cannot be read is a gap with its reason, never the end of a measurement. */
-async function attempt<T>(source: Pick<Probe, 'id' | 'provides'>, read: () => Promise<T>): Promise<T | ProbeReading> {
+export async function attempt<T>(source: Pick<Probe, 'id' | 'provides'>, read: () => Promise<T>): Promise<T | ProbeReading> {
   try {
     return await read();
   } catch (error) {

@@ -182,7 +182,7 @@ function shortened(text: string, longest: number): string {
 const breakable = / (?!%|(?:ms|µs|s|min|h|B|kB|MB|GB|TB|points)(?!\w))/u;
 
 /** Lines of at most 100 columns, indented; a word that is longer stays whole so that it can be copied. */
-function wrap(words: string, indent: number): readonly string[] {
+export function wrap(words: string, indent: number): readonly string[] {
   const lines: string[] = [];
   for (const word of plain(words).split(breakable)) {
     const last = lines.at(-1);

@@ -19,6 +19,7 @@ import { rewriteRules } from './rules/rewrite-rules.ts';
 import { unindexedJsonContainment } from './rules/unindexed-json-containment.ts';
 import { unindexedTextSearch } from './rules/unindexed-text-search.ts';
 import { wideRows } from './rules/wide-rows.ts';
+import { databaseHealth } from './health.ts';
 import { databaseRemedies } from './remedies/index.ts';
 
 export const database: Domain = {
@@ -40,4 +41,5 @@ export const database: Domain = {
   ],
   remedies: databaseRemedies,
   proveProposals: (findings, context) => proveRewrites(findings, rewriteRules, context),
+  health: databaseHealth,
 };

@@ -69,7 +69,7 @@ const sameStartWithinMs = 2_000;
  * Pids mean nothing on another machine or behind a container's namespace, where the same number may be
  * anybody. So our own session must be, by its start, the process that /proc has under its pid.
  */
-async function localBackends(sql: Sql, processes: Processes): Promise<readonly number[] | null> {
+export async function localBackends(sql: Sql, processes: Processes): Promise<readonly number[] | null> {
   const { rows } = await sql.query<{ pid: number; own: boolean; startedMs: number }>(
     own(`SELECT pid, pid = pg_backend_pid() AS own, extract(epoch FROM backend_start)::float8 * 1000 AS "startedMs"
       FROM pg_stat_activity

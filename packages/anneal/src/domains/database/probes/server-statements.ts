@@ -24,7 +24,7 @@ interface View {
   readonly hasInfo: boolean;
 }
 
-async function findView(sql: Sql): Promise<View | { readonly reason: string }> {
+export async function findView(sql: Sql): Promise<View | { readonly reason: string }> {
   const { rows } = await sql.query<{ schema: string; columns: readonly string[]; hasInfo: boolean }>(
     own(`SELECT quote_ident(n.nspname) AS schema,
            ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
