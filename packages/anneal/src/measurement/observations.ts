@@ -3,14 +3,15 @@ import type { StatementShape } from '../ports/sql-parser.ts';
 import type { HistogramData } from '../stats/histogram.ts';
 import type { LoadResult } from '../workload/load-result.ts';
 import type { DatabaseHealth } from './database-health.ts';
+import type { MysqlObservations } from './mysql-observations.ts';
 
 /**
  * What probes can see in one window, by capability. A rule names the capabilities it `requires`;
  * where one is missing the rule stays silent and says which.
  *
- * Everything counts within the window, never since the server started; only what `DatabaseHealth` adds is a state.
+ * Everything counts within the window, never since the server started; only what `DatabaseHealth` and `MysqlObservations` add is a state.
  */
-export interface Observations extends DatabaseHealth {
+export interface Observations extends DatabaseHealth, MysqlObservations {
   readonly load: LoadResult;
   readonly 'agent.routes': readonly RouteObservation[];
   readonly 'agent.pools': readonly PoolObservation[];

@@ -76,6 +76,14 @@ const capability = z.enum([
   'postgres.filtered-columns',
   'postgres.time-columns',
   'postgres.vector-columns',
+  'mysql.server',
+  'mysql.tables',
+  'mysql.columns',
+  'mysql.indexes',
+  'mysql.foreign-keys',
+  'mysql.index-usage',
+  'mysql.statements',
+  'mysql.plans',
   'system.processes',
 ]);
 

@@ -1,0 +1,45 @@
+import { bytes } from '../../../../finding/wording.ts';
+import type { MysqlIndexObservation } from '../../../../measurement/mysql-observations.ts';
+import { counted, defineCheck, type Complaint } from '../../checks/check.ts';
+import { definitionEvidence, dropProposal, indexObject, isSameKeys, sizeEvidence } from './index-facts.ts';
+
+export const duplicateIndex = defineCheck({
+  id: 'mysql/duplicate-index',
+  title: 'Two indexes that are the same',
+  documentation: {
+    what: 'Two indexes of a table have the same columns in the same order, prefix lengths and directions, and are of the same kind.',
+    why: 'Every write is made twice, and the second one answers nothing the first does not.',
+    threshold: 'Equality; no size below which writing twice is of use. The primary key and the unique one of the two stay.',
+    fix: 'Hide the spare one (INVISIBLE, IGNORED), and drop it when nothing misses it.',
+    falsePositives: 'It is not a defect while one of the two is being brought in to replace the other.',
+    sources: ['MySQL 8.0 manual 10.3.12 Invisible Indexes', 'MariaDB: Ignored Indexes'],
+  },
+  requires: ['mysql.server', 'mysql.indexes'],
+  examine({ 'mysql.server': { product }, 'mysql.indexes': indexes }) {
+    const complaints = indexes.flatMap((index): Complaint[] => {
+      const kept = indexes.find(
+        (other) =>
+          other.table === index.table && other !== index && other.kind === index.kind && isSameKeys(index, other) && isBetter(other, index),
+      );
+      if (kept === undefined || index.isPrimary || index.isIgnored) return [];
+      return [
+        {
+          object: indexObject(index),
+          level: 'warning',
+          message: `${index.table}.${index.name}${index.sizeBytes === null ? '' : ` (${bytes(index.sizeBytes)})`} is the same as ${kept.name}`,
+          usedShare: 0.5,
+          evidence: [definitionEvidence(index), definitionEvidence(kept, 'definition of the other'), ...sizeEvidence(index)],
+          costIfIgnored: `Every row written to ${index.table} is entered into both.`,
+          fix: dropProposal(index, product, `${kept.name} answers all that it answers.`),
+        },
+      ];
+    });
+    return { complaints, otherwise: `${counted(indexes.length, 'index')} looked at: no two are the same` };
+  },
+});
+
+/** Of two that are equal the one that enforces something stays, and else the first by name. */
+function isBetter(one: MysqlIndexObservation, other: MysqlIndexObservation): boolean {
+  const worth = (index: MysqlIndexObservation) => (index.isPrimary ? 2 : index.isUnique ? 1 : 0);
+  return !one.isIgnored && (worth(one) > worth(other) || (worth(one) === worth(other) && one.name < other.name));
+}
