@@ -1,4 +1,5 @@
 import type { AccessObservations, AccessOutcome } from './access-outcome.ts';
+import { withoutFilterSubqueries } from './filter-subqueries.ts';
 import { withObservedRows } from './observed-rows.ts';
 import { judgePage } from './page-causes.ts';
 import { pageOf, scansIn } from './plan-scans.ts';
@@ -30,7 +31,7 @@ export function accessOutcomes(observations: AccessObservations): readonly Acces
     const plan = observations['postgres.plans'][statement.id];
     if (plan === undefined || statement.shape === null) return [];
     const scans = withObservedRows(scansIn(plan.root), statement);
-    return judge({ ...context, statement, plan, shape: statement.shape, scans, page: pageOf(plan.root) });
+    return judge(withoutFilterSubqueries({ ...context, statement, plan, shape: statement.shape, scans, page: pageOf(plan.root) }));
   });
 }
 

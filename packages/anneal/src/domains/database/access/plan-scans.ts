@@ -26,7 +26,7 @@ export function scansIn(root: PlanNode): readonly PlanScan[] {
     );
     if (node['Relation Name'] === undefined || !node['Node Type'].includes('Scan')) return children;
     const whole = node['Startup Cost'] + (node['Total Cost'] - node['Startup Cost']) * consumedShare;
-    const cost = Math.max(0, whole - subplansCost(node) * consumedShare);
+    const cost = Math.max(0, whole - subqueriesCost(node) * consumedShare);
     const rows = node['Plan Rows'] * parallelDivisor(node, ancestors);
     const costShare = Math.min(1, (cost * executions) / Math.max(root['Total Cost'], Number.EPSILON));
     return [{ node, ancestors, executions, consumedShare, rows, rowsMeasured: false, cost, costShare }, ...children];
@@ -53,7 +53,7 @@ function executionsOf(child: PlanNode, parent: PlanNode): number {
 }
 
 /** A node's total holds its subqueries', and a scan evaluates those of the select list for every row it gives. */
-function subplansCost(node: PlanNode): number {
+export function subqueriesCost(node: PlanNode): number {
   return (node.Plans ?? [])
     .filter((child) => child['Parent Relationship'] === 'SubPlan' || child['Parent Relationship'] === 'InitPlan')
     .reduce((sum, child) => sum + child['Total Cost'] * executionsOf(child, node), 0);

@@ -6,6 +6,7 @@ import {
   type Finding,
   type Level,
   type Rule,
+  type RuleId,
   type RuleOutcome,
 } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
@@ -22,6 +23,8 @@ export interface AccessWording {
   readonly id: AccessRule;
   readonly title: string;
   readonly description: string;
+  /** Rules that know a cheaper way than an index. */
+  readonly yieldsTo?: readonly RuleId[];
   /** The first half of the message: what is missing where. */
   readonly complaint: (cause: AccessCause) => string;
   readonly proposal: (
@@ -30,11 +33,10 @@ export interface AccessWording {
   ) => { readonly title: string; readonly text: string; readonly code: string | null };
 }
 
-export function defineAccessRule({ id, title, description, complaint, proposal }: AccessWording): Rule {
+export function defineAccessRule({ id, complaint, proposal, ...words }: AccessWording): Rule {
   return defineRule({
     id: `database/${id}`,
-    title,
-    description,
+    ...words,
     requires: accessCapabilities,
     diagnose(observations: AccessObservations, settings: DiagnoseSettings): readonly RuleOutcome[] {
       const outcomes = accessOutcomes(observations);
