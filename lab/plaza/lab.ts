@@ -28,6 +28,8 @@ export interface Label {
   readonly columns: readonly string[];
   /** `METHOD /path/:parameter`; null where it belongs to no one route. */
   readonly route: string | null;
+  /** For what the catalogue alone shows: the table, index, sequence or columns as `anneal check` names them; either of two equal indexes. */
+  readonly objects?: readonly string[];
 }
 
 export interface Defect extends Label {

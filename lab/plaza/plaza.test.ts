@@ -8,7 +8,7 @@ import type { Step } from '../../packages/anneal/src/workload/workload.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database.ts';
 import { loadLabels, plazaTarget, seedPlaza } from './lab.ts';
 import { defectIds, parseFix } from './src/fix.ts';
-import { matchIndexes, optionalIndexes } from './src/indexes.ts';
+import { matchSchema, schemaForms } from './src/schema-forms.ts';
 import { seedPassword } from './src/seed.ts';
 import { createPlazaWorkload } from './workload.ts';
 import { freePort } from '../../packages/anneal/src/adapters/free-port.ts';
@@ -18,7 +18,7 @@ const size = 0.05;
 test('every label names a file, a function in it and a known defect, once', async () => {
   const { defects, decoys } = loadLabels();
   expect(defects.map((defect) => defect.id)).toEqual(defectIds);
-  expect(new Set(defects.map((defect) => `${defect.file} ${defect.function}`)).size).toBe(defects.length);
+  expect(new Set(defects.map((defect) => `${defect.file} ${defect.function} ${defect.objects?.join() ?? ''}`)).size).toBe(defects.length);
   const misplaced: string[] = [];
   for (const { id, file, function: name } of [...defects, ...decoys]) {
     const source = await readFile(join(plazaTarget.workingDirectory, file), 'utf8');
@@ -42,19 +42,29 @@ test('a misspelt id in PLAZA_FIX is refused', () => {
   expect(() => parseFix('pool-size,pool-sise')).toThrow('pool-sise');
 });
 
-test('two seeds of one size are equal, and indexes follow PLAZA_FIX in both directions', async () => {
+test('two seeds of one size are equal, whatever is fixed in the schema', async () => {
   await using first = await createTestDatabase();
   await using second = await createTestDatabase();
   await seedPlaza(first.url, { size: 0.01, fix: 'none' });
-  await seedPlaza(second.url, { size: 0.01, fix: 'comments-post-index' });
+  await seedPlaza(second.url, { size: 0.01, fix: 'comments-post-index,reading-position-key,audit-sequence' });
   expect(await contentOf(first)).toEqual(await contentOf(second));
+});
 
-  expect(await optionalIndexesOf(first)).toEqual([]);
-  expect(await optionalIndexesOf(second)).toEqual(['comments_post_id_idx']);
-  await matchIndexes(first.url, 'all');
-  expect(await optionalIndexesOf(first)).toEqual(optionalIndexes.map((index) => index.name).toSorted());
-  await matchIndexes(first.url, 'none');
-  expect(await optionalIndexesOf(first)).toEqual([]);
+test('each weakness of the schema follows PLAZA_FIX alone, in both directions', async () => {
+  await using database = await createTestDatabase();
+  await seedPlaza(database.url, { size: 0.01, fix: 'none' });
+  const broken = await schemaOf(database);
+  for (const { defect } of schemaForms) {
+    await matchSchema(database.url, defect);
+    expect(await schemaOf(database), defect).not.toEqual(broken);
+    await matchSchema(database.url, 'none');
+    expect(await schemaOf(database), defect).toEqual(broken);
+  }
+  await matchSchema(database.url, 'all');
+  const fixed = await schemaOf(database);
+  await matchSchema(database.url, 'all');
+  expect(await schemaOf(database)).toEqual(fixed);
+  expect(fixed.filter((line) => line.includes('INVALID'))).toEqual([]);
 });
 
 test('every request of the workload succeeds with and without the fixes, and reads answer equally where the contract stays', async () => {
@@ -68,7 +78,7 @@ test('every request of the workload succeeds with and without the fixes, and rea
   const brokenReads = await exercise(broken, (step) => step.method === 'GET');
   expect(await stop(broken)).toBe(0);
 
-  await matchIndexes(database.url, 'all');
+  await matchSchema(database.url, 'all');
   const fixed = await startPlaza(database.url, 'all');
   const fixedReads = await exercise(fixed, (step) => step.method === 'GET');
   await exercise(fixed, (step) => step.method !== 'GET');
@@ -236,9 +246,19 @@ async function contentOf({ client }: TestDatabase): Promise<Readonly<Record<stri
   return digests;
 }
 
-async function optionalIndexesOf({ client }: TestDatabase): Promise<readonly string[]> {
-  const found = await client.query<{ name: string }>('SELECT indexname AS name FROM pg_indexes WHERE indexname = ANY($1) ORDER BY 1', [
-    optionalIndexes.map((index) => index.name),
-  ]);
-  return found.rows.map((row) => row.name);
+/** What a schema fix can change: indexes, keys, types, storage parameters, and which statistics there are. */
+async function schemaOf({ client }: TestDatabase): Promise<readonly string[]> {
+  const { rows } = await client.query<{ line: string }>(
+    `SELECT pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' INVALID' END AS line
+       FROM pg_index WHERE indrelid::regclass::text !~ '^pg_'
+      UNION ALL SELECT conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+      UNION ALL SELECT attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
+      UNION ALL SELECT relname || ' ' || coalesce(reloptions::text, '') || ' ' || relpersistence::text || CASE WHEN EXISTS (SELECT FROM pg_statistic WHERE starelid = c.oid) THEN ' analysed' ELSE '' END
+        FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+      UNION ALL SELECT 'sequence ' || seqrelid::regclass || ' ' || format_type(seqtypid, -1) FROM pg_sequence
+      UNION ALL SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext
+      ORDER BY 1`,
+  );
+  return rows.map(({ line }) => line);
 }

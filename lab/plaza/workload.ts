@@ -1,6 +1,6 @@
 import type { Scenario, Step, Variable, Workload } from '../../packages/anneal/src/workload/workload.ts';
 import { boardCount, seedCounts, seedPassword } from './src/seed.ts';
-import { cameras, mediaTags, places, topicNames, topicSlug } from './src/seed-vocabulary.ts';
+import { cameras, capitalised, countryOf, mediaTags, places, topicNames, topicSlug, words } from './src/seed-vocabulary.ts';
 
 /** Rooms that nobody posts to while the workload runs: waiting there ends with an empty answer. */
 const quietRooms = { min: boardCount + 1, max: boardCount + 20 };
@@ -13,7 +13,7 @@ export function createPlazaWorkload(size: number): Workload {
   return {
     name: 'plaza',
     seed: 20_250_101,
-    executor: { type: 'constant-arrival-rate', ratePerSecond: 40, arrivals: 'poisson' },
+    executor: { type: 'constant-arrival-rate', ratePerSecond: 44, arrivals: 'poisson' },
     scenarios,
     variables: variablesFor(size),
     login: {
@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,100) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,500) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -41,9 +41,9 @@ const scenarios: readonly Scenario[] = [
   { name: 'browse a topic', weight: 50, steps: [get('/topics/{topic}')] },
   { name: 'look at a member', weight: 95, steps: [get('/users/{member}')] },
   { name: 'browse the archive', weight: 125, steps: [get('/archive?page={page}&before={post}')] },
-  { name: 'browse prompts', weight: 130, steps: [get('/prompts?topic={topicId}')] },
-  { name: 'open the overview', weight: 120, steps: [get('/overview')] },
-  { name: 'list my rooms', weight: 130, steps: [get('/rooms')] },
+  { name: 'browse prompts', weight: 150, steps: [get('/prompts?topic={topicId}')] },
+  { name: 'open the overview', weight: 135, steps: [get('/overview')] },
+  { name: 'list my rooms', weight: 150, steps: [get('/rooms')] },
   { name: 'find a room', weight: 110, steps: [get('/rooms/directory')] },
   { name: 'open a board', weight: 150, steps: [get('/rooms/{boardRoom}/board')] },
   { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
@@ -66,6 +66,28 @@ const scenarios: readonly Scenario[] = [
     weight: 6,
     steps: [{ method: 'POST', path: '/posts', body: { topicId: '{topicId}', title: '{title}', body: '{body}' } }],
   },
+  { name: 'find a meetup by place', weight: 15, steps: [get('/meetups?place={meetupPlace}')] },
+  { name: 'open the calendar', weight: 50, steps: [get('/meetups/calendar?day={day}')] },
+  { name: 'type a meetup', weight: 8, steps: [get('/meetups/titles?beginning={beginning}')] },
+  { name: 'leaf through meetups', weight: 8, steps: [get('/meetups/index?after={beginning}')] },
+  { name: 'see who was invited', weight: 10, steps: [get('/meetups/guests')] },
+  { name: 'see what is new', weight: 25, steps: [get('/newest')] },
+  { name: 'follow an invitation', weight: 60, steps: [get('/invitations?code=seed-{invitation}')] },
+  {
+    name: 'invite friends',
+    weight: 20,
+    steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 25 }, () => '{member}') } }],
+  },
+  { name: 'look for news', weight: 55, steps: [get('/comments/news?after={lateComment}')] },
+  { name: 'see lively rooms', weight: 60, steps: [get('/rooms/lively?from={openingDay}')] },
+  { name: 'wake silent rooms', weight: 50, steps: [get('/rooms/silent?day={openingDay}')] },
+  { name: "see a member's posts", weight: 30, steps: [get('/posts/by?hand=member{member}')] },
+  { name: 'see serious likes', weight: 8, steps: [get('/posts/{post}/likes')] },
+  { name: "see a member's interests", weight: 8, steps: [get('/users/{member}/interests')] },
+  { name: 'read announcements', weight: 8, steps: [get('/announcements')] },
+  { name: 'keep the place', weight: 15, steps: [{ method: 'PUT', path: '/posts/{post}/position', body: { line: '{line}' } }] },
+  { name: 'rate a prompt', weight: 10, steps: [{ method: 'PUT', path: '/prompts/{prompt}/rating', body: { stars: '{stars}' } }] },
+  { name: 'take a comment down', weight: 12, steps: [{ method: 'DELETE', path: '/admin/comments/{commentId}' }] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 
@@ -86,12 +108,28 @@ function variablesFor(size: number): Readonly<Record<string, Variable>> {
     camera: { type: 'one-of', values: cameras },
     tag: { type: 'one-of', values: mediaTags },
     place: { type: 'one-of', values: places },
+    meetup: { type: 'integer', min: 1, max: counts.meetups },
+    meetupPlace: { type: 'one-of', values: places.slice(0, 100).map((place, index) => `${countryOf(index)}/${place}`) },
+    invitation: { type: 'integer', min: 1, max: counts.invitations },
+    day: { type: 'one-of', values: days('2024-01-02', Math.max(1, Math.floor((counts.meetups * 17) / (24 * 60)) - 2)) },
+    openingDay: { type: 'one-of', values: days('2024-06-02', 45) },
+    beginning: { type: 'one-of', values: words.slice(0, 40).map((word) => capitalised(word)) },
+    lateComment: { type: 'integer', min: Math.ceil(counts.comments * 0.6), max: counts.comments },
+    commentId: { type: 'integer', min: 1, max: counts.comments },
+    prompt: { type: 'integer', min: 1, max: counts.prompts },
+    line: { type: 'integer', min: 0, max: 90 },
+    stars: { type: 'integer', min: 1, max: 5 },
     campaign: { type: 'one-of', values: Array.from({ length: 200 }, (_, index) => `campaign-${index}`) },
     visit: { type: 'integer', min: 1, max: 2_000_000_000 },
     title: { type: 'text', words: 6 },
     body: { type: 'text', words: 60 },
     comment: { type: 'text', words: 12 },
   };
+}
+
+/** `count` dates from this one on, as ISO 8601 writes them. */
+function days(first: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => new Date(Date.parse(first) + index * 86_400_000).toISOString().slice(0, 10));
 }
 
 /** What a browser collected on one page: each event says a little of its own and repeats where it happened. */

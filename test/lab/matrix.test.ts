@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadLabels, plazaTarget, seedPlaza, type Defect } from '../../lab/plaza/lab.ts';
-import { matchIndexes } from '../../lab/plaza/src/indexes.ts';
+import { matchSchema } from '../../lab/plaza/src/schema-forms.ts';
 import { createPlazaWorkload } from '../../lab/plaza/workload.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../packages/anneal/src/adapters/embedded-postgres.ts';
 import { isAbout } from '../../packages/anneal/src/demo.ts';
@@ -44,7 +44,7 @@ afterAll(async () => {
 
 async function diagnoseWith(fixed: readonly Defect[]): Promise<Assessment> {
   const fix = fixed.length === 0 ? 'none' : fixed.map(({ id }) => id).join(',');
-  await matchIndexes(databaseUrl, fix);
+  await matchSchema(databaseUrl, fix);
   const settings = resolveSettings(
     {
       target: {

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { matchIndexes } from './indexes.ts';
+import { matchSchema } from './schema-forms.ts';
 
 const migrationsFolder = join(import.meta.dirname, '..', 'migrations');
 
@@ -37,5 +37,5 @@ if (import.meta.main) {
   const databaseUrl = process.env['DATABASE_URL'];
   if (databaseUrl === undefined) throw new Error('DATABASE_URL is not set');
   await migrate(databaseUrl);
-  await matchIndexes(databaseUrl, process.env['PLAZA_FIX']);
+  await matchSchema(databaseUrl, process.env['PLAZA_FIX']);
 }

@@ -43,3 +43,14 @@ const endings = ['bury', 'combe', 'dale', 'ford', 'gate', 'ham', 'mouth', 'stead
 
 /** Places that members mention now and then: what people search for. */
 export const places = beginnings.flatMap((first) => middles.flatMap((second) => endings.map((third) => `${first}${second}${third}`)));
+
+export function capitalised(word: string): string {
+  return `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`;
+}
+
+const countries = words.slice(0, 30).map((word) => `${capitalised(word)}land`);
+
+/** A place, by its position among all, lies in one country: whoever knows the place knows the country. */
+export function countryOf(place: number): string {
+  return countries[place % countries.length]!;
+}

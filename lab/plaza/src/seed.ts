@@ -2,14 +2,14 @@ import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { hashPassword } from './accounts/password.ts';
 import { keptEvents } from './events/event-store.ts';
-import { matchIndexes } from './indexes.ts';
 import { migrate } from './migrate.ts';
-import { cameras, mediaTags, places, topicNames, topicSlug, words } from './seed-vocabulary.ts';
+import { matchSchema } from './schema-forms.ts';
+import { cameras, countryOf, mediaTags, places, topicNames, topicSlug, words } from './seed-vocabulary.ts';
 
 export interface SeedOptions {
   /** 1 is 20,000 posts, a million comments and 100,000 likes; the rest grows in proportion, but for boards and events, which are capped. */
   readonly size: number;
-  /** Which index defects are fixed, in the words of PLAZA_FIX. */
+  /** Which defects of the schema are fixed, in the words of PLAZA_FIX. */
   readonly fix?: string | undefined;
 }
 
@@ -17,6 +17,11 @@ export interface SeedOptions {
 export const seedPassword = 'correct horse battery';
 /** Rooms 1 to this number have a whiteboard, at every size. */
 export const boardCount = 40;
+
+/** Ids that were given before this database's oldest event: more than an integer holds, and the column is a bigint. */
+const dismissedEvents = 3_000_000_000;
+/** Ids that were given to entries which are archived by now: an integer ends at 2,147,483,647. */
+const dismissedAuditEntries = 2_090_000_000;
 
 export interface SeedCounts {
   readonly users: number;
@@ -33,6 +38,12 @@ export interface SeedCounts {
   readonly memberships: number;
   readonly messages: number;
   readonly events: number;
+  readonly meetups: number;
+  readonly invitations: number;
+  readonly flags: number;
+  readonly readingPositions: number;
+  readonly ratings: number;
+  readonly auditEntries: number;
 }
 
 export function seedCounts(size: number): SeedCounts {
@@ -52,6 +63,12 @@ export function seedCounts(size: number): SeedCounts {
     memberships: scaled(140_000),
     messages: scaled(400_000),
     events: Math.min(keptEvents, scaled(keptEvents)),
+    meetups: scaled(120_000),
+    invitations: scaled(200_000),
+    flags: scaled(60_000),
+    readingPositions: scaled(60_000),
+    ratings: scaled(20_000),
+    auditEntries: scaled(5000),
   };
 }
 
@@ -75,13 +92,15 @@ export async function seed(databaseUrl: string, { size, fix }: SeedOptions): Pro
     await seedPrompts(client, counts);
     await seedChat(client, counts);
     await seedEvents(client, counts);
+    await seedMeetups(client, counts);
+    await seedHousekeeping(client, counts);
     await client.query('COMMIT');
     await continueSequences(client);
   } finally {
     await client.end();
   }
-  await matchIndexes(databaseUrl, fix);
   await vacuum(databaseUrl);
+  await matchSchema(databaseUrl, fix);
 }
 
 /** What the statements below share: a hash of a row number, and sentences and paragraphs to make texts of. */
@@ -181,9 +200,10 @@ async function seedPosts(client: Client, counts: SeedCounts): Promise<void> {
       ORDER BY i`,
     [notifications, users],
   );
+  // The last picture was uploaded twice.
   await client.query(
     `INSERT INTO attachments (id, post_id, url, media, created_at)
-     SELECT i, 1 + pg_temp.pick(i, 81, $2), 'https://media.plaza.example/' || md5(i::text) || '.jpg',
+     SELECT i, 1 + pg_temp.pick(i, 81, $2), 'https://media.plaza.example/' || md5(least(i, $1::int - 1)::text) || '.jpg',
             jsonb_build_object(
               'kind', 'photo', 'width', 800 + pg_temp.pick(i, 82, 3200), 'height', 600 + pg_temp.pick(i, 83, 2400),
               'camera', ($3::text[])[1 + pg_temp.pick(i, 84, cardinality($3::text[]))],
@@ -233,9 +253,10 @@ async function seedChat(client: Client, { users, rooms, shapesPerBoard, membersh
          ON CONFLICT DO NOTHING`,
     [memberships, rooms],
   );
+  // In every 250th room nobody has written yet.
   await client.query(
     `INSERT INTO messages (id, room_id, author_id, body, created_at)
-     SELECT i, 1 + pg_temp.pick(i, 131, $2), 1 + pg_temp.pick(i, 132, $3), a.text, timestamptz '2025-01-01 00:00:50+00' + i * interval '150 seconds'
+     SELECT i, 1 + pg_temp.pick(i, 131, $2) - ((1 + pg_temp.pick(i, 131, $2)) % 250 = 0)::int, 1 + pg_temp.pick(i, 132, $3), a.text, timestamptz '2025-01-01 00:00:50+00' + i * interval '150 seconds'
        FROM generate_series(1, $1::int) i
        JOIN phrases a ON a.id = pg_temp.pick(i, 133, 2000)
       ORDER BY i`,
@@ -269,7 +290,7 @@ async function seedChat(client: Client, { users, rooms, shapesPerBoard, membersh
 async function seedEvents(client: Client, { events }: SeedCounts): Promise<void> {
   await client.query(
     `INSERT INTO events (id, name, payload, received_at)
-     SELECT i, 'view', jsonb_build_object(
+     SELECT $2::bigint + i, 'view', jsonb_build_object(
               'campaign', 'campaign-' || pg_temp.pick(i, 151, 200), 'page', '/posts/' || pg_temp.pick(i, 152, 40),
               'session', 's-' || pg_temp.pick(i / 50, 153, 2000000000), 'event', 'e-' || i,
               'screen', jsonb_build_object('width', 300 + pg_temp.pick(i, 154, 2000), 'height', 600 + pg_temp.pick(i, 155, 1200)),
@@ -280,7 +301,59 @@ async function seedEvents(client: Client, { events }: SeedCounts): Promise<void>
             timestamptz '2025-09-01 00:00:00+00' + i * interval '10 seconds'
        FROM generate_series(1, $1::int) i
       ORDER BY i`,
-    [events],
+    [events, dismissedEvents],
+  );
+}
+
+async function seedMeetups(client: Client, { users, meetups, invitations }: SeedCounts): Promise<void> {
+  await client.query(
+    `INSERT INTO meetups (id, host_id, title, country, city, starts_at)
+     SELECT i, 1 + pg_temp.pick(i, 161, $2), rtrim(p.text, '.') || ' ' || i, ($4::text[])[at.place], ($3::text[])[at.place],
+            timestamptz '2024-01-01 00:00:00+00' + i * interval '17 minutes'
+       FROM generate_series(1, $1::int) i
+       JOIN phrases p ON p.id = pg_temp.pick(i, 162, 2000)
+       JOIN LATERAL (SELECT 1 + pg_temp.pick(i, 163, cardinality($3::text[])) AS place) at ON true
+      ORDER BY i`,
+    [meetups, users, places, places.map((_, place) => countryOf(place))],
+  );
+  await client.query(
+    `INSERT INTO invitations (id, meetup_id, guest_id, code, created_at)
+     SELECT i, 1 + pg_temp.pick(i, 171, $2), 1 + pg_temp.pick(i, 172, $3), 'seed-' || i, timestamptz '2025-06-01 00:00:00+00' + i * interval '1 minute'
+       FROM generate_series(1, $1::int) i
+      ORDER BY i`,
+    [invitations, meetups, users],
+  );
+}
+
+async function seedHousekeeping(client: Client, counts: SeedCounts): Promise<void> {
+  const { users, posts, comments, prompts, flags, readingPositions, ratings, auditEntries } = counts;
+  await client.query(
+    `INSERT INTO comment_flags (comment_id, reporter_id, reason, created_at)
+     SELECT 1 + pg_temp.pick(i, 181, $2), 1 + pg_temp.pick(i, 182, $3), p.text, timestamptz '2025-06-01 00:00:00+00' + i * interval '3 minutes'
+       FROM generate_series(1, $1::int) i
+       JOIN phrases p ON p.id = pg_temp.pick(i, 183, 2000)
+      ORDER BY i`,
+    [flags, comments, users],
+  );
+  await client.query(
+    `INSERT INTO reading_positions (user_id, post_id, line, updated_at)
+     SELECT DISTINCT ON (1, 2) 1 + pg_temp.pick(i, 191, $3), 1 + pg_temp.pick(i, 192, $2), pg_temp.pick(i, 193, 90), timestamptz '2025-06-01 00:00:00+00' + i * interval '1 minute'
+       FROM generate_series(1, $1::int) i
+      ORDER BY 1, 2, i`,
+    [readingPositions, posts, users],
+  );
+  await client.query(
+    `INSERT INTO prompt_ratings (prompt_id, user_id, stars)
+     SELECT 1 + pg_temp.pick(i, 201, $2), 1 + pg_temp.pick(i, 202, $3), 1 + pg_temp.pick(i, 203, 5)
+       FROM generate_series(1, $1::int) i
+         ON CONFLICT DO NOTHING`,
+    [ratings, prompts, users],
+  );
+  await client.query(
+    `INSERT INTO audit_entries (id, actor_id, action, subject_id, created_at)
+     SELECT $2::int + i, 1 + pg_temp.pick(i, 211, 20), 'removed a comment', 1 + pg_temp.pick(i, 212, $3), timestamptz '2025-06-01 00:00:00+00' + i * interval '1 minute'
+       FROM generate_series(1, $1::int) i`,
+    [auditEntries, dismissedAuditEntries, comments],
   );
 }
 
@@ -300,6 +373,11 @@ async function vacuum(databaseUrl: string): Promise<void> {
   await client.connect();
   try {
     await client.query('VACUUM (ANALYZE)');
+    // Put up since: too few rows for autovacuum to care, and for anybody else.
+    await client.query(
+      `INSERT INTO announcements (text, shown_from)
+       SELECT 'House rule ' || i, timestamptz '2025-07-01 00:00:00+00' + i * interval '1 day' FROM generate_series(1, 5) i`,
+    );
   } finally {
     await client.end();
   }

@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { accountRoutes } from './accounts/routes.ts';
 import { identifyViewers } from './accounts/viewer.ts';
+import { announcementRoutes } from './announcements/routes.ts';
 import { bookmarkRoutes } from './bookmarks/routes.ts';
 import { createRoomListeners } from './chat/room-listeners.ts';
 import { chatRoutes } from './chat/routes.ts';
@@ -12,6 +13,7 @@ import { eventRoutes } from './events/routes.ts';
 import { feedRoutes } from './feed/routes.ts';
 import { insightRoutes } from './insights/routes.ts';
 import { mediaRoutes } from './media/routes.ts';
+import { meetupRoutes } from './meetups/routes.ts';
 import { notificationRoutes } from './notifications/routes.ts';
 import { overviewRoutes } from './overview/routes.ts';
 import { postRoutes } from './posts/routes.ts';
@@ -40,5 +42,7 @@ export async function createServer(pool: Pool): Promise<FastifyInstance> {
   reportRoutes(app, pool);
   eventRoutes(app, pool);
   insightRoutes(app, pool);
+  meetupRoutes(app, pool);
+  announcementRoutes(app, pool);
   return app;
 }

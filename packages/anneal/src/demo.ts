@@ -35,6 +35,8 @@ export interface Label {
   readonly file: string;
   readonly function: string;
   readonly tables: readonly string[];
+  /** Parts of the database of which a check would name one, for what no statement's place shows. */
+  readonly objects?: readonly string[];
 }
 
 /**
@@ -91,9 +93,10 @@ export function withLabels(assessment: Assessment, labels: Pick<Labels, 'defects
   return { ...assessment, summary: { ...assessment.summary, defects } };
 }
 
-/** The rule agrees, and so does the place: the function where a line is known, else the table. */
+/** The rule agrees, and so does the place: the part of the database, the function where a line is known, else the table. */
 export function isAbout(finding: Pick<AssessedFinding, 'ruleId' | 'locations' | 'subject'>, label: Label): boolean {
   if (finding.ruleId !== label.rule) return false;
+  if (finding.subject.kind === 'object') return label.objects?.includes(finding.subject.name) === true;
   if (finding.locations.some((location) => location.file.endsWith(label.file) && location.function?.endsWith(label.function) === true))
     return true;
   return (

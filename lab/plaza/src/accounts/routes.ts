@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
+import { interestsOf } from '../posts/likes.ts';
 import { findAccountByEmail, follow, listFollowing } from './account-store.ts';
 import { verifyPassword } from './password.ts';
 import { readProfile } from './profile.ts';
@@ -35,6 +36,10 @@ export function accountRoutes(app: FastifyInstance, pool: Pool): void {
 
   app.get<{ Params: { id: number } }>('/users/:id/following', { schema: { params: userParams } }, async (request) => ({
     following: await listFollowing(pool, request.params.id),
+  }));
+
+  app.get<{ Params: { id: number } }>('/users/:id/interests', { schema: { params: userParams } }, async (request) => ({
+    interests: await interestsOf(pool, request.params.id),
   }));
 
   app.put<{ Params: { id: number } }>(

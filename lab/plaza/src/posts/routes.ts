@@ -2,8 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { requireViewer } from '../accounts/viewer.ts';
 import { listArchive } from './archive.ts';
-import { addComment, listComments } from './comments.ts';
+import { postsBy } from './authored.ts';
+import { addComment, hasNewComments, listComments, removeComment } from './comments.ts';
+import { seriousLikes } from './likes.ts';
 import { createPost, likePost, readPost } from './post-store.ts';
+import { saveReadingPosition } from './reading.ts';
 import { searchPosts } from './search.ts';
 import { readTopic } from './topics.ts';
 
@@ -23,6 +26,10 @@ const archiveQuery = {
   properties: { page: { type: 'integer', minimum: 1, default: 1 }, before: { type: 'integer', minimum: 1, default: 2_147_483_647 } },
 };
 const searchQuery = { type: 'object', required: ['q'], properties: { q: { type: 'string', minLength: 3, maxLength: 80 } } };
+
+const handQuery = { type: 'object', required: ['hand'], properties: { hand: { type: 'string', minLength: 1, maxLength: 80 } } };
+const newsQuery = { type: 'object', required: ['after'], properties: { after: { type: 'integer', minimum: 0 } } };
+const position = { type: 'object', required: ['line'], properties: { line: { type: 'integer', minimum: 0 } } };
 
 export function postRoutes(app: FastifyInstance, pool: Pool): void {
   app.get<{ Params: { id: number } }>('/posts/:id', { schema: { params: postParams } }, async (request, reply) => {
@@ -70,4 +77,34 @@ export function postRoutes(app: FastifyInstance, pool: Pool): void {
     const topic = await readTopic(pool, request.params.slug);
     return topic ?? reply.code(404).send({ error: 'no such topic' });
   });
+
+  app.get<{ Querystring: { hand: string } }>('/posts/by', { schema: { querystring: handQuery } }, async (request) => ({
+    posts: await postsBy(pool, request.query.hand),
+  }));
+
+  app.get<{ Params: { id: number } }>('/posts/:id/likes', { schema: { params: postParams } }, async (request) => ({
+    likes: await seriousLikes(pool, request.params.id),
+  }));
+
+  app.put<{ Params: { id: number }; Body: { line: number } }>(
+    '/posts/:id/position',
+    { schema: { params: postParams, body: position }, preHandler: requireViewer },
+    async (request, reply) => {
+      await saveReadingPosition(pool, request.viewerId, request.params.id, request.body.line);
+      return reply.code(204).send();
+    },
+  );
+
+  app.get<{ Querystring: { after: number } }>('/comments/news', { schema: { querystring: newsQuery } }, async (request) => ({
+    fresh: await hasNewComments(pool, request.query.after),
+  }));
+
+  app.delete<{ Params: { id: number } }>(
+    '/admin/comments/:id',
+    { schema: { params: postParams }, preHandler: requireViewer },
+    async (request, reply) => {
+      await removeComment(pool, request.params.id, request.viewerId);
+      return reply.code(204).send();
+    },
+  );
 }

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
+import { requireViewer } from '../accounts/viewer.ts';
 import { isFixed } from '../fix.ts';
+import { ratePrompt } from './ratings.ts';
 
 interface PromptTitle {
   readonly id: number;
@@ -10,6 +12,7 @@ interface PromptTitle {
 
 const listQuery = { type: 'object', required: ['topic'], properties: { topic: { type: 'integer', minimum: 1 } } };
 const promptParams = { type: 'object', required: ['id'], properties: { id: { type: 'integer', minimum: 1 } } };
+const rating = { type: 'object', required: ['stars'], properties: { stars: { type: 'integer', minimum: 1, maximum: 5 } } };
 const columns = isFixed('prompt-list-columns') ? 'id, title, uses' : '*';
 
 export async function listPrompts(pool: Pool, topicId: number): Promise<readonly PromptTitle[]> {
@@ -29,4 +32,13 @@ export function promptRoutes(app: FastifyInstance, pool: Pool): void {
     const found = await pool.query('SELECT id, title, transcript, uses, rating FROM prompts WHERE id = $1', [request.params.id]);
     return found.rows[0] ?? reply.code(404).send({ error: 'no such prompt' });
   });
+
+  app.put<{ Params: { id: number }; Body: { stars: number } }>(
+    '/prompts/:id/rating',
+    { schema: { params: promptParams, body: rating }, preHandler: requireViewer },
+    async (request, reply) => {
+      await ratePrompt(pool, request.params.id, request.viewerId, request.body.stars);
+      return reply.code(204).send();
+    },
+  );
 }
