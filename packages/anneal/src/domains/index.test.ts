@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { rulesOf } from './domain.ts';
 import { domains } from './index.ts';
 
-const rules = domains.flatMap((domain) => domain.rules.map((rule) => ({ domain, rule })));
+const rules = domains.flatMap((domain) => rulesOf(domain).map((rule) => ({ domain, rule })));
 const remedies = domains.flatMap((domain) => domain.remedies.map((remedy) => ({ domain, remedy })));
 const ruleIds = rules.map(({ rule }) => rule.id);
 

@@ -61,9 +61,38 @@ test('an equality becomes = ANY and carries its key', () => {
   expect(form('SELECT name FROM sensors WHERE site_id = $1')).toBe('SELECT site_id AS key, name FROM sensors WHERE site_id = ANY($1)');
 });
 
-test('writes, locks and statements without parameters have no such form', () => {
-  expect(form('INSERT INTO readings (sensor_id, value) VALUES ($1, $2)')).toBeNull();
+test('other writes, locks and statements without parameters have no such form', () => {
+  expect(form('UPDATE readings SET value = $1 WHERE id = $2')).toBeNull();
   expect(form('SELECT id FROM jobs WHERE queue = $1 FOR UPDATE SKIP LOCKED')).toBeNull();
   expect(form('SELECT now()')).toBeNull();
   expect(form('SELECT FROM WHERE $1')).toBeNull();
+});
+
+test('rows inserted one by one are inserted together, with what comes back and what is left out', async () => {
+  const single = 'INSERT INTO guests (code, name) VALUES ($1, $2) ON CONFLICT (code) DO NOTHING RETURNING code, name';
+  const together = form(single)!;
+  const rows = [
+    ['a', 'Ada'],
+    ['b', null],
+    ['a', 'Ada again'],
+    ['c', 'Cem'],
+  ];
+  await using database = await createTestDatabase('CREATE TABLE guests (code text PRIMARY KEY, name text)');
+  const returned: unknown[] = [];
+  for (const row of rows) returned.push(...(await database.client.query(single, row)).rows);
+  const one = (await database.client.query('TABLE guests')).rows;
+  await database.client.query('TRUNCATE guests');
+  const answer = await database.client.query(together, [rows.map(([code]) => code), rows.map(([, name]) => name)]);
+  expect(answer.rows).toEqual(returned);
+  expect((await database.client.query('TABLE guests')).rows).toEqual(one);
+});
+
+test.each([
+  'INSERT INTO t (a, b) VALUES ($1, now())',
+  'INSERT INTO t (a, b) VALUES ($1, $1)',
+  'INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = 1',
+  'INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $2',
+  'INSERT INTO t (a) SELECT $1',
+])('an INSERT that has no safe form for many rows is left alone: %s', (text) => {
+  expect(form(text)).toBeNull();
 });

@@ -1,7 +1,7 @@
 import type { StatementObservation } from '../../measurement/observations.ts';
 
 /**
- * What to write in place of a SELECT that runs once per key: one statement for all keys, made from
+ * What to write in place of a SELECT that runs once per key, or of an INSERT that runs once per row: one statement for all, made from
  * the statement's own text. Null where the text gives no safe form.
  *
  * - `... WHERE key = $n`         becomes `= ANY($n)`, with the key in each row
@@ -13,6 +13,7 @@ import type { StatementObservation } from '../../measurement/observations.ts';
 export function batchedForm(statement: StatementObservation): string | null {
   const { shape, kind } = statement;
   const text = statement.text.trim().replace(/;$/, '').trimEnd();
+  if (kind === 'insert') return manyRows(text);
   if (kind !== 'select' || shape === null || !/\$\d/.test(text) || locks(text)) return null;
   const simple = oneKey(text);
   if (simple === null || shape.hasLimit || shape.hasOffset || shape.groups || needsItsOwnScope(text)) return lateral(text, shape.hasOffset);
@@ -21,6 +22,26 @@ export function batchedForm(statement: StatementObservation): string | null {
   const keyed = many.replace(/^select\s+/i, (select) => `${select}${column} AS key, `);
   if (shape.aggregates) return `${keyed}\nGROUP BY ${column} -- a key without rows has no group: read it as the empty answer`;
   return keyed;
+}
+
+/**
+ * One INSERT for all rows: an array per column, a row per position. Null where a value is no parameter of its own, and for
+ * ON CONFLICT DO UPDATE, which fails when two rows of one statement meet in the same key.
+ */
+function manyRows(text: string): string | null {
+  const name = String.raw`(?:"(?:[^"]|"")+"|\w+)`;
+  const found = new RegExp(String.raw`^(insert\s+into\s+${name}(?:\.${name})?\s*\([^()]*\))\s*values\s*\(([^()]*)\)([\s\S]*)$`, 'i').exec(
+    text,
+  );
+  const [, target, list, rest] = found ?? [];
+  if (target === undefined || list === undefined || rest === undefined || /\$\d|\bdo\s+update\b/i.test(rest)) return null;
+  const values = list.split(',').map((value) => value.trim());
+  if (!values.every((value) => /^\$\d+$/.test(value)) || new Set(values).size < values.length) return null;
+  return [
+    '-- text stands for the type of each column; one array element per row, all rows or none',
+    target,
+    `SELECT * FROM unnest(${values.map((value) => `${value}::text[]`).join(', ')})${rest}`,
+  ].join('\n');
 }
 
 function oneKey(text: string): { readonly comparison: string; readonly column: string; readonly parameter: string } | null {
