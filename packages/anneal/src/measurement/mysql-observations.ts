@@ -20,6 +20,8 @@ export interface MysqlObservations {
 export interface MysqlServerObservation {
   readonly product: MysqlProduct;
   readonly version: string;
+  /** The one looked at. */
+  readonly database: string;
   readonly uptimeMs: number;
   /** `read_only`: what a replica usually is. */
   readonly isReadOnly: boolean;

@@ -1,6 +1,7 @@
 import type { Finding, RuleId } from '../finding/finding.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { AgentControl } from '../ports/agent.ts';
+import type { Mysql } from '../ports/mysql.ts';
 import type { Planner, StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { Sql } from '../ports/sql.ts';
@@ -51,6 +52,8 @@ export interface PlanningContext {
 
 export interface ActContext {
   readonly sql: Sql | null;
+  /** Where the target's database is MySQL or MariaDB; `sql` is null then. */
+  readonly mysql?: Mysql;
   readonly agent: AgentControl | null;
   readonly signal?: AbortSignal;
   /** A second, read-only connection to the same database, for progress of what `sql` is busy with. */

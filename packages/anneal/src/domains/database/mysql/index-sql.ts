@@ -11,8 +11,8 @@ export function switchSql(table: string, index: string, word: string): string {
 }
 
 /** In place and without a lock, or not at all: where the engine cannot, it says so instead of blocking the writes. */
-export function addIndexSql(table: string, name: string, columns: readonly string[], word = ''): string {
-  const hidden = word === '' ? '' : ` ${word}`;
+export function addIndexSql(table: string, name: string, columns: readonly string[], options: readonly string[] = []): string {
+  const hidden = options.map((option) => ` ${option}`).join('');
   return `ALTER TABLE ${quoteName(table)} ADD INDEX ${quoteName(name)} (${columns.map(quoteName).join(', ')})${hidden}, ALGORITHM=INPLACE, LOCK=NONE`;
 }
 

@@ -13,6 +13,7 @@ export const server: MysqlProbe = {
         'mysql.server': {
           product: mysql.product,
           version: mysql.version,
+          database: mysql.database,
           uptimeMs: 1000 * Number(uptime!.Value),
           isReadOnly: settings!.isReadOnly !== 0,
           pageBytes: settings!.pageBytes,

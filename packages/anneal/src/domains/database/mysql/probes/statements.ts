@@ -56,7 +56,7 @@ function readRows(mysql: Mysql): Promise<readonly Row[]> {
 /** Digests drop comments, so what Anneal sends is known by what it reads. Locks, plans and settings are nobody's workload. */
 const application = `DIGEST IS NOT NULL AND DIGEST_TEXT REGEXP '^(SELECT|UPDATE|DELETE|INSERT|REPLACE|WITH|CALL|\\\\()'
               AND DIGEST_TEXT NOT LIKE '%performance_schema%' AND DIGEST_TEXT NOT LIKE '%information_schema%'
-              AND DIGEST_TEXT NOT LIKE '%\`innodb_index_stats\`%' AND DIGEST_TEXT NOT LIKE '%${ownAlias}%' AND DIGEST_TEXT NOT LIKE 'SELECT @@%'`;
+              AND DIGEST_TEXT NOT LIKE '%\`innodb_index_stats\`%' AND DIGEST_TEXT NOT LIKE '%${ownAlias}%' AND DIGEST_TEXT NOT LIKE '%@@%'`;
 
 function observe({ allMs, ...row }: Row, context: DigestContext) {
   const text = row.text.trim();

@@ -1,7 +1,6 @@
 import { bytes } from '../../../../finding/wording.ts';
-import type { MysqlIndexObservation } from '../../../../measurement/mysql-observations.ts';
 import { counted, defineCheck, type Complaint } from '../../checks/check.ts';
-import { definitionEvidence, dropProposal, indexObject, isSameKeys, sizeEvidence } from './index-facts.ts';
+import { definitionEvidence, dropProposal, indexObject, sizeEvidence, twinOf } from './index-facts.ts';
 
 export const duplicateIndex = defineCheck({
   id: 'mysql/duplicate-index',
@@ -17,11 +16,8 @@ export const duplicateIndex = defineCheck({
   requires: ['mysql.server', 'mysql.indexes'],
   examine({ 'mysql.server': { product }, 'mysql.indexes': indexes }) {
     const complaints = indexes.flatMap((index): Complaint[] => {
-      const kept = indexes.find(
-        (other) =>
-          other.table === index.table && other !== index && other.kind === index.kind && isSameKeys(index, other) && isBetter(other, index),
-      );
-      if (kept === undefined || index.isPrimary || index.isIgnored) return [];
+      const kept = twinOf(index, indexes);
+      if (kept === undefined || index.isIgnored) return [];
       return [
         {
           object: indexObject(index),
@@ -37,9 +33,3 @@ export const duplicateIndex = defineCheck({
     return { complaints, otherwise: `${counted(indexes.length, 'index')} looked at: no two are the same` };
   },
 });
-
-/** Of two that are equal the one that enforces something stays, and else the first by name. */
-function isBetter(one: MysqlIndexObservation, other: MysqlIndexObservation): boolean {
-  const worth = (index: MysqlIndexObservation) => (index.isPrimary ? 2 : index.isUnique ? 1 : 0);
-  return !one.isIgnored && (worth(one) > worth(other) || (worth(one) === worth(other) && one.name < other.name));
-}

@@ -45,8 +45,21 @@ export function servesForeignKey(index: MysqlIndexObservation, keys: readonly My
   );
 }
 
-export function isSameKeys(one: MysqlIndexObservation, other: MysqlIndexObservation): boolean {
-  return one.keys.length === other.keys.length && isPrefix(one, other);
+/** The index that makes this one needless by being the same: of two the one that enforces something stays, and else the first by name. */
+export function twinOf(index: MysqlIndexObservation, indexes: readonly MysqlIndexObservation[]): MysqlIndexObservation | undefined {
+  const worth = ({ isPrimary, isUnique }: MysqlIndexObservation) => (isPrimary ? 2 : isUnique ? 1 : 0);
+  const isBetter = (other: MysqlIndexObservation) =>
+    worth(other) > worth(index) || (worth(other) === worth(index) && other.name < index.name);
+  return indexes.find(
+    (other) =>
+      other.table === index.table &&
+      other.name !== index.name &&
+      other.kind === index.kind &&
+      other.keys.length === index.keys.length &&
+      isPrefix(index, other) &&
+      !other.isIgnored &&
+      isBetter(other),
+  );
 }
 
 /** What an expression is, the catalogues do not tell alike: two of them are never called the same. */

@@ -1,6 +1,6 @@
 import { bytes } from '../../../../finding/wording.ts';
 import { counted, defineCheck, type Complaint } from '../../checks/check.ts';
-import { definitionEvidence, dropProposal, indexObject, isPrefix, sizeEvidence } from './index-facts.ts';
+import { definitionEvidence, dropProposal, indexObject, isPrefix, sizeEvidence, twinOf } from './index-facts.ts';
 
 export const redundantIndex = defineCheck({
   id: 'mysql/redundant-index',
@@ -22,7 +22,8 @@ export const redundantIndex = defineCheck({
       const longer = trees.find(
         (other) => other.table === index.table && !other.isPrimary && other.keys.length > index.keys.length && isPrefix(index, other),
       );
-      if (longer === undefined || index.isUnique) return [];
+      // A twin is reported as such, and nothing is reported twice.
+      if (longer === undefined || index.isUnique || twinOf(index, trees) !== undefined) return [];
       return [
         {
           object: indexObject(index),
