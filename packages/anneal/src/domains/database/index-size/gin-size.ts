@@ -82,7 +82,7 @@ function sizeOf({ classes, keyBytes }: InvertedEntries, { rows, rowsPerPage, col
  * Mean bytes of a place: the distance from the one before, in steps of 2048 per heap page and one per row, 7 bits a byte. An entry
  * in a share of the rows, at random, has the next one on the same page, within 8 pages, within 1,024, or further.
  */
-export function placeBytes(share: number, rowsPerPage: number): number {
+function placeBytes(share: number, rowsPerPage: number): number {
   const gapPages = 1 / Math.max(share * rowsPerPage, 1e-12);
   const beyond = (pages: number) => gapPages * (Math.exp(-(pages - 1) / gapPages) - Math.exp(-pages / gapPages));
   return 1 + beyond(1) + beyond(8) + beyond(1024) + beyond(131_072);

@@ -35,11 +35,11 @@ function bucketsFor(wanted: number): number {
 }
 
 /**
- * Values fall into buckets by chance. Frequent ones are followed one by one: each fills pages of its bucket on top of what else lies
+ * Values fall into buckets by chance. Those that fill pages are followed one by one: each lies in its bucket on top of what else lies
  * there. How many more rows than a page a bucket gets of the infrequent ones is the tail of a normal curve.
  */
 function overflowPages(groups: readonly ValueClass[], buckets: number): number {
-  const isFrequent = ({ rowsEach }: ValueClass) => rowsEach > tuplesPerPage / 8;
+  const isFrequent = ({ rowsEach }: ValueClass) => rowsEach > 2 * tuplesPerPage;
   const [frequent, infrequent] = [groups.filter(isFrequent), groups.filter((group) => !isFrequent(group))];
   const mean = rowsOf(infrequent) / buckets;
   const deviation = Math.sqrt(infrequent.reduce((sum, { values, rowsEach }) => sum + values * rowsEach ** 2, 0) / buckets);

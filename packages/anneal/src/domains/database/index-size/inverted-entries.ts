@@ -32,7 +32,7 @@ export function invertedEntries({ column, operatorClass }: IndexAttribute, table
       ? sampled(samples, pathsOf, present, { keyBytes: hashBytes, perRow: widthBytes / 16, most: Number.POSITIVE_INFINITY })
       : sampled(samples, keysAndValuesOf, present, { keyBytes: 10, perRow: widthBytes / 8, most: Number.POSITIVE_INFINITY });
   }
-  if (type.endsWith('[]') || type === 'tsvector') return listed(statistics, type, present);
+  if (type.endsWith('[]') || type === 'tsvector') return listed(statistics, type, present, type === 'tsvector' ? [] : samples);
   return {
     classes: columnClasses(statistics, rows),
     keyBytes: column.fixedLengthBytes > 0 ? column.fixedLengthBytes : widthBytes,
@@ -60,16 +60,7 @@ function sampled(samples: readonly SampledValue[], extract: Extract, rows: numbe
       assumptions: ['without values to look at, entries per row follow from the width alone'],
     };
   }
-  const parts = new Map<string, Map<string, Seen>>();
-  for (const { text, share } of samples) {
-    const ofValue = new Map(extract(text).map(({ part, entry }) => [`${part}\u0000${entry}`, { part, entry }]));
-    for (const { part, entry } of ofValue.values()) {
-      const entries = parts.get(part) ?? new Map<string, Seen>();
-      parts.set(part, entries);
-      const known = entries.get(entry);
-      entries.set(entry, { share: (known?.share ?? 0) + share, times: (known?.times ?? 0) + 1 });
-    }
-  }
+  const parts = seenEntries(samples, extract);
   const classes = [...parts.values()].flatMap((entries) => {
     const most = Math.min(unsampled.most, wholeNumbersBetween([...entries.keys()]));
     return partClasses([...entries.values()], rows, most);
@@ -82,30 +73,52 @@ function sampled(samples: readonly SampledValue[], extract: Extract, rows: numbe
   return { classes, keyBytes, assumptions: [] };
 }
 
+/** By part of the value, how often each entry was seen. */
+function seenEntries(samples: readonly SampledValue[], extract: Extract): ReadonlyMap<string, ReadonlyMap<string, Seen>> {
+  const parts = new Map<string, Map<string, Seen>>();
+  for (const { text, share, isCommon } of samples) {
+    const ofValue = new Map(extract(text).map(({ part, entry }) => [`${part}\u0000${entry}`, { part, entry }]));
+    for (const { part, entry } of ofValue.values()) {
+      const entries = parts.get(part) ?? new Map<string, Seen>();
+      parts.set(part, entries);
+      const known = entries.get(entry);
+      const times = (known?.times ?? 0) + (isCommon ? Number.POSITIVE_INFINITY : 1);
+      entries.set(entry, { share: (known?.share ?? 0) + share, times });
+    }
+  }
+  return parts;
+}
+
 interface Seen {
   readonly share: number;
+  /** In sampled values; infinite where a most common value has it, whose frequency is known. */
   readonly times: number;
 }
 
-/**
- * Entries seen twice or more have the frequency they were seen with. Those seen once stand for many more: how many follows from
- * how often entries were seen twice (Chao 1984), and together they make the occurrences that were seen. Where none was seen twice
- * the bias-corrected form of it is only a lower bound: of whole numbers then all between the smallest and the largest are counted, of
- * everything else the middle, in factors, between the bound and as many values as occurrences.
- */
+/** Entries seen twice or more have the frequency they were seen with; those seen once stand for all others. */
 function partClasses(entries: readonly Seen[], rows: number, most: number): readonly ValueClass[] {
   const repeated = entries.filter(({ times }) => times > 1);
   const once = entries.filter(({ times }) => times === 1);
-  const twice = entries.filter(({ times }) => times === 2).length;
   const classes = repeated.map(({ share }): ValueClass => ({ values: 1, rowsEach: Math.max(1, share * rows) }));
   if (once.length === 0) return classes;
   const occurrences = rows * once.reduce((sum, { share }) => sum + share, 0);
-  const atMost = Math.max(1, Math.min(occurrences, most - repeated.length));
-  const atLeast = once.length + (once.length * (once.length - 1)) / (2 * (twice + 1));
-  const isOpen = twice === 0 && most === Number.POSITIVE_INFINITY;
-  const few = Math.min(atLeast, atMost);
-  const values = twice > 0 ? few : isOpen ? Math.sqrt(few * atMost) : atMost;
+  const values = Math.max(1, valuesBehind(entries, occurrences, most) - repeated.length);
   return [...classes, { values, rowsEach: occurrences / values }];
+}
+
+/**
+ * How many entries there are, from how many were seen once and how many twice (Chao 1984). Where none was seen twice the bias-corrected form
+ * of it is only a lower bound: of whole numbers then all between the smallest and the largest are counted, of everything else
+ * the middle, in factors, between the bound and as many values as occurrences.
+ */
+function valuesBehind(entries: readonly Seen[], occurrences: number, most: number): number {
+  const seen = (wanted: number) => entries.filter(({ times }) => times === wanted).length;
+  const [once, twice] = [seen(1), seen(2)];
+  const repeated = entries.length - once;
+  const atMost = Math.min(occurrences + repeated, most);
+  const atLeast = Math.min(atMost, entries.length + (once * (once - 1)) / (2 * (twice + 1)));
+  if (twice > 0) return atLeast;
+  return most === Number.POSITIVE_INFINITY ? Math.sqrt(atLeast * atMost) : atMost;
 }
 
 /** Whole numbers cannot have more values than lie between the smallest and the largest, seen with the gap beyond them that so many samples leave. */
@@ -115,8 +128,8 @@ function wholeNumbersBetween(entries: readonly string[]): number {
   return (Math.max(...numbers) - Math.min(...numbers) + 1) * (1 + 2 / numbers.length);
 }
 
-/** Arrays and tsvectors have statistics of their elements; what these leave out is less frequent than the least of them. */
-function listed(statistics: ColumnStatistics | null, type: string, rows: number): InvertedEntries {
+/** Arrays and tsvectors have statistics of their elements. What these leave out is rarer; whole arrays that the statistics hold show how various it is. */
+function listed(statistics: ColumnStatistics | null, type: string, rows: number, samples: readonly SampledValue[]): InvertedEntries {
   const elements = arrayElements(statistics?.mostCommonElements ?? null);
   const frequencies = statistics?.mostCommonElementFrequencies?.slice(0, elements.length) ?? [];
   const widthBytes = statistics?.averageWidthBytes ?? 32;
@@ -134,12 +147,26 @@ function listed(statistics: ColumnStatistics | null, type: string, rows: number)
   const restOccurrences = rows * perRow - known.reduce((sum, { rowsEach }) => sum + rowsEach, 0);
   // The rounding of the frequencies of a complete list.
   if (known.length > 0 && restOccurrences < 0.02 * rows * perRow) return { classes: known, keyBytes, assumptions: [] };
-  const rowsEach = Math.max(1, (Math.min(...known.map(({ rowsEach }) => rowsEach), rows) || 1) / 2);
-  const rest = { values: restOccurrences / rowsEach, rowsEach };
+  const rarest = Math.min(...known.map(({ rowsEach }) => rowsEach), rows);
+  const isListed = new Set(elements);
+  const seen = seenEntries(samples, (text) => arrayElements(text).map((entry) => ({ part: '', entry }))).get('') ?? new Map<string, Seen>();
+  const unlisted = [...seen].filter(([entry]) => !isListed.has(entry));
+  // None of them is as frequent as the rarest listed one, or it would be listed.
+  const fewest = restOccurrences / rarest;
+  const isSeen = unlisted.length >= fewestSamples;
+  const most = wholeNumbersBetween(unlisted.map(([entry]) => entry));
+  const likely = isSeen
+    ? valuesBehind(
+        unlisted.map(([, entry]) => entry),
+        restOccurrences,
+        most,
+      )
+    : 2 * fewest;
+  const values = Math.min(restOccurrences, Math.max(fewest, likely));
   return {
-    classes: [...known, rest],
+    classes: [...known, { values, rowsEach: restOccurrences / values }],
     keyBytes,
-    assumptions: ['elements that the statistics do not list are taken to be half as frequent as the rarest listed one'],
+    assumptions: isSeen ? [] : ['elements that the statistics do not list are taken to be half as frequent as the rarest listed one'],
   };
 }
 

@@ -6,6 +6,8 @@ export interface SampledValue {
   readonly text: string;
   /** Of all rows that are not NULL. */
   readonly share: number;
+  /** A most common value, which stands for itself; otherwise one of a sample, which stands for others too. */
+  readonly isCommon: boolean;
 }
 
 export function sampledValues(statistics: ColumnStatistics | null): readonly SampledValue[] {
@@ -16,11 +18,11 @@ export function sampledValues(statistics: ColumnStatistics | null): readonly Sam
   if (common.length !== frequencies.length) return [];
   const restShare = Math.max(0, 1 - statistics.nullShare - frequencies.reduce((sum, share) => sum + share, 0));
   const weighed = [
-    ...common.map((text, at) => ({ text, share: frequencies[at]! })),
-    ...bounds.map((text) => ({ text, share: restShare / bounds.length })),
+    ...common.map((text, at) => ({ text, share: frequencies[at]!, isCommon: true })),
+    ...bounds.map((text) => ({ text, share: restShare / bounds.length, isCommon: false })),
   ];
   const total = weighed.reduce((sum, { share }) => sum + share, 0);
-  return total <= 0 ? [] : weighed.map(({ text, share }) => ({ text, share: share / total }));
+  return total <= 0 ? [] : weighed.map((value) => ({ ...value, share: value.share / total }));
 }
 
 /**
@@ -36,12 +38,12 @@ export function derivedStatistics(
   if (samples.length < 20) return null;
   const shares = new Map<string, { share: number; times: number }>();
   let missing = 0;
-  for (const { text, share } of samples) {
+  for (const { text, share, isCommon } of samples) {
     const value = of(text);
     if (value === null) missing += share;
     else {
       const known = shares.get(value);
-      shares.set(value, { share: (known?.share ?? 0) + share, times: (known?.times ?? 0) + 1 });
+      shares.set(value, { share: (known?.share ?? 0) + share, times: (known?.times ?? 0) + (isCommon ? Number.POSITIVE_INFINITY : 1) });
     }
   }
   const present = 1 - (statistics?.nullShare ?? 0);
