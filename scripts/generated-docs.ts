@@ -1,5 +1,6 @@
 import { createProgram } from '../packages/anneal/src/cli/program.ts';
 import { configJsonSchema } from '../packages/anneal/src/config.ts';
+import { mysqlRules } from '../packages/anneal/src/domains/database/mysql/check-mysql.ts';
 import { domains } from '../packages/anneal/src/domains/index.ts';
 import { catalogue } from '../packages/anneal/src/errors.ts';
 import { assessmentJsonSchema } from '../packages/anneal/src/report/assessment-schema.ts';
@@ -74,14 +75,14 @@ function cliPage(): string {
 }
 
 function rulesPage(): string {
-  const sections = domains
-    .filter((domain) => domain.rules.length > 0)
-    .map((domain) => {
-      const rules = domain.rules.map(
+  const sections = [...domains, { title: 'MySQL and MariaDB', rules: mysqlRules }]
+    .filter(({ rules }) => rules.length > 0)
+    .map((section) => {
+      const rules = section.rules.map(
         (rule) =>
           `### ${rule.id}\n\n**${rule.title}.** ${rule.description}\n\nReads: ${rule.requires.map((need) => `\`${need}\``).join(', ')}.`,
       );
-      return `## ${domain.title}\n\n${rules.join('\n\n')}`;
+      return `## ${section.title}\n\n${rules.join('\n\n')}`;
     });
   return `${generated}# Rules\n\n${sections.join('\n\n')}\n`;
 }

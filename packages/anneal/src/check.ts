@@ -1,4 +1,5 @@
 import { domains } from './domains/index.ts';
+import { checkMysql, mysqlRules } from './domains/database/mysql/check-mysql.ts';
 import type { Health } from './domains/domain.ts';
 import { AnnealError } from './errors.ts';
 import { diagnose } from './finding/diagnose.ts';
@@ -6,6 +7,7 @@ import type { Finding, Level, Rule } from './finding/finding.ts';
 import { attempt } from './measurement/measure.ts';
 import type { Gap, ProbeContext, ProbeReading } from './measurement/measurement.ts';
 import type { Capability, Observations } from './measurement/observations.ts';
+import { isMysqlUrl } from './ports/database-product.ts';
 import type { Sql } from './ports/sql.ts';
 import type { HealthReport } from './report/health-report.ts';
 import type { RunOptions } from './run.ts';
@@ -25,14 +27,39 @@ const lockTimeoutMs = 500;
 const levels: readonly Level[] = ['error', 'warning', 'note'];
 
 /**
- * Reads the state of a PostgreSQL 12 to 18 in read-only transactions and judges it. Nothing is changed, no lock is waited for longer
+ * Reads the state of a PostgreSQL 12 to 18, a MySQL 8 or a MariaDB in read-only transactions and judges it. Nothing is changed, no lock is waited for longer
  * than half a second; what cannot be read within the time is a gap with its reason, and the checks that need it say so.
  *
  * Throws what connecting throws, ANNEAL_DATABASE_UNSUPPORTED for other databases and ANNEAL_USAGE for an unknown check.
  */
-export async function checkDatabaseAt(url: string, options: CheckOptions): Promise<HealthReport> {
+export function checkDatabaseAt(url: string, options: CheckOptions): Promise<HealthReport> {
+  return isMysqlUrl(url) ? checkMysqlAt(url, options) : checkPostgresAt(url, options);
+}
+
+async function checkMysqlAt(url: string, { outside, signal, progress, only: ids }: CheckOptions): Promise<HealthReport> {
+  const rules = chosen(mysqlRules, ids);
+  await using mysql = await outside.mysqlDatabases.connect(url, { readOnly: true, statementTimeoutMs, lockTimeoutMs });
+  signal.throwIfAborted();
+  progress.stage(`Reading ${mysql.label}`);
+  const ending = AbortSignal.any([signal, AbortSignal.timeout(budgetMs)]);
+  const { findings, silences, gaps, measurement } = await checkMysql(
+    { ...mysql, query: (text, values, options) => mysql.query(text, values, { signal: ending, ...options }) },
+    { clock: outside.clock, rules },
+  );
+  signal.throwIfAborted();
+  return {
+    schemaVersion: '1.0.0',
+    takenAt: measurement.startedAt,
+    durationMs: measurement.durationMs,
+    database: { label: mysql.label, version: `${mysql.product} ${mysql.version}` },
+    findings: sorted(findings),
+    silences,
+    gaps,
+  };
+}
+
+async function checkPostgresAt(url: string, options: CheckOptions): Promise<HealthReport> {
   const { outside, signal, progress } = options;
-  refuseOthers(url);
   const health = only(domains.find(({ id }) => id === 'database')!.health!, options.only);
   const startedMs = outside.clock.monotonicMs();
   const takenAt = outside.clock.now().toISOString();
@@ -91,13 +118,8 @@ async function read({ probes, derivations }: Health, context: ProbeContext): Pro
 
 /** The checks asked for, and of the sources only those they need. */
 function only(health: Health, ids: readonly string[] | undefined): Health {
-  if (ids === undefined || ids.length === 0) return health;
-  const checks = ids.map((id): Rule => {
-    const found = health.checks.find((check) => check.id === id || check.id === `database/${id}`);
-    if (found !== undefined) return found;
-    const known = health.checks.map((check) => check.id.slice('database/'.length)).join(', ');
-    throw new AnnealError('ANNEAL_USAGE', { problem: `there is no check ${id}; there are: ${known}`, command: 'check' });
-  });
+  const checks = chosen(health.checks, ids);
+  if (checks === health.checks) return health;
   const needed = new Set<Capability>(checks.flatMap(({ requires }) => requires));
   const serves = ({ provides }: { readonly provides: readonly Capability[] }) => provides.some((capability) => needed.has(capability));
   const derivations = health.derivations.filter(serves);
@@ -105,27 +127,15 @@ function only(health: Health, ids: readonly string[] | undefined): Health {
   return { checks, derivations, probes: derivations.length > 0 ? health.probes : health.probes.filter(serves) };
 }
 
-const others: Readonly<Record<string, string>> = {
-  mysql: 'MySQL',
-  mariadb: 'MariaDB',
-  mssql: 'SQL Server',
-  sqlserver: 'SQL Server',
-  mongodb: 'MongoDB',
-  'mongodb+srv': 'MongoDB',
-  redis: 'Redis',
-  rediss: 'Redis',
-  sqlite: 'SQLite',
-  file: 'SQLite',
-};
-
-/** Says what it met rather than failing in another database's handshake. The URL itself is never repeated: it holds a password. */
-function refuseOthers(url: string): void {
-  const scheme = /^([a-z][a-z\d+.-]*):/i.exec(url)?.[1]?.toLowerCase() ?? '';
-  const product = others[scheme];
-  if (product === undefined) return;
-  throw new AnnealError('ANNEAL_DATABASE_UNSUPPORTED', {
-    database: `at ${scheme}://`,
-    problem: `this is ${product}, which is not supported yet`,
+/** The checks of these names, with or without what stands before the slash; all of them where none is named. */
+function chosen(checks: readonly Rule[], ids: readonly string[] | undefined): readonly Rule[] {
+  if (ids === undefined || ids.length === 0) return checks;
+  const nameOf = (id: string) => id.slice(id.indexOf('/') + 1);
+  return ids.map((id) => {
+    const found = checks.find((check) => check.id === id || nameOf(check.id) === id);
+    if (found !== undefined) return found;
+    const known = checks.map((check) => nameOf(check.id)).join(', ');
+    throw new AnnealError('ANNEAL_USAGE', { problem: `there is no check ${id}; there are: ${known}`, command: 'check' });
   });
 }
 

@@ -104,7 +104,7 @@ export const catalogue = {
   },
   ANNEAL_DATABASE_UNSUPPORTED: {
     message: 'the database {database} is not one Anneal can read: {problem}',
-    hint: 'PostgreSQL 12 or later is supported',
+    hint: '`optimize` and what measures needs PostgreSQL 12 or later; `anneal check database` reads MySQL 8 and MariaDB 10.11 too; others are not supported yet',
     exitCode: blocked,
   },
   ANNEAL_DATABASE_NOT_OURS: {

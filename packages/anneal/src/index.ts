@@ -51,7 +51,7 @@ export async function optimize(settings: Settings, options: CallOptions & { read
 }
 
 /**
- * Reads any PostgreSQL 12 to 18 without changing it and says what is wrong with it, in under ten seconds.
+ * Reads any PostgreSQL 12 to 18, MySQL 8 or MariaDB 10.11 and later without changing it and says what is wrong with it, in under ten seconds.
  * `only` names checks (`stale-statistics`). Throws ANNEAL_DATABASE_UNSUPPORTED for other databases.
  */
 export async function checkDatabase(url: string, options: CallOptions & { readonly only?: readonly string[] } = {}): Promise<HealthReport> {

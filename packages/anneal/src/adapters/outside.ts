@@ -1,6 +1,7 @@
 import type { Outside } from '../ports/outside.ts';
 import { createAgents } from './agent-listener.ts';
 import { createBuiltPlanner } from './built-planner.ts';
+import { createMysqlDatabases } from './mysql.ts';
 import { nodeClock } from './node-clock.ts';
 import { createFiles } from './node-files.ts';
 import { createProcesses } from './node-processes.ts';
@@ -11,6 +12,7 @@ import { createSqlParser } from './sql-parser.ts';
 export async function createOutside(): Promise<Outside> {
   return {
     databases: createDatabases(),
+    mysqlDatabases: createMysqlDatabases(),
     files: createFiles(),
     processes: createProcesses(),
     agents: createAgents(),

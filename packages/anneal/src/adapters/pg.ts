@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import pg from 'pg';
 import { AnnealError, type ErrorCode } from '../errors.ts';
+import { otherProduct, schemeOf } from '../ports/database-product.ts';
 import type { Databases, Sql, SqlConnectOptions, SqlQueryOptions, SqlResult } from '../ports/sql.ts';
 
 /** A server that does not finish a handshake in this time will not carry a measurement either. */
@@ -37,6 +38,7 @@ async function connect(url: string, options: SqlConnectOptions): Promise<Sql> {
 }
 
 async function openClient(url: string, applicationName: string): Promise<pg.Client> {
+  refuseOthers(url);
   let client: pg.Client;
   const { href, encryption } = withStandardEncryption(url);
   try {
@@ -66,6 +68,14 @@ async function openClient(url: string, applicationName: string): Promise<pg.Clie
     if (encryption === 'optional' && offersNone) return openClient(url.replace(sslMode, '$1disable'), applicationName);
     throw connectError(error, client);
   }
+}
+
+/** Says what it met rather than failing in another database's handshake. */
+function refuseOthers(url: string): void {
+  const product = otherProduct(url);
+  if (product === null) return;
+  const problem = `it is ${product}, and only PostgreSQL can be measured under load and changed`;
+  throw new AnnealError('ANNEAL_DATABASE_UNSUPPORTED', { database: `at ${schemeOf(url)}://`, problem });
 }
 
 const sslMode = /([?&]sslmode=)([a-z-]+)/;

@@ -26,7 +26,7 @@ export function addCheckCommand(
     .addOption(
       new Option(
         '--database-url <url>',
-        "PostgreSQL to read; default: the configuration's, else DATABASE_URL (keeps the password out of the process list)",
+        "PostgreSQL, MySQL or MariaDB to read; default: the configuration's, else DATABASE_URL (keeps the password out of the process list)",
       ),
     )
     .addOption(new Option('--config <file>', 'configuration; default: anneal.config.ts in this folder').env('ANNEAL_CONFIG'))

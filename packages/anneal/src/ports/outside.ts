@@ -1,6 +1,7 @@
 import type { Agents } from './agent.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
+import type { MysqlDatabases } from './mysql.ts';
 import type { Processes } from './processes.ts';
 import type { Planner } from './planner.ts';
 import type { Databases, Sql } from './sql.ts';
@@ -9,6 +10,7 @@ import type { SqlParser } from './sql-parser.ts';
 /** Everything Anneal touches beyond its own memory. Tests replace a part of it to make that part fail. */
 export interface Outside {
   readonly databases: Databases;
+  readonly mysqlDatabases: MysqlDatabases;
   readonly files: Files;
   readonly processes: Processes;
   readonly agents: Agents;

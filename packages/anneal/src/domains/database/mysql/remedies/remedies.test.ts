@@ -69,11 +69,13 @@ describe.skipIf(!hasMariadb)('on a real MariaDB', () => {
   }
 
   test('adding an index holds the law of remedies', async () => {
-    await remedyConformance({ remedy: addIndex, plan: await planFor(addIndex, 'mysql/missing-index'), context, observe });
+    const plan = await planFor(addIndex, 'mysql/missing-index');
+    await expect(remedyConformance({ remedy: addIndex, plan, context, observe })).resolves.toBeUndefined();
   });
 
   test('hiding an index holds the law of remedies', async () => {
-    await remedyConformance({ remedy: ignoreIndex, plan: await planFor(ignoreIndex, 'mysql/duplicate-index'), context, observe });
+    const plan = await planFor(ignoreIndex, 'mysql/duplicate-index');
+    await expect(remedyConformance({ remedy: ignoreIndex, plan, context, observe })).resolves.toBeUndefined();
   });
 
   test('an added index is used from the switch on, and what it cost is measured', async () => {

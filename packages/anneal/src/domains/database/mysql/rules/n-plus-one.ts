@@ -70,7 +70,7 @@ function complain(child: MysqlStatementObservation, parent: MysqlStatementObserv
   const rows = parent.rowsSent / parent.calls;
   return {
     level: 'note' as const,
-    message: `${lookedUp} was looked up ${quantity(child.calls)} times, and “${parent.text}” gave ${quantity(parent.rowsSent)} rows in ${quantity(parent.calls)} calls: a query for each row?`,
+    message: `perhaps a query for each row: ${lookedUp} was looked up ${quantity(child.calls)} times, and “${parent.text}” gave ${quantity(parent.rowsSent)} rows in ${quantity(parent.calls)} calls`,
     share: 1,
     tables: [lookedUp],
     columns: child.shape!.conditions.flatMap((condition) => (condition.kind === 'equal' ? [condition.column] : [])),
