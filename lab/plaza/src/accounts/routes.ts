@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { interestsOf } from '../posts/likes.ts';
 import { findAccountByEmail, follow, listFollowing } from './account-store.ts';
+import { listNewcomers } from './newcomers.ts';
 import { verifyPassword } from './password.ts';
 import { readProfile } from './profile.ts';
 import { issueToken } from './tokens.ts';
@@ -28,6 +29,8 @@ export function accountRoutes(app: FastifyInstance, pool: Pool): void {
     email: request.query.email,
     available: (await findAccountByEmail(pool, request.query.email)) === null,
   }));
+
+  app.get('/users/newcomers', async () => ({ newcomers: await listNewcomers(pool) }));
 
   app.get<{ Params: { id: number } }>('/users/:id', { schema: { params: userParams } }, async (request, reply) => {
     const profile = await readProfile(pool, request.params.id);

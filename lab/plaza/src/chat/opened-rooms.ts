@@ -29,15 +29,3 @@ export async function livelyRooms(pool: Pool, from: string): Promise<readonly Op
   );
   return rooms.rows;
 }
-
-/** Rooms opened on this day that nobody has written in yet: their owners get a hint. */
-export async function silentRooms(pool: Pool, day: string): Promise<readonly OpenedRoom[]> {
-  const nobodyWrote = isFixed('silent-rooms-not-in')
-    ? 'NOT EXISTS (SELECT FROM messages WHERE room_id = rooms.id)'
-    : 'id NOT IN (SELECT room_id FROM messages)';
-  const rooms = await pool.query<OpenedRoom>(
-    `SELECT id, name FROM rooms WHERE created_at >= $1::date AND created_at < $1::date + 1 AND ${nobodyWrote} ORDER BY id`,
-    [day],
-  );
-  return rooms.rows;
-}

@@ -3,14 +3,13 @@ import type { Pool } from 'pg';
 import { requireViewer } from '../accounts/viewer.ts';
 import { readBoard } from './boards.ts';
 import { latestMessages, saveMessage } from './messages.ts';
-import { livelyRooms, silentRooms } from './opened-rooms.ts';
+import { livelyRooms } from './opened-rooms.ts';
 import type { RoomListeners } from './room-listeners.ts';
 import { listDirectory, listRooms } from './rooms.ts';
 
 const roomParams = { type: 'object', required: ['id'], properties: { id: { type: 'integer', minimum: 1 } } };
 const directoryQuery = { type: 'object', properties: { after: { type: 'integer', minimum: 0, default: 0 } } };
 const openedQuery = { type: 'object', required: ['from'], properties: { from: { type: 'string', format: 'date' } } };
-const dayQuery = { type: 'object', required: ['day'], properties: { day: { type: 'string', format: 'date' } } };
 const newMessage = { type: 'object', required: ['body'], properties: { body: { type: 'string', minLength: 1, maxLength: 4000 } } };
 const waitQuery = { type: 'object', properties: { timeoutMs: { type: 'integer', minimum: 1, maximum: 25_000, default: 20_000 } } };
 
@@ -25,10 +24,6 @@ export function chatRoutes(app: FastifyInstance, pool: Pool, listeners: RoomList
 
   app.get<{ Querystring: { from: string } }>('/rooms/lively', { schema: { querystring: openedQuery } }, async (request) => ({
     rooms: await livelyRooms(pool, request.query.from),
-  }));
-
-  app.get<{ Querystring: { day: string } }>('/rooms/silent', { schema: { querystring: dayQuery } }, async (request) => ({
-    rooms: await silentRooms(pool, request.query.day),
   }));
 
   app.get<{ Params: { id: number } }>('/rooms/:id/messages', { schema: { params: roomParams } }, async (request) => ({

@@ -21,7 +21,7 @@ export interface Guest {
   readonly invitedAt: Date;
 }
 
-const lastInvitations = `SELECT "guestId", "meetupId", "invitedAt"
+export const lastInvitations = `SELECT "guestId", "meetupId", "invitedAt"
    FROM (SELECT DISTINCT ON (guest_id) guest_id AS "guestId", meetup_id AS "meetupId", created_at AS "invitedAt"
            FROM invitations
           ORDER BY guest_id, created_at DESC) latest

@@ -25,20 +25,6 @@ export async function meetupsOn(pool: Pool, day: string): Promise<readonly Meetu
   return meetups.rows;
 }
 
-export interface NewPlace {
-  readonly kind: 'meetup' | 'room';
-  readonly id: number;
-}
-
-/** Where something begins: the newest meetups and rooms. */
-export async function newestPlaces(pool: Pool): Promise<readonly NewPlace[]> {
-  const union = isFixed('newest-union') ? 'UNION ALL' : 'UNION';
-  const places = await pool.query<NewPlace>(
-    `SELECT 'meetup' AS kind, id FROM meetups ${union} SELECT 'room', id FROM rooms ORDER BY id DESC, kind LIMIT 20`,
-  );
-  return places.rows;
-}
-
 /** For the search box, while somebody types. */
 export async function completeTitle(pool: Pool, beginning: string): Promise<readonly string[]> {
   const titles = await pool.query<{ title: string }>('SELECT title FROM meetups WHERE title LIKE $1 ORDER BY title LIMIT 8', [

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { requireViewer } from '../accounts/viewer.ts';
 import { findInvitation, invite, latestGuests } from './invitations.ts';
-import { completeTitle, meetupsByTitle, meetupsIn, meetupsOn, newestPlaces } from './meetup-store.ts';
+import { completeTitle, meetupsByTitle, meetupsIn, meetupsOn } from './meetup-store.ts';
 
 /** As geocoders write it: `Amberland/Dunford`. */
 const placeQuery = { type: 'object', required: ['place'], properties: { place: { type: 'string', pattern: '^[^/]+/[^/]+$' } } };
@@ -36,8 +36,6 @@ export function meetupRoutes(app: FastifyInstance, pool: Pool): void {
   }));
 
   app.get('/meetups/guests', async () => ({ guests: await latestGuests(pool) }));
-
-  app.get('/newest', async () => ({ places: await newestPlaces(pool) }));
 
   app.post<{ Params: { id: number }; Body: { guests: readonly number[] } }>(
     '/meetups/:id/invitations',
