@@ -39,8 +39,9 @@ export function tableStatistics(snapshot: DatabaseSnapshot, schema: string, name
   const indexes = snapshot.indexes.filter((index) => index.schema === schema && index.table === name);
   const looseCollations = nondeterministicCollations(snapshot.prerequisites);
   const sampledRows = sampledRowsOf(table.columns);
+  const { rows, pages } = table;
   const unbiased = (statistics: ColumnStatistics | null) =>
-    statistics === null ? null : unbiasedStatistics(statistics, table.rows, sampledRows);
+    statistics === null ? null : unbiasedStatistics(statistics, { rows, pages, sampledRows });
   return {
     // The planner counts so too (estimate_rel_size): rows as dense as at the last ANALYZE, in the file as it is now.
     rows: table.pages > 0 ? (table.rows * table.filePages) / table.pages : table.rows,
@@ -98,7 +99,7 @@ export function observedTableStatistics(
       name: column.name,
       type: column.type,
       ...layoutOf(column.type),
-      statistics: observedColumn(column, table.liveRows),
+      statistics: observedColumn(column, table),
       isNondeterministic: false,
     })),
     uniqueKeys: indexes
@@ -112,7 +113,7 @@ export function observedTableStatistics(
 }
 
 /** The probe writes `distinct` 0 for a column that was never analysed. */
-function observedColumn({ nullShare, averageWidthBytes, distinct }: ColumnObservation, rows: number): ColumnStatistics | null {
+function observedColumn({ nullShare, averageWidthBytes, distinct }: ColumnObservation, table: TableObservation): ColumnStatistics | null {
   if (distinct === 0 && nullShare === 0) return null;
   const statistics = {
     inherited: false,
@@ -127,7 +128,11 @@ function observedColumn({ nullShare, averageWidthBytes, distinct }: ColumnObserv
     mostCommonElementFrequencies: null,
     elementCountHistogram: null,
   };
-  return unbiasedStatistics(statistics, rows, defaultSampledRows);
+  return unbiasedStatistics(statistics, {
+    rows: table.liveRows,
+    pages: table.sizeBytes / 8192,
+    sampledRows: defaultSampledRows,
+  });
 }
 
 /** Length and alignment of PostgreSQL's own fixed-length types (`pg_type`); everything else is a varlena. */

@@ -42,24 +42,33 @@ export function distinctOf({ distinct, nullShare }: ColumnStatistics, rows: numb
  * them seen once, it makes n d / (n - f1 + f1 n / N) (Haas and Stokes; analyze.c), which is too few as soon as values
  * of several rows are often seen once or not at all. What it makes of the classes of a supposed number of values on
  * average can be reckoned, and the number looked for is the one of which it makes what the statistics say.
+ *
+ * The sample is as many pages as rows, and then rows from those pages (acquire_sample_rows). Where equal values lie side by side
+ * this meets a value's rows together or not at all, so the same number of values looks like fewer still.
  */
-export function unbiasedStatistics(statistics: ColumnStatistics, rows: number, sampledRows: number): ColumnStatistics {
+export function unbiasedStatistics(
+  statistics: ColumnStatistics,
+  { rows, pages, sampledRows }: { readonly rows: number; readonly pages: number; readonly sampledRows: number },
+): ColumnStatistics {
   const stated = distinctOf(statistics, rows);
   const present = rows * (1 - statistics.nullShare);
   // Nothing is estimated where every row was read, where no value was seen twice, or where all values are common ones.
   if (sampledRows >= rows || stated >= present || stated <= (statistics.mostCommonFrequencies?.length ?? 0) + 1) return statistics;
-  const share = sampledRows / rows;
+  const isClustered = Math.abs(statistics.correlation ?? 0) > 0.99;
+  const pageShare = isClustered ? Math.min(1, sampledRows / Math.max(1, pages)) : 1;
+  /** Of the rows of the pages that were read. */
+  const share = sampledRows / rows / pageShare;
   const estimateOf = (distinct: number) => {
     let [seen, seenOnce] = [0, 0];
     for (const { values, rowsEach } of presentClasses(statistics, rows, distinct)) {
       for (const size of groupSizes(rowsEach)) {
-        const count = values * size.share;
+        const count = values * size.share * pageShare;
         seen += count * -Math.expm1(size.rows * Math.log1p(-share));
         seenOnce += count * size.rows * share * (1 - share) ** (size.rows - 1);
       }
     }
-    const sampled = present * share;
-    return (sampled * seen) / (sampled - seenOnce + seenOnce * share);
+    const sampled = (present * sampledRows) / rows;
+    return (sampled * seen) / (sampled - seenOnce + (seenOnce * sampledRows) / rows);
   };
   const shortfall = solve((power) => -estimateOf(stated * (present / stated) ** power), -stated, 0, 1);
   const distinct = stated * (present / stated) ** shortfall;
