@@ -26,7 +26,7 @@ export function renderHealth(given: HealthReport, stream: NodeJS.WriteStream): s
         plain(`anneal check · ${database.label} · ${database.version} · ${moment(report.takenAt)} · ${duration(report.durationMs)}`),
       ),
     ],
-    [paint('bold', headline(report, unjudged.length))],
+    [paint('bold', headline(report, new Set(unjudged.map(({ ruleId }) => ruleId)).size))],
     ...[...Map.groupBy(findings, ({ ruleId }) => ruleId)].map(([ruleId, found]) => ruleLines(ruleId, found, paint)),
     unjudgedLines(unjudged, paint),
   ];
@@ -37,7 +37,7 @@ export function renderHealth(given: HealthReport, stream: NodeJS.WriteStream): s
 }
 
 function headline({ findings, silences }: HealthReport, unjudged: number): string {
-  const inOrder = silences.length - unjudged;
+  const inOrder = new Set(silences.filter(({ reason }) => !reason.startsWith('no data: ')).map(({ ruleId }) => ruleId)).size;
   const rest = `${counted(inOrder, 'check')} found nothing${unjudged > 0 ? `, ${unjudged} could not look` : ''}`;
   if (findings.length === 0) return `${unjudged > 0 ? 'Nothing found' : 'Healthy'}: ${rest}.`;
   const levels = (['error', 'warning', 'note'] as const)

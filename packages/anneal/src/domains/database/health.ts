@@ -1,4 +1,22 @@
+import type { Rule } from '../../finding/finding.ts';
+import type { Probe } from '../../measurement/measurement.ts';
 import type { Health } from '../domain.ts';
+import { correlatedColumns } from './checks/correlated-columns.ts';
+import { defaultMemory } from './checks/default-memory.ts';
+import { duplicateIndex } from './checks/duplicate-index.ts';
+import { invalidIndex } from './checks/invalid-index.ts';
+import { jitOverhead } from './checks/jit-overhead.ts';
+import { missingPrimaryKey } from './checks/missing-primary-key.ts';
+import { missingVectorIndex } from './checks/missing-vector-index.ts';
+import { randomPageCost } from './checks/random-page-cost.ts';
+import { redundantIndex } from './checks/redundant-index.ts';
+import { sequenceExhaustion } from './checks/sequence-exhaustion.ts';
+import { spilledSorts } from './checks/spilled-sorts.ts';
+import { staleStatistics } from './checks/stale-statistics.ts';
+import { toastHeavyTable } from './checks/toast-heavy-table.ts';
+import { unindexedForeignKey } from './checks/unindexed-foreign-key.ts';
+import { unloggedTable } from './checks/unlogged-table.ts';
+import { unusedIndex } from './checks/unused-index.ts';
 import { databaseChecks } from './checks/index.ts';
 import { filteredColumns } from './derivations/filtered-columns.ts';
 import { activity } from './probes/activity.ts';
@@ -40,3 +58,39 @@ export const databaseHealth: Health = {
   derivations: [filteredColumns],
   checks: databaseChecks,
 };
+
+/**
+ * Of these, what a measured window has to answer for: the schema, its statistics, and what the statements of the window
+ * made of both. The server's own health is no matter of one workload, and a copy of a database has none.
+ */
+export const checksOfWorkload: readonly Rule[] = [
+  staleStatistics,
+  correlatedColumns,
+  invalidIndex,
+  duplicateIndex,
+  redundantIndex,
+  unusedIndex,
+  unindexedForeignKey,
+  missingPrimaryKey,
+  missingVectorIndex,
+  sequenceExhaustion,
+  toastHeavyTable,
+  unloggedTable,
+  spilledSorts,
+  jitOverhead,
+  randomPageCost,
+  defaultMemory,
+];
+
+/** What those read beside the probes of a window. */
+export const probesOfWorkload: readonly Probe[] = [
+  server,
+  configuration,
+  activity,
+  tableHealth,
+  indexHealth,
+  sequences,
+  extendedStatistics,
+  vectorColumns,
+  statementHistory,
+];

@@ -19,15 +19,16 @@ import { rewriteRules } from './rules/rewrite-rules.ts';
 import { unindexedJsonContainment } from './rules/unindexed-json-containment.ts';
 import { unindexedTextSearch } from './rules/unindexed-text-search.ts';
 import { wideRows } from './rules/wide-rows.ts';
-import { databaseHealth } from './health.ts';
+import { filteredColumns } from './derivations/filtered-columns.ts';
+import { checksOfWorkload, databaseHealth, probesOfWorkload } from './health.ts';
 import { databaseRemedies } from './remedies/index.ts';
 
 export const database: Domain = {
   id: 'database',
   title: 'Database',
   requires: ['postgres.statements', 'postgres.tables'],
-  probes: [serverStatements, tables, indexes, columns, foreignKeys, settings, waits, processes],
-  derivations: [statements, plans],
+  probes: [serverStatements, tables, indexes, columns, foreignKeys, settings, waits, processes, ...probesOfWorkload],
+  derivations: [statements, plans, filteredColumns],
   rules: [
     missingForeignKeyIndex,
     missingIndex,
@@ -38,6 +39,7 @@ export const database: Domain = {
     deepOffset,
     wideRows,
     ...rewriteRules,
+    ...checksOfWorkload,
   ],
   remedies: databaseRemedies,
   proveProposals: (findings, context) => proveRewrites(findings, rewriteRules, context),

@@ -76,8 +76,13 @@ export const missingVectorIndex = defineCheck({
   },
 });
 
+/** The distance by which the statement orders this column; null where it does not. */
 function distanceOperator({ shape }: StatementHistoryObservation, { table: name, column }: VectorColumnObservation): string | null {
-  if (shape === null || !shape.tables.some((table) => table.name === name)) return null;
-  const key = shape.orderBy.find(({ expression }) => expression.includes(column));
-  return Object.keys(operatorClasses).find((operator) => key?.expression.includes(operator)) ?? null;
+  if (!shape?.tables.some((table) => table.name === name) || shape.query?.kind !== 'select') return null;
+  for (const { expression } of shape.query.orderBy) {
+    if (expression.kind !== 'operation' || operatorClasses[expression.operator] === undefined) continue;
+    const sides = [expression.left, expression.right];
+    if (sides.some((side) => side?.kind === 'column' && side.name === column)) return expression.operator;
+  }
+  return null;
 }

@@ -39,9 +39,9 @@ export const requestedCheckpoints = defineCheck({
           message: `${quantity(requested)} of ${quantity(timed + requested)} checkpoints came because max_wal_size (${bytes(nowBytes)}) was full (${percent(share)})`,
           usedShare: share,
           evidence: [
-            measured('requested checkpoints', requested, '1', 'pg_stat_checkpointer'),
-            measured('timed checkpoints', timed, '1', 'pg_stat_checkpointer'),
-            measured('time counted', countedMs, 'ms', 'pg_stat_checkpointer'),
+            measured('requested checkpoints', requested, '1', 'pg_stat_checkpointer, before version 17 pg_stat_bgwriter'),
+            measured('timed checkpoints', timed, '1', 'pg_stat_checkpointer, before version 17 pg_stat_bgwriter'),
+            measured('time counted', countedMs, 'ms', 'pg_stat_checkpointer, before version 17 pg_stat_bgwriter'),
             measured('max_wal_size', nowBytes, 'By', 'pg_settings'),
             ...(walBytesPerSecond === null ? [] : [measured('log written per second', walBytesPerSecond, 'By/s', 'pg_stat_wal')]),
           ],

@@ -1,4 +1,4 @@
-import { percent, quantity } from '../../../finding/wording.ts';
+import { bytes, percent, quantity } from '../../../finding/wording.ts';
 import type { SettingObservation, TableHealthObservation } from '../../../measurement/database-health.ts';
 import { counted, defineCheck, measured, table, type Complaint } from './check.ts';
 import { autovacuumThreshold } from './autovacuum-threshold.ts';
@@ -32,7 +32,8 @@ export const staleStatistics = defineCheck({
 
 function complaint(row: TableHealthObservation, settings: Readonly<Record<string, SettingObservation>>): Complaint[] {
   const threshold = autovacuumThreshold('analyze', row, settings);
-  const isMissing = row.isAnalysed === false && row.sizeBytes > guessedPages * 8192 && row.liveRows > 0;
+  // An ANALYZE that found no rows leaves no statistics behind either: then the table was looked at, and its length noted.
+  const isMissing = row.isAnalysed === false && row.sizeBytes > guessedPages * 8192 && (row.pages === 0 || row.rows > 0);
   if (!isMissing && (row.modifiedRows <= overdueFactor * threshold || row.modifiedRows === 0)) return [];
   const object = table(row);
   const staleShare = isMissing ? 1 : row.modifiedRows / Math.max(row.liveRows, row.modifiedRows);
@@ -41,7 +42,7 @@ function complaint(row: TableHealthObservation, settings: Readonly<Record<string
       object,
       level: 'warning',
       message: isMissing
-        ? `${object.name} was never analysed: the planner guesses about its ${quantity(row.liveRows)} rows`
+        ? `${object.name} was never analysed: the planner guesses about its ${bytes(row.sizeBytes)}`
         : `${quantity(row.modifiedRows)} rows of ${object.name} changed since its last ANALYZE, ${quantity(row.modifiedRows / threshold)} times what autovacuum waits for`,
       usedShare: staleShare,
       evidence: [
