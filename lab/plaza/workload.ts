@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,500) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,600) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -67,17 +67,17 @@ const scenarios: readonly Scenario[] = [
     steps: [{ method: 'POST', path: '/posts', body: { topicId: '{topicId}', title: '{title}', body: '{body}' } }],
   },
   { name: 'find a meetup by place', weight: 15, steps: [get('/meetups?place={meetupPlace}')] },
-  { name: 'open the calendar', weight: 65, steps: [get('/meetups/calendar?day={day}')] },
+  { name: 'open the calendar', weight: 80, steps: [get('/meetups/calendar?day={day}')] },
   { name: 'type a meetup', weight: 8, steps: [get('/meetups/titles?beginning={beginning}')] },
   { name: 'leaf through meetups', weight: 8, steps: [get('/meetups/index?after={beginning}')] },
-  { name: 'see who was invited', weight: 10, steps: [get('/meetups/guests')] },
+  { name: 'see who was invited', weight: 16, steps: [get('/meetups/guests')] },
   { name: 'follow an invitation', weight: 60, steps: [get('/invitations?code=seed-{invitation}')] },
   {
     name: 'invite friends',
     weight: 32,
     steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 25 }, () => '{member}') } }],
   },
-  { name: 'look for news', weight: 55, steps: [get('/comments/news?after={lateComment}')] },
+  { name: 'look for news', weight: 65, steps: [get('/comments/news?after={lateComment}')] },
   { name: 'see lively rooms', weight: 60, steps: [get('/rooms/lively?from={openingDay}')] },
   { name: 'greet newcomers', weight: 55, steps: [get('/users/newcomers')] },
   { name: "see a member's posts", weight: 30, steps: [get('/posts/by?hand=member{member}')] },

@@ -10,10 +10,10 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /** A fresh database on the shared server, dropped when disposed: `await using database = await createTestDatabase()`. */
-export async function createTestDatabase(setupSql = ''): Promise<TestDatabase> {
+export async function createTestDatabase(setupSql = '', template = 'template1'): Promise<TestDatabase> {
   const serverUrl = inject('postgresUrl');
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await administer(serverUrl, `CREATE DATABASE ${name}`);
+  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const client = new pg.Client({ connectionString: url.href });
@@ -37,8 +37,8 @@ export interface IdleDatabase extends AsyncDisposable {
 }
 
 /** Like `createTestDatabase`, but connected only while it is asked: a database in use cannot be copied. */
-export async function createIdleDatabase(setupSql = ''): Promise<IdleDatabase> {
-  const { name, url, client, [Symbol.asyncDispose]: drop } = await createTestDatabase(setupSql);
+export async function createIdleDatabase(setupSql = '', template = 'template1'): Promise<IdleDatabase> {
+  const { name, url, client, [Symbol.asyncDispose]: drop } = await createTestDatabase(setupSql, template);
   await client.end();
   return {
     name,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createTestDatabase } from '../../../../../../test/support/test-database.ts';
+import { createIdleDatabase, createTestDatabase } from '../../../../../../test/support/test-database.ts';
 import { flushCounters, judge, paste } from '../fixtures/judged-health.ts';
 import { staleStatistics } from './stale-statistics.ts';
 
@@ -36,6 +36,13 @@ test('statistics are out of date from twice the threshold of autovacuum on', asy
   const { findings } = await judge(staleStatistics, database.url);
   expect(findings[0]!.message).toContain('1,101 rows of public.shipments changed since its last ANALYZE');
   expect(findings[0]!.impact.share).toBeCloseTo(1101 / 5000);
+});
+
+test('of a copy, whose counters have only just begun, nothing is known yet', async () => {
+  await using original = await createIdleDatabase(`${shipments} ANALYZE shipments;`);
+  await using copy = await createIdleDatabase('', original.name);
+  await copy.query("UPDATE shipments SET note = 'y'; SELECT pg_stat_force_next_flush();");
+  expect((await judge(staleStatistics, copy.url)).findings).toEqual([]);
 });
 
 test('a table of ten pages needs no statistics, and one with a threshold of its own is held to that', async () => {
