@@ -104,7 +104,7 @@ export const catalogue = {
   },
   ANNEAL_DATABASE_UNSUPPORTED: {
     message: 'the database {database} is not one Anneal can read: {problem}',
-    hint: '`optimize` and what measures needs PostgreSQL 12 or later; `anneal check database` reads MySQL 8 and MariaDB 10.11 too; others are not supported yet',
+    hint: '`optimize` and what measures needs PostgreSQL 12 or later; `anneal check database` reads MySQL 8 and MariaDB 10.11 and later too',
     exitCode: blocked,
   },
   ANNEAL_DATABASE_NOT_OURS: {
@@ -152,6 +152,27 @@ export const catalogue = {
     message: 'thresholds failed: {thresholds}',
     hint: 'the measured values are in the report',
     exitCode: gateFailed,
+  },
+
+  ANNEAL_PATCH_UNUSABLE: {
+    message: 'the patch does not apply to the working tree: {problem}',
+    hint: 'make it against the tree as it is now (`git diff > fix.diff`, then take the change back), or give --worktree with a folder that has the change',
+    exitCode: usage,
+  },
+  ANNEAL_NO_WORKING_TREE: {
+    message: '{path} is in no git working tree: how much of it belongs to the backend cannot be told',
+    hint: 'run `git init` there, or give --worktree with a folder that has the change',
+    exitCode: usage,
+  },
+  ANNEAL_WORKTREE_MISSING: {
+    message: 'there is no folder {path}',
+    hint: 'give the folder that the backend is started in when the change is in place, e.g. one made by `git worktree add`',
+    exitCode: usage,
+  },
+  ANNEAL_WORKSPACE_TOO_LARGE: {
+    message: '{free} free, {needed} needed for two copies of the working tree {path}',
+    hint: 'move what the backend does not need out of it, or give --worktree with a folder that has the change',
+    exitCode: blocked,
   },
 
   ANNEAL_DESIGN_IMPOSSIBLE: {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import pg from 'pg';
 import { AnnealError, type ErrorCode } from '../errors.ts';
-import { otherProduct, schemeOf } from '../ports/database-product.ts';
+import { isMysqlUrl, otherProduct, schemeOf } from '../ports/database-product.ts';
 import type { Databases, Sql, SqlConnectOptions, SqlQueryOptions, SqlResult } from '../ports/sql.ts';
 
 /** A server that does not finish a handshake in this time will not carry a measurement either. */
@@ -74,7 +74,9 @@ async function openClient(url: string, applicationName: string): Promise<pg.Clie
 function refuseOthers(url: string): void {
   const product = otherProduct(url);
   if (product === null) return;
-  const problem = `it is ${product}, and only PostgreSQL can be measured under load and changed`;
+  const problem = isMysqlUrl(url)
+    ? `it is ${product}, and only PostgreSQL can be measured under load and changed`
+    : `it is ${product}, which is not supported yet`;
   throw new AnnealError('ANNEAL_DATABASE_UNSUPPORTED', { database: `at ${schemeOf(url)}://`, problem });
 }
 

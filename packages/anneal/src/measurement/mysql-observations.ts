@@ -26,6 +26,9 @@ export interface MysqlServerObservation {
   /** `read_only`: what a replica usually is. */
   readonly isReadOnly: boolean;
   readonly pageBytes: number;
+  /** Sent by clients since the server started, to any of its databases, and those of them executed as prepared ones. */
+  readonly statements: number;
+  readonly preparedExecutions: number;
 }
 
 export interface MysqlTableObservation {

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from '../../../../../../test/support/mariadb-server.ts';
 import { createMysqlDatabases } from '../../../adapters/mysql.ts';
 import { nodeClock } from '../../../adapters/node-clock.ts';
+import { createDatabases } from '../../../adapters/pg.ts';
+import { checkDatabase, renderHealth } from '../../../index.ts';
 import { checkMysql, mysqlRules, type MysqlCheck } from './check-mysql.ts';
 import { shopSql, useShop } from './fixtures/shop.ts';
 
@@ -15,6 +17,18 @@ const subjectOf = (finding: MysqlCheck['findings'][number]) =>
 const told = ({ findings }: MysqlCheck) => findings.map((finding) => `${finding.ruleId}: ${subjectOf(finding)}`).sort();
 const reasonsOf = ({ silences }: MysqlCheck, ruleId: string) =>
   silences.filter((silence) => silence.ruleId === ruleId).map(({ reason }) => reason);
+
+test('databases that are not supported yet are named, and what only PostgreSQL can do says so', async () => {
+  const unsupported = { code: 'ANNEAL_DATABASE_UNSUPPORTED', message: expect.stringContaining('which is not supported yet') };
+  await expect(checkDatabase('mongodb+srv://user:s3cret@host/shop')).rejects.toMatchObject(unsupported);
+  await expect(checkDatabase('sqlserver://host:1433;user=sa;password=s3cret')).rejects.toMatchObject(unsupported);
+  const onMysql = createDatabases().connect('mysql://user:s3cret@host/shop', { applicationName: 'anneal', readOnly: true });
+  await expect(onMysql).rejects.toMatchObject({
+    code: 'ANNEAL_DATABASE_UNSUPPORTED',
+    message: 'the database at mysql:// is not one Anneal can read: it is MySQL, and only PostgreSQL can be measured under load and changed',
+    hint: expect.stringContaining('`anneal check database` reads MySQL'),
+  });
+});
 
 announceMissingMariadb('the health check of MySQL');
 describe.skipIf(!hasMariadb)('on a real MariaDB that counts', () => {
@@ -53,6 +67,19 @@ describe.skipIf(!hasMariadb)('on a real MariaDB that counts', () => {
       seen.measurement.observations['mysql.statements']!.map(({ text, calls }) => `${calls} ${text}`).sort();
     expect(callsOf(again)).toEqual(callsOf(checked));
     expect(callsOf(again).join('\n')).not.toMatch(/_schema|anneal/i);
+  });
+
+  test('the command’s own entry comes here by the scheme, and its report has the form of any other', async () => {
+    const url = server.urlOf('shop').replace('mysql:', 'MariaDB:');
+    const report = await checkDatabase(url, { only: ['duplicate-index', 'mysql/redundant-index'] });
+    expect(report).toMatchObject({
+      schemaVersion: '1.0.0',
+      database: { label: `root@127.0.0.1:${server.port}/shop`, version: expect.stringMatching(/^MariaDB \d/) },
+      findings: [{ ruleId: 'mysql/duplicate-index' }, { ruleId: 'mysql/redundant-index' }],
+      gaps: [],
+    });
+    expect(renderHealth(report, process.stdout)).toContain('ALTER TABLE `order_lines` ALTER INDEX `by_order_again` IGNORED;');
+    await expect(checkDatabase(url, { only: ['stale-statistics'] })).rejects.toMatchObject({ code: 'ANNEAL_USAGE' });
   });
 
   test('no constant of the application is in what is told', () => {
@@ -140,6 +167,18 @@ describe.skipIf(!hasMariadb)('on a real MariaDB that counts', () => {
     const { findings, measurement } = await check(server.urlOf('shop'));
     expect(measurement.observations['mysql.statements']).toMatchObject([{ calls: 20, shape: null }]);
     expect(findings.filter(({ subject }) => subject.kind === 'statement')).toEqual([]);
+  });
+
+  test('prepared statements are not counted by the server, and that is said instead of calling their silence health', async () => {
+    const root = await server.connect('shop');
+    for (let round = 0; round < 40; round += 1) await root.execute('SELECT page FROM visits WHERE page = ?', [`/${round}`]);
+    await root.end();
+    const { findings, measurement } = await check(server.urlOf('shop'));
+    expect(measurement.observations['mysql.statements']!.filter(({ text }) => text.includes('visits'))).toEqual([]);
+    expect(findings.find(({ ruleId }) => ruleId === 'mysql/uncounted-statements')).toMatchObject({
+      level: 'note',
+      evidence: [{ label: 'prepared statements executed', value: 40 }, { label: 'statements' }],
+    });
   });
 
   test('what a role may not read is a gap that says what to grant, and the schema is judged all the same', async () => {

@@ -17,12 +17,14 @@ import { missingIndex } from './rules/missing-index.ts';
 import { missingPrimaryKey } from './rules/missing-primary-key.ts';
 import { nPlusOne } from './rules/n-plus-one.ts';
 import { redundantIndex } from './rules/redundant-index.ts';
+import { uncountedStatements } from './rules/uncounted-statements.ts';
 import { unusedIndex } from './rules/unused-index.ts';
 
 /** Each sees what those before it have read. */
 export const mysqlProbes: readonly MysqlProbe[] = [server, schema, indexUsage, statements];
 
 export const mysqlRules: readonly Rule[] = [
+  uncountedStatements,
   missingIndex,
   lateSort,
   fullScan,

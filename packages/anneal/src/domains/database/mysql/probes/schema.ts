@@ -12,10 +12,13 @@ export const schema: MysqlProbe = {
   id: 'mysql schema',
   provides: ['mysql.tables', 'mysql.columns', 'mysql.indexes', 'mysql.foreign-keys'],
   async read(mysql) {
+    const tables = await readTables(mysql);
+    const names = new Set(tables.map(({ name }) => name));
     return {
       observations: {
-        'mysql.tables': await readTables(mysql),
-        'mysql.columns': await readColumns(mysql),
+        'mysql.tables': tables,
+        // Those of views too are in the catalogue; joining it with itself would take minutes for a few thousand tables.
+        'mysql.columns': (await readColumns(mysql)).filter(({ table }) => names.has(table)),
         'mysql.indexes': await readIndexes(mysql),
         'mysql.foreign-keys': await readForeignKeys(mysql),
       },
@@ -35,11 +38,9 @@ function readTables(mysql: Mysql): Promise<readonly MysqlTableObservation[]> {
 
 async function readColumns(mysql: Mysql): Promise<readonly MysqlColumnObservation[]> {
   const rows = await mysql.query<Omit<MysqlColumnObservation, 'nullable'> & { readonly nullable: number }>(
-    `SELECT c.TABLE_NAME AS \`table\`, c.COLUMN_NAME AS name, LOWER(c.DATA_TYPE) AS type, c.IS_NULLABLE = 'YES' AS nullable,
-            c.CHARACTER_OCTET_LENGTH AS mostBytes
-       FROM information_schema.COLUMNS c
-       JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
-      WHERE c.TABLE_SCHEMA = ? AND t.TABLE_TYPE = 'BASE TABLE' ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION`,
+    `SELECT TABLE_NAME AS \`table\`, COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, IS_NULLABLE = 'YES' AS nullable,
+            CHARACTER_OCTET_LENGTH AS mostBytes
+       FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME, ORDINAL_POSITION`,
     [mysql.database],
   );
   return rows.map((row) => ({ ...row, nullable: row.nullable === 1 }));

@@ -7,16 +7,21 @@ export const server: MysqlProbe = {
     const [settings] = await mysql.query<{ isReadOnly: number; pageBytes: number }>(
       'SELECT @@global.read_only AS isReadOnly, @@global.innodb_page_size AS pageBytes',
     );
-    const [uptime] = await mysql.query<{ Value: string }>(`SHOW GLOBAL STATUS LIKE 'Uptime'`);
+    const counters = await mysql.query<{ Variable_name: string; Value: string }>(
+      `SHOW GLOBAL STATUS WHERE Variable_name IN ('Uptime', 'Questions', 'Com_stmt_execute')`,
+    );
+    const counter = (name: string) => Number(counters.find(({ Variable_name }) => Variable_name === name)?.Value ?? 0);
     return {
       observations: {
         'mysql.server': {
           product: mysql.product,
           version: mysql.version,
           database: mysql.database,
-          uptimeMs: 1000 * Number(uptime!.Value),
+          uptimeMs: 1000 * counter('Uptime'),
           isReadOnly: settings!.isReadOnly !== 0,
           pageBytes: settings!.pageBytes,
+          statements: counter('Questions'),
+          preparedExecutions: counter('Com_stmt_execute'),
         },
       },
       gaps: [],

@@ -1,5 +1,5 @@
 import { defineRule, type RuleOutcome } from '../../../../finding/finding.ts';
-import { percent, quantity } from '../../../../finding/wording.ts';
+import { quantity } from '../../../../finding/wording.ts';
 import { allFine, measured, statementOutcome } from '../statement-finding.ts';
 
 export const diskTemporaryTable = defineRule({
@@ -24,7 +24,7 @@ export const diskTemporaryTable = defineRule({
         statementOutcome(
           statement,
           {
-            message: `${quantity(perCall)} temporary tables go to disk for each call, ${percent(diskTemporaryTables / Math.max(temporaryTables, 1))} of those it makes`,
+            message: `its intermediate result goes to disk: ${quantity(perCall)} of ${quantity(temporaryTables / calls)} temporary tables in each call`,
             share: Math.min(perCall, 1),
             tables: shape?.tables.flatMap(({ table }) => table ?? []) ?? [],
             columns: [],

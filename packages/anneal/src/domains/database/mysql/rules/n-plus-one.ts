@@ -18,7 +18,7 @@ export const nPlusOne = defineRule({
       'The other statement gives at least 3 rows a call, and the two counts agree within a tenth. The foreign key is asked for because among many statements some counts agree by chance.',
     fix: 'Collect the keys and fetch with one IN (...), or join.',
     falsePositives:
-      'It is not proven: a digest does not know which request a call belongs to, so this is a question. Only the agent, which sees requests, can confirm it. It is not a defect where the lookups go to a cache of prepared answers elsewhere, or the counts agree by chance.',
+      'It is not proven: a digest does not know which request a call belongs to, so this is a question; following single requests would answer it, and the agent does not follow the drivers of MySQL yet. It is not a defect where the counts agree by chance.',
     sources: ['MariaDB: Performance Schema events_statements_summary_by_digest'],
   },
   requires: ['mysql.statements', 'mysql.foreign-keys'],
@@ -83,7 +83,7 @@ function complain(child: MysqlStatementObservation, parent: MysqlStatementObserv
     costIfIgnored: `If so, each of its calls is followed by ${quantity(rows)} round trips, as many as there are rows.`,
     proposal: {
       title: `Fetch from ${lookedUp} for all rows at once`,
-      text: 'Collect the keys of the rows and ask once with IN (...), or join. First find the line that does it: run the backend with the agent, or look for a query inside a loop.',
+      text: 'Collect the keys of the rows and ask once with IN (...), or join. To find the line, look for a query inside a loop over the rows of the other statement.',
       code: null,
     },
     savedShare: null,
