@@ -1,5 +1,6 @@
 import { domains } from './domains/index.ts';
 import { checkMysql, mysqlRules } from './domains/database/mysql/check-mysql.ts';
+import { own } from './domains/database/probes/database-probe.ts';
 import type { Health } from './domains/domain.ts';
 import { AnnealError } from './errors.ts';
 import { diagnose } from './finding/diagnose.ts';
@@ -144,7 +145,7 @@ const oldestVersion = 120_000;
 /** `PostgreSQL 18.4`. Others speak the same protocol and keep other statistics (CockroachDB, Redshift). */
 async function supportedVersion(sql: Sql): Promise<string> {
   const { rows } = await sql.query<{ words: string; number: string; shown: string }>(
-    `SELECT version() AS words, current_setting('server_version_num') AS number, current_setting('server_version') AS shown`,
+    own(`SELECT version() AS words, current_setting('server_version_num') AS number, current_setting('server_version') AS shown`),
   );
   const { words, number, shown } = rows[0]!;
   if (!words.startsWith('PostgreSQL'))

@@ -29,6 +29,7 @@ export function renderHealth(given: HealthReport, stream: NodeJS.WriteStream): s
     [paint('bold', headline(report, new Set(unjudged.map(({ ruleId }) => ruleId)).size))],
     ...[...Map.groupBy(findings, ({ ruleId }) => ruleId)].map(([ruleId, found]) => ruleLines(ruleId, found, paint)),
     unjudgedLines(unjudged, paint),
+    partLines(report, unjudged, paint),
   ];
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -84,4 +85,10 @@ function unjudgedLines(silences: HealthReport['silences'], paint: Paint): readon
           wrap(`${[...new Set(silent.map(({ ruleId }) => ruleId))].join(', ')}: ${reason}`, 2),
         ),
       ];
+}
+
+/** What was read with something left out: the checks went on with the rest. */
+function partLines({ gaps }: HealthReport, unjudged: HealthReport['silences'], paint: Paint): readonly string[] {
+  const parts = gaps.filter(({ capability }) => !unjudged.some(({ subject }) => subject === capability));
+  return parts.length === 0 ? [] : [paint('bold', 'Seen in part'), ...parts.flatMap(({ reason }) => wrap(reason, 2))];
 }

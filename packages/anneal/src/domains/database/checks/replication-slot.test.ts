@@ -19,13 +19,9 @@ test('a slot that nobody reads is found once it keeps more log than the server w
   await paste(sql, findings[0]!.proposal.code);
   expect((await judge(replicationSlot, postgres.url)).findings).toEqual([]);
 
-  // The same server, asked for a checkpoint again and again.
-  expect((await judge(requestedCheckpoints, postgres.url)).findings).toEqual([]);
+  // Checkpoints that somebody asks for on this server are not held against its log.
   for (let asked = 0; asked < 14; asked += 1) await paste(sql, 'CREATE TABLE t ();\nDROP TABLE t;\nCHECKPOINT;');
-  const forced = await judge(requestedCheckpoints, postgres.url);
-  expect(forced.findings).toMatchObject([{ level: 'warning', subject: { type: 'setting', name: 'max_wal_size' } }]);
-  await paste(sql, forced.findings[0]!.proposal.code);
-  const { rows } = await sql.query("SELECT setting FROM pg_file_settings WHERE name = 'max_wal_size' ORDER BY seqno DESC LIMIT 1");
-  expect(rows).toEqual([{ setting: expect.stringMatching(/^\d+GB$/) }]);
-  await paste(sql, forced.findings[0]!.proposal.undo);
+  expect((await judge(requestedCheckpoints, postgres.url)).reasons).toEqual([
+    expect.stringMatching(/^\d+ of \d+ checkpoints were requested, 0 of these can have been forced/),
+  ]);
 });

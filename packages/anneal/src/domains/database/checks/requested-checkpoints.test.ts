@@ -4,12 +4,10 @@ import type { Observations } from '../../../measurement/observations.ts';
 import { judge } from '../fixtures/judged-health.ts';
 import { requestedCheckpoints } from './requested-checkpoints.ts';
 
-// A server that really was forced stands in replication-slot.test.ts, which needs one of its own anyway.
-
 const counted =
   (timed: number, requested: number, walBytesPerSecond: number | null = null) =>
   ({ 'postgres.checkpoints': read, 'postgres.configuration': settings }: Observations): Partial<Observations> => ({
-    'postgres.checkpoints': { ...read, timed, requested, walBytesPerSecond },
+    'postgres.checkpoints': { ...read, timed, requested, walBytesPerSecond, countedMs: 24 * 3_600_000 },
     'postgres.configuration': {
       ...settings,
       max_wal_size: { shown: '1GB', value: 1024 ** 3, source: 'default' },
@@ -29,6 +27,7 @@ test('max_wal_size is to hold twice the log of one interval', async () => {
 test.each([
   ['mostly timed ones', counted(30, 29)],
   ['too few to tell', counted(0, 11)],
+  ['those that no log can have forced', counted(10, 500, 10_000)],
   [
     'a replica',
     ({ 'postgres.server': server, ...read }: Observations) => ({
