@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from '../../../../test/support/mariadb-server.ts';
+import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from './fixtures/mariadb-server.ts';
 import { AnnealError, type ErrorCode } from '../errors.ts';
 import type { MysqlConnectOptions } from '../ports/mysql.ts';
 import { createMysqlDatabases } from './mysql.ts';

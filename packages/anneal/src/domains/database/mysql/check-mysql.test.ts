@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from '../../../../../../test/support/mariadb-server.ts';
+import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from '../../../adapters/fixtures/mariadb-server.ts';
 import { createMysqlDatabases } from '../../../adapters/mysql.ts';
 import { nodeClock } from '../../../adapters/node-clock.ts';
 import { createDatabases } from '../../../adapters/pg.ts';

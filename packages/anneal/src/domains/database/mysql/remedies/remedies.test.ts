@@ -1,6 +1,6 @@
 import type { Connection } from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from '../../../../../../../test/support/mariadb-server.ts';
+import { announceMissingMariadb, hasMariadb, startMariadb, type MariadbServer } from '../../../../adapters/fixtures/mariadb-server.ts';
 import { createMysqlDatabases } from '../../../../adapters/mysql.ts';
 import { nodeClock } from '../../../../adapters/node-clock.ts';
 import { createSqlParser } from '../../../../adapters/sql-parser.ts';
@@ -8,8 +8,9 @@ import type { Finding } from '../../../../finding/finding.ts';
 import type { Mysql, MysqlConnectOptions } from '../../../../ports/mysql.ts';
 import { remedyConformance } from '../../../../remedy/conformance.ts';
 import type { ActContext, Json, PlanningContext } from '../../../../remedy/remedy.ts';
-import { checkMysql, type MysqlCheck } from '../check-mysql.ts';
+import { checkMysql, mysqlRules, type MysqlCheck } from '../check-mysql.ts';
 import { addIndex } from './add-index.ts';
+import { mysqlRemedies } from './index.ts';
 import { ignoreIndex } from './ignore-index.ts';
 
 const sqlParser = await createSqlParser();
@@ -19,6 +20,12 @@ const planning = ({ measurement }: MysqlCheck): PlanningContext => ({
   sqlParser,
   planner: null,
   samples: new Map(),
+});
+
+test('every remedy answers rules that exist', () => {
+  const rules = mysqlRules.map(({ id }) => id);
+  expect(mysqlRemedies.map(({ id }) => id)).toEqual(['mysql/add-index', 'mysql/ignore-index']);
+  expect(mysqlRemedies.flatMap(({ addresses }) => addresses).filter((id) => !rules.includes(id))).toEqual([]);
 });
 
 announceMissingMariadb('the reversible what-if of MySQL');
