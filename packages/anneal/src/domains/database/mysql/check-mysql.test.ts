@@ -82,6 +82,25 @@ describe.skipIf(!hasMariadb)('on a real MariaDB that counts', () => {
     await expect(checkDatabase(url, { only: ['stale-statistics'] })).rejects.toMatchObject({ code: 'ANNEAL_USAGE' });
   });
 
+  test('when the time runs out in the middle of the plans, what was counted is still judged', async () => {
+    await using mysql = await createMysqlDatabases().connect(server.urlOf('shop'), { readOnly: true });
+    const ending = new AbortController();
+    const hurried = await checkMysql(
+      {
+        ...mysql,
+        query: (text, values) => {
+          if (text.startsWith('EXPLAIN')) ending.abort(new DOMException('the time is over', 'TimeoutError'));
+          return mysql.query(text, values, { signal: ending.signal });
+        },
+      },
+      { clock: nodeClock },
+    );
+    expect(hurried.gaps).toEqual([
+      { capability: 'mysql.plans', reason: expect.stringMatching(/too short to explain \d+ of \d+ statements/) },
+    ]);
+    expect(hurried.findings.map(({ ruleId }) => ruleId)).toEqual(expect.arrayContaining(['mysql/n-plus-one', 'mysql/duplicate-index']));
+  });
+
   test('no constant of the application is in what is told', () => {
     expect(JSON.stringify([checked.findings, checked.measurement])).not.toMatch(/@example\.test|NOWHERE|2026-01-05/);
   });

@@ -24,13 +24,23 @@ export const statements: MysqlProbe = {
     const context = { database: mysql.database, catalogue: catalogueOf(columns), maxDigestBytes: limits!.bytes };
     const observed: MysqlStatementObservation[] = [];
     const plans: Record<string, readonly MysqlPlanStep[]> = {};
+    let withoutTime = 0;
     for (const row of await readRows(mysql)) {
       const { statement, explain } = observe(row, context);
       observed.push(statement);
-      const plan = explain === null || statement.totalMs === 0 ? null : await planOf(mysql, explain);
-      if (plan !== null) plans[statement.id] = plan;
+      if (explain === null) continue;
+      try {
+        const plan = await planOf(mysql, explain);
+        if (plan !== null) plans[statement.id] = plan;
+      } catch (error) {
+        // What was counted is worth telling without the plans that time was too short for.
+        if (!(error instanceof Error) || error.name !== 'TimeoutError') throw error;
+        withoutTime += 1;
+      }
     }
-    return { observations: { 'mysql.statements': observed, 'mysql.plans': plans }, gaps: [] };
+    const late = `the time was too short to explain ${withoutTime} of ${observed.length} statements`;
+    const gaps = withoutTime > 0 ? [{ capability: 'mysql.plans', reason: late } as const] : [];
+    return { observations: { 'mysql.statements': observed, 'mysql.plans': plans }, gaps };
   },
 };
 

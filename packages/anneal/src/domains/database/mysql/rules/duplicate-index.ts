@@ -15,8 +15,9 @@ export const duplicateIndex = defineCheck({
   },
   requires: ['mysql.server', 'mysql.indexes'],
   examine({ 'mysql.server': { product }, 'mysql.indexes': indexes }) {
+    const byTable = Map.groupBy(indexes, ({ table }) => table);
     const complaints = indexes.flatMap((index): Complaint[] => {
-      const kept = twinOf(index, indexes);
+      const kept = twinOf(index, byTable.get(index.table)!);
       if (kept === undefined || index.isIgnored) return [];
       return [
         {

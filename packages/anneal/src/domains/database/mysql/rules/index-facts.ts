@@ -46,13 +46,12 @@ export function servesForeignKey(index: MysqlIndexObservation, keys: readonly My
 }
 
 /** The index that makes this one needless by being the same: of two the one that enforces something stays, and else the first by name. */
-export function twinOf(index: MysqlIndexObservation, indexes: readonly MysqlIndexObservation[]): MysqlIndexObservation | undefined {
+export function twinOf(index: MysqlIndexObservation, siblings: readonly MysqlIndexObservation[]): MysqlIndexObservation | undefined {
   const worth = ({ isPrimary, isUnique }: MysqlIndexObservation) => (isPrimary ? 2 : isUnique ? 1 : 0);
   const isBetter = (other: MysqlIndexObservation) =>
     worth(other) > worth(index) || (worth(other) === worth(index) && other.name < index.name);
-  return indexes.find(
+  return siblings.find(
     (other) =>
-      other.table === index.table &&
       other.name !== index.name &&
       other.kind === index.kind &&
       other.keys.length === index.keys.length &&

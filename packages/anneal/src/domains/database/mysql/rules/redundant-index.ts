@@ -18,12 +18,12 @@ export const redundantIndex = defineCheck({
   requires: ['mysql.server', 'mysql.indexes'],
   examine({ 'mysql.server': { product }, 'mysql.indexes': indexes }) {
     const trees = indexes.filter(({ kind, isIgnored }) => kind === 'BTREE' && !isIgnored);
+    const byTable = Map.groupBy(trees, ({ table }) => table);
     const complaints = trees.flatMap((index): Complaint[] => {
-      const longer = trees.find(
-        (other) => other.table === index.table && !other.isPrimary && other.keys.length > index.keys.length && isPrefix(index, other),
-      );
+      const siblings = byTable.get(index.table)!;
+      const longer = siblings.find((other) => !other.isPrimary && other.keys.length > index.keys.length && isPrefix(index, other));
       // A twin is reported as such, and nothing is reported twice.
-      if (longer === undefined || index.isUnique || twinOf(index, trees) !== undefined) return [];
+      if (longer === undefined || index.isUnique || twinOf(index, siblings) !== undefined) return [];
       return [
         {
           object: indexObject(index),
