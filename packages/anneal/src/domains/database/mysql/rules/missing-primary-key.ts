@@ -10,7 +10,7 @@ export const missingPrimaryKey = defineCheck({
     threshold: 'Every table of InnoDB; there is no size below which two equal rows can be told apart.',
     fix: 'Make the columns that identify a row its primary key; only where there are none, add a number.',
     falsePositives: 'It is not a defect in a table that only collects and is emptied as a whole.',
-    sources: ['MySQL 8.0 manual 17.6.2.1 Clustered and Secondary Indexes', 'MySQL 8.0 manual 19.5.1.33 Replication and Row Searches'],
+    sources: ['MySQL 8.0 manual 17.6.2.1 Clustered and Secondary Indexes', 'MySQL 8.0 manual: Replication and Row Searches'],
   },
   requires: ['mysql.tables', 'mysql.columns', 'mysql.indexes'],
   examine({ 'mysql.tables': tables, 'mysql.columns': columns, 'mysql.indexes': indexes }) {

@@ -21,7 +21,7 @@ export const unusedIndex = defineCheck({
       'It is not a defect where a replica, a yearly job or a query for emergencies uses it, or where somebody truncated the counters or switched the instrument on late: the server tells only how long it runs.',
     sources: [
       'MySQL 8.0 manual 29.12.20.8.2 table_io_waits_summary_by_index_usage',
-      'MySQL 8.0 manual 30.4.3.48 schema_unused_indexes',
+      'MySQL 8.0 manual, sys schema: schema_unused_indexes',
       'MariaDB: Ignored Indexes',
     ],
   },
