@@ -50,7 +50,14 @@ function ruleText(id: string, symbol: string): string {
 export const ${symbol} = defineRule({
   id: '${id}',
   title: 'The defect in a few words',
-  description: 'What it is. Why it hurts. When it is not a defect.',
+  documentation: {
+    what: 'What it is.',
+    why: 'Why it hurts.',
+    threshold: 'From where on it speaks, and the reason for just that.',
+    fix: 'What to write instead.',
+    falsePositives: 'It is not a defect where ...',
+    sources: ['The manual, paper or measurement it rests on'],
+  },
   requires: ['agent.routes'],
   diagnose({ 'agent.routes': routes }) {
     return routes.map((route): RuleOutcome => ({

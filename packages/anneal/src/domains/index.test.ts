@@ -14,6 +14,11 @@ describe('every rule', () => {
     expect(rules.filter(({ domain, rule }) => !rule.id.startsWith(`${domain.id}/`))).toEqual([]);
   });
 
+  test('has what its page says, with a reason and a source for its threshold', () => {
+    const undocumented = rules.filter(({ rule: { documentation } }) => documentation === undefined || documentation.sources.length === 0);
+    expect(undocumented.map(({ rule }) => rule.id)).toEqual([]);
+  });
+
   test('says when it is not a defect', () => {
     expect(rules.filter(({ rule }) => !/\bnot\b/i.test(rule.description)).map(({ rule }) => rule.id)).toEqual([]);
   });

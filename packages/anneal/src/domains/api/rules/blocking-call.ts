@@ -14,10 +14,15 @@ const serialisers = /(?:^|\.)(?:stringify|serialize|serialise|toJSON|send|json)$
 export const blockingCall = defineRule({
   id: 'api/blocking-call',
   title: 'The event loop is blocked by one call',
-  description:
-    'A function keeps the main thread for ten milliseconds or more at a time; every other request waits meanwhile. If such stretches of length d come r times a second, ' +
-    'whoever arrives at random waits r·d²/2 on average (the residual life of a queue), so one long stretch hurts more than many short ones. ' +
-    'It is not a defect in a process that serves nobody meanwhile: a worker, a start-up, a batch.',
+  documentation: {
+    what: 'A function keeps the main thread for ten milliseconds or more at a time; every other request waits meanwhile.',
+    why: 'If such stretches of length d come r times a second, whoever arrives at random waits r·d²/2 on average (the residual life of a queue), so one long stretch hurts more than many short ones.',
+    threshold:
+      'Stretches of 10 ms or more in one function, beyond what chance makes of short calls that successive samples meet (95 % interval), which certainly take the share of CPU time asked for (1 % by default).',
+    fix: 'The asynchronous form of the call, a worker thread, or the work in portions that let the loop turn.',
+    falsePositives: 'It is not a defect in a process that serves nobody meanwhile: a worker, a start-up, a batch.',
+    sources: ['Kleinrock, Queueing Systems I: residual life', 'Node.js documentation, Don’t Block the Event Loop'],
+  },
   requires: ['agent.profile', 'agent.runtime', 'agent.routes'],
   diagnose({ 'agent.profile': profile, 'agent.runtime': runtime, 'agent.routes': routes }, settings) {
     const requests = routes.reduce((sum, route) => sum + route.requests, 0);

@@ -18,9 +18,15 @@ const idleMsThatMatters = 10;
 export const connectionHeld = defineRule({
   id: 'api/connection-held',
   title: 'A connection is held while no query runs on it',
-  description:
-    'A connection is checked out, and other work (a computation, a call to another service, a file) happens before it is released. The pool is smaller by that connection meanwhile, ' +
-    'and others wait for it, or will at a higher load. It is not a defect where the work has to happen inside the transaction, such as a lock that guards it.',
+  documentation: {
+    what: 'A connection is checked out, and other work (a computation, a call to another service, a file) happens before it is released.',
+    why: 'The pool is smaller by that connection meanwhile, and others wait for it, or will at a higher load.',
+    threshold:
+      'A connection is held idle for 10 ms or more: some twenty round trips within a data centre, in which it could have served twenty other statements. What requests wait for it must certainly take the share of request time asked for (1 % by default).',
+    fix: 'Do the other work before the checkout or after the release; keep in the transaction only what it protects.',
+    falsePositives: 'It is not a defect where the work has to happen inside the transaction, such as a lock that guards it.',
+    sources: ["Little's law: connections in use are arrivals times hold time"],
+  },
   requires: ['agent.routes', 'agent.pools', 'agent.runtime'],
   diagnose({ 'agent.routes': routes, 'agent.pools': pools, 'agent.runtime': runtime }, settings) {
     const capacityMs = pools.reduce((sum, pool) => sum + pool.max * runtime.windowMs, 0);

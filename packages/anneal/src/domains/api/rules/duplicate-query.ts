@@ -10,9 +10,16 @@ import { callSitesOf, distinctLocations, placeName, routeName, statementText, ty
 export const duplicateQuery = defineRule({
   id: 'api/duplicate-query',
   title: 'The same question twice in one request',
-  description:
-    'A request sends a statement whose text and parameters equal an earlier one of the same request. The second answer is already known: keep it for the request. ' +
-    'It is not a defect where a write in between can have changed the answer, where the statement takes a lock, or where it is meant to give a new value each time.',
+  documentation: {
+    what: 'A request sends a statement whose text and parameters equal an earlier one of the same request.',
+    why: 'The second answer is already known: keep it for the request.',
+    threshold:
+      'The same text with the same parameters in the same request, and the time of the repeated calls certainly takes the share of request time asked for (1 % by default).',
+    fix: 'Ask once and hand the answer on, or keep it for the length of the request.',
+    falsePositives:
+      'It is not a defect where a write in between can have changed the answer, where the statement takes a lock, or where it is meant to give a new value each time.',
+    sources: ['PostgreSQL manual 13.2.1 Read Committed: two statements of a transaction may see different data, which is when it is meant'],
+  },
   requires: ['agent.routes', 'agent.runtime', 'postgres.statements'],
   yieldsTo: ['api/sequential-n-plus-one', 'api/parallel-n-plus-one'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements }, settings) {

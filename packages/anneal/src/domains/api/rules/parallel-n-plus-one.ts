@@ -13,10 +13,15 @@ const clientCpuMsPerCall = 0.038;
 export const parallelNPlusOne = defineRule({
   id: 'api/parallel-n-plus-one',
   title: 'One query per row, all at once',
-  description:
-    'A request starts the same statement three times or more at the same time, each with other parameters (Promise.all over rows). ' +
-    'The request waits less than in a loop, but the database and the process do all the work, and one request can take every connection of the pool. ' +
-    'It is not a defect where each call runs in the schema of another tenant, or where the list is bounded to two.',
+  documentation: {
+    what: 'A request starts the same statement three times or more at the same time, each with other parameters (Promise.all over rows).',
+    why: 'The request waits less than in a loop, but the database and the process do all the work, and one request can take every connection of the pool.',
+    threshold:
+      'Three calls of one statement from one line in one request, at least half of which overlap. Each costs the process about 0.038 ms of CPU (measured with node-postgres: 50 look-ups 2.25 ms, one statement for the same keys 0.34 ms), beside the database time; together they must certainly take the share asked for (1 % by default).',
+    fix: 'One statement for all keys (`= ANY($1)`) in place of Promise.all over rows.',
+    falsePositives: 'It is not a defect where each call runs in the schema of another tenant, or where the list is bounded to two.',
+    sources: ['Own measurement of node-postgres, as stated'],
+  },
   requires: ['agent.routes', 'agent.runtime', 'postgres.statements'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements }, settings) {
     const databaseMs = statements.reduce((sum, statement) => sum + statement.totalMs, 0);

@@ -18,10 +18,19 @@ import {
 export const poolTooSmall = defineRule({
   id: 'api/pool-too-small',
   title: 'Requests wait for a connection',
-  description:
-    'All connections of a pool are in use while requests wait for one. The wait is computed as a queue (Erlang C, with the measured hold times and burstiness) to say which size would end it, ' +
-    'and what the wait would be if no connection were held idle: then the size is not the cause. ' +
-    'It is not a defect where the pool is kept small on purpose to protect a database that is itself saturated: then waiting only moves.',
+  documentation: {
+    what: 'All connections of a pool are in use while requests wait for one.',
+    why: 'They stand still with nothing to do, and those behind them with them. The wait is computed as a queue (Erlang C, with the measured hold times and burstiness) to say which size would end it, and what the wait would be if no connection were held idle: then the size is not the cause.',
+    threshold:
+      'Callers waited while every connection of the pool was in use, and their waiting certainly takes the share of request time asked for (1 % by default). The size proposed is the smallest with which fewer than one checkout in a hundred waits longer than the budget; where more than half of the wait is owed to connections held idle, those are named as the cause.',
+    fix: 'The size proposed, when the sum over all processes stays below max_connections; or shorter holds.',
+    falsePositives:
+      'It is not a defect where the pool is kept small on purpose to protect a database that is itself saturated: then waiting only moves.',
+    sources: [
+      'Kleinrock, Queueing Systems I: M/M/c and Erlang C',
+      'Allen, Probability, Statistics, and Queueing Theory: the Allen-Cunneen approximation',
+    ],
+  },
   requires: ['agent.pools', 'agent.routes', 'agent.runtime'],
   diagnose({ 'agent.pools': pools, 'agent.routes': routes, 'agent.runtime': runtime }, settings) {
     return pools.map((pool): RuleOutcome => {

@@ -6,10 +6,16 @@ import { diagnoseRepetition } from '../repetition.ts';
 export const sequentialNPlusOne = defineRule({
   id: 'api/sequential-n-plus-one',
   title: 'One query per row, one after the other',
-  description:
-    'A request sends the same statement from the same line three times or more, each with other parameters, and waits for each before the next. ' +
-    'Every call costs a round trip and client work that one statement for all keys pays once; the request takes as much longer as there are rows. ' +
-    'It is not a defect where the loop is bounded to two, where each call runs in the schema of another tenant, or where a later call depends on what an earlier one wrote.',
+  documentation: {
+    what: 'A request sends the same statement from the same line three times or more, each with other parameters, and waits for each before the next.',
+    why: 'Every call costs a round trip and client work that one statement for all keys pays once; the request takes as much longer as there are rows.',
+    threshold:
+      'Three calls of one statement from one line in one request: two may be two questions, three are a loop. Less than half of them overlap, and their time certainly takes the share of request time asked for (1 % by default).',
+    fix: 'One statement for all keys (`= ANY($1)`), then a map by key in the process; a loader that batches per request does the same without moving code.',
+    falsePositives:
+      'It is not a defect where the loop is bounded to two, where each call runs in the schema of another tenant, or where a later call depends on what an earlier one wrote.',
+    sources: ["Little's law: a request waits for the sum of its calls"],
+  },
   requires: ['agent.routes', 'agent.runtime', 'postgres.statements'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements }, settings) {
     const totalMs = requestTimeMs(routes, runtime);

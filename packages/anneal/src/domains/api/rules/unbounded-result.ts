@@ -20,9 +20,16 @@ const referenceTableRows = 1000;
 export const unboundedResult = defineRule({
   id: 'api/unbounded-result',
   title: 'An answer that grows with the table',
-  description:
-    'A statement without LIMIT returns a large part of a table, and its rows are sent on. Today it is slow; with the data it becomes slower for ever, in the database, in the process and on the wire. ' +
-    'It is not a defect for reference tables that do not grow, for exports that are meant to hold everything, or where the rows are only computed with.',
+  documentation: {
+    what: 'A statement without LIMIT returns a large part of a table, and its rows are sent on.',
+    why: 'Today it is slow; with the data it becomes slower for ever, in the database, in the process and on the wire.',
+    threshold:
+      'A hundred rows without a LIMIT, which is more than anybody reads at once; a table of 1,000 rows or one that is inserted into; and an answer of a twentieth of it (where the planner itself turns from the index to the whole) or of 1,000 rows; certainly with the share of request time asked for (1 % by default).',
+    fix: 'A page: LIMIT with a keyset condition over a total order. The answer changes, so this changes the contract.',
+    falsePositives:
+      'It is not a defect for reference tables that do not grow, for exports that are meant to hold everything, or where the rows are only computed with.',
+    sources: ['PostgreSQL manual 7.6 LIMIT and OFFSET'],
+  },
   requires: ['agent.routes', 'agent.runtime', 'postgres.statements', 'postgres.tables', 'postgres.indexes'],
   diagnose(observations, settings) {
     const { 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements, 'postgres.tables': tables } = observations;

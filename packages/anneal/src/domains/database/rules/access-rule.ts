@@ -6,6 +6,7 @@ import {
   type Finding,
   type Level,
   type Rule,
+  type RuleDocumentation,
   type RuleId,
   type RuleOutcome,
 } from '../../../finding/finding.ts';
@@ -22,7 +23,7 @@ import { writeBill, type WriteBill } from '../index-economy.ts';
 export interface AccessWording {
   readonly id: AccessRule;
   readonly title: string;
-  readonly description: string;
+  readonly documentation: RuleDocumentation;
   /** Rules that know a cheaper way than an index. */
   readonly yieldsTo?: readonly RuleId[];
   /** The first half of the message: what is missing where. */

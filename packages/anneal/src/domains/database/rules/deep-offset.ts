@@ -7,10 +7,15 @@ import { defineAccessRule } from './access-rule.ts';
 export const deepOffset = defineAccessRule({
   id: 'deep-offset',
   title: 'Pages by OFFSET',
-  description:
-    'A page is reached by reading everything before it and throwing that away, so page n costs n times the first one. ' +
-    'Rows inserted or deleted meanwhile shift the pages, so readers see rows twice or never. ' +
-    'Continuing behind the last row seen (keyset pagination) costs the same for every page. It is not a defect where only the first few pages are ever asked for.',
+  documentation: {
+    what: 'A page is reached by reading everything before it and throwing that away, so page n costs n times the first one.',
+    why: 'Rows inserted or deleted meanwhile shift the pages, so readers see rows twice or never. Continuing behind the last row seen (keyset pagination) costs the same for every page.',
+    threshold:
+      'More rows are skipped than returned, and beginning behind the last row seen would cost at most half as much; how deep the OFFSET goes is taken from parameters seen, never guessed. The statement must certainly take the share of database time asked for (1 % by default).',
+    fix: 'Let the caller send the sort values of the last row it saw and begin behind them, over a total order with an index. Page numbers go, so this changes the contract.',
+    falsePositives: 'It is not a defect where only the first few pages are ever asked for.',
+    sources: ['PostgreSQL manual 7.6 LIMIT and OFFSET', 'PostgreSQL manual 9.25.5 Row Constructor Comparison'],
+  },
   complaint: ({ table, page }) =>
     `OFFSET reads and throws away ${Math.round(page?.skippedRows ?? 0).toLocaleString('en')} rows of ${table.name} before the page begins`,
   proposal: ({ statement }, facts) => {

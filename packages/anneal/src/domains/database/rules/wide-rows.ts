@@ -20,10 +20,15 @@ const smallestCallBytes = 1_460;
 export const wideRows = defineRule({
   id: 'database/wide-rows',
   title: 'Rows wider than their use',
-  description:
-    'A statement brings far more bytes from the database than the routes that run it answer with, usually by SELECT * on a table with long texts or documents. ' +
-    'The server reads and sends them, and the process parses and collects them, for nothing. ' +
-    'It is not a defect where the route computes its answer from all of them.',
+  documentation: {
+    what: 'A statement brings far more bytes from the database than the routes that run it answer with, usually by SELECT * on a table with long texts or documents.',
+    why: 'The server reads and sends them, and the process parses and collects them, for nothing.',
+    threshold:
+      'A call brings more than 1,460 bytes, which one network packet carries anyway, and four times what its routes answer: a row on the wire takes less room than the same row as JSON, so three quarters at least are for nothing. The statement must certainly take the share of request time asked for (1 % by default).',
+    fix: 'Name the columns that are used; move a long one that rarely is into a table of its own.',
+    falsePositives: 'It is not a defect where the route computes its answer from all of them.',
+    sources: ['PostgreSQL manual 66.2 TOAST', 'RFC 9293, maximum segment size on Ethernet'],
+  },
   requires: ['agent.routes', 'agent.runtime', 'postgres.statements', 'postgres.columns'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements, 'postgres.columns': columns }, settings) {
     const requestMs = requestTimeMs(routes, runtime);
