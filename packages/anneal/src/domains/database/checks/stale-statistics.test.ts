@@ -45,6 +45,15 @@ test('of a copy, whose counters have only just begun, nothing is known yet', asy
   expect((await judge(staleStatistics, copy.url)).findings).toEqual([]);
 });
 
+test('a table that was analysed within the nap of autovacuum is left to it', async () => {
+  await using database = await createTestDatabase(shipments.replace('autovacuum_enabled = false', 'fillfactor = 90'));
+  await flushCounters(database.client);
+  await database.client.query('ANALYZE shipments');
+  await database.client.query("UPDATE shipments SET note = 'y'");
+  await flushCounters(database.client);
+  expect((await judge(staleStatistics, database.url)).findings).toEqual([]);
+});
+
 test('a table of ten pages needs no statistics, and one with a threshold of its own is held to that', async () => {
   await using database =
     await createTestDatabase(`CREATE TABLE countries (code int PRIMARY KEY); INSERT INTO countries SELECT generate_series(1, 40);

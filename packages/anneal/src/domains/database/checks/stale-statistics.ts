@@ -15,7 +15,7 @@ export const staleStatistics = defineCheck({
     what: 'A table was never analysed, or so many of its rows have changed since that its statistics describe another table.',
     why: 'The planner chooses indexes, join orders and memory by these statistics; with wrong ones it picks plans that are slower by orders of magnitude, and no index helps.',
     threshold:
-      'Rows changed since the last ANALYZE against the threshold at which autovacuum analyses (autovacuum_analyze_threshold + autovacuum_analyze_scale_factor × rows, manual 24.1.6): twice that, because autovacuum comes round once a minute and the threshold may just have been crossed. Never analysed counts from 10 pages on, which is what the planner assumes of a table it knows nothing of.',
+      'Rows changed since the last ANALYZE against the threshold at which autovacuum analyses (autovacuum_analyze_threshold + autovacuum_analyze_scale_factor × rows, manual 24.1.6): twice that, because autovacuum comes round once in autovacuum_naptime and the threshold may just have been crossed; and not within that time of the last ANALYZE. Never analysed counts from 10 pages on, which is what the planner assumes of a table it knows nothing of.',
     fix: 'ANALYZE the table. Where it happens again, let autovacuum come earlier for this table, or run ANALYZE at the end of the job that loads it.',
     falsePositives:
       'It is not a defect where a table is emptied and filled within minutes and nobody plans on it in between. Where the counters know of no ANALYZE although there are statistics (a copy, a restored or crashed server) nothing is said: autovacuum may not have had its turn since.',
@@ -31,13 +31,23 @@ export const staleStatistics = defineCheck({
   },
 });
 
+/** Within a nap of the last ANALYZE the next is autovacuum's to come, however fast the table grows. */
+function isAutovacuumsTurn(row: TableHealthObservation, settings: Readonly<Record<string, SettingObservation>>): boolean {
+  const isOn = settings['autovacuum']?.shown !== 'off' && !/^(?:false|off)$/u.test(row.options['autovacuum_enabled'] ?? '');
+  return isOn && row.analysedAgoMs !== null && row.analysedAgoMs < (settings['autovacuum_naptime']?.value ?? 60_000);
+}
+
 function complaint(row: TableHealthObservation, settings: Readonly<Record<string, SettingObservation>>): Complaint[] {
   const threshold = autovacuumThreshold('analyze', row, settings);
   // An ANALYZE that found no rows leaves no statistics behind either: then the table was looked at, and its length noted.
   const isMissing = row.isAnalysed === false && row.sizeBytes > guessedPages * 8192 && (row.pages === 0 || row.rows > 0);
   // Statistics that are older than the counters: since when the rows have changed is not known.
   const isUndated = row.isAnalysed === true && row.analysedAgoMs === null;
-  if (!isMissing && (isUndated || row.modifiedRows <= overdueFactor * threshold || row.modifiedRows === 0)) return [];
+  if (
+    !isMissing &&
+    (isUndated || isAutovacuumsTurn(row, settings) || row.modifiedRows <= overdueFactor * threshold || row.modifiedRows === 0)
+  )
+    return [];
   const object = table(row);
   const staleShare = isMissing ? 1 : row.modifiedRows / Math.max(row.liveRows, row.modifiedRows);
   return [

@@ -32,7 +32,7 @@ const names = `
   block_size max_connections superuser_reserved_connections reserved_connections track_counts track_io_timing
   random_page_cost seq_page_cost effective_cache_size shared_buffers work_mem hash_mem_multiplier jit jit_above_cost
   fsync full_page_writes max_wal_size checkpoint_timeout max_slot_wal_keep_size
-  autovacuum autovacuum_vacuum_threshold autovacuum_vacuum_scale_factor autovacuum_vacuum_max_threshold
+  autovacuum autovacuum_naptime autovacuum_vacuum_threshold autovacuum_vacuum_scale_factor autovacuum_vacuum_max_threshold
   autovacuum_analyze_threshold autovacuum_analyze_scale_factor
   autovacuum_freeze_max_age autovacuum_multixact_freeze_max_age vacuum_failsafe_age vacuum_multixact_failsafe_age`
   .trim()
