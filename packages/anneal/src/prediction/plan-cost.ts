@@ -8,6 +8,11 @@ export interface StatementForecast {
   /** Its calls in the window, and the time of all of them. */
   readonly calls: number;
   readonly measuredMs: number;
+  /**
+   * What any execution on this server takes: starting and ending a plan is not in its cost. The time of the
+   * cheapest statement that was measured there will do.
+   */
+  readonly fixedMs: number;
   readonly costBefore: number;
   readonly costAfter: number;
   /** The plans are for unknown parameters. */
@@ -52,8 +57,14 @@ const loopLogSpread = Math.log(10) / 2;
 /** A check against a document is charged as one operator however long the document is, and may take hundreds of times that: up to tenfold off, as a two-sigma event. */
 const recheckLogSpread = Math.log(10) / 2;
 
-/** The writes' share of one more index is a mean over unlike structures: right within a factor of three. */
+/** The writes' share of one more index is a mean over unlike structures: at most three times as much. */
 const surchargeLogSpread = Math.log(3) / 2;
+
+/** And it is reckoned as an upper bound, since a write's time also holds what it does before it writes: down to a twentieth. */
+const surchargeLogSlack = Math.log(20) / 2;
+
+/** Statements whose plan stays still wait less for cores and pages when dear ones leave: at best half their time, if all leave. */
+const reliefLogSpread = Math.log(2) / 2;
 
 /**
  * The relative change of the touched statements' time per request. Each statement's measured time is
@@ -68,8 +79,10 @@ export function predictFromPlanCosts(forecast: PlanCostForecast): Prediction {
     const unchangedMs = forecast.unchangedMs * Math.exp(deviations * mixSpread);
     const beforeMs = changedMs + unchangedMs;
     const afterMs = changed.reduce((sum, statement) => sum + timeAfterMs(statement, deviations), 0);
-    const addedMs = surchargeMs * Math.exp(deviations * surchargeLogSpread);
-    return beforeMs === 0 ? 0 : (afterMs + unchangedMs + addedMs) / beforeMs - 1;
+    const savedShare = beforeMs === 0 ? 0 : Math.max(changedMs - afterMs, 0) / beforeMs;
+    const relievedMs = unchangedMs * Math.exp(Math.min(deviations, 0) * reliefLogSpread * savedShare);
+    const addedMs = surchargeMs * Math.exp(deviations * (deviations < 0 ? surchargeLogSlack : surchargeLogSpread));
+    return beforeMs === 0 ? 0 : (afterMs + relievedMs + addedMs) / beforeMs - 1;
   };
   const change: Estimate = { point: changeAt(0), lower: changeAt(-quantile), upper: changeAt(quantile), confidenceLevel };
   return { metric: `database.time:${forecast.key}`, change, model: 'plan-cost', assumptions: assumptionsOf(forecast, engine) };
@@ -86,9 +99,12 @@ function mixLogSpread({ changed, unchangedCalls }: PlanCostForecast): number {
 }
 
 function timeAfterMs(statement: StatementForecast, deviations: number): number {
-  const { measuredMs, costBefore, costAfter } = statement;
-  if (costBefore <= 0) return measuredMs;
-  return ((measuredMs * costAfter) / costBefore) * Math.exp(deviations * spreadOf(statement));
+  const { calls, measuredMs, costBefore, costAfter } = statement;
+  const fixedMs = Math.min(calls * statement.fixedMs, measuredMs);
+  const scaledMs = costBefore <= 0 ? measuredMs - fixedMs : ((measuredMs - fixedMs) * costAfter) / costBefore;
+  const reach = deviations * spreadOf(statement);
+  // What any execution takes is known better than what a unit of cost takes.
+  return fixedMs * Math.exp(reach / 2) + scaledMs * Math.exp(reach);
 }
 
 /** Standard deviation of the logarithm of a gain that plan costs promise. */
@@ -96,25 +112,13 @@ function spreadOf({ generic, manyLookUps, rechecks }: Pick<StatementForecast, 'g
   return Math.hypot(logSpread, generic ? genericLogSpread : 0, manyLookUps ? loopLogSpread : 0, rechecks ? recheckLogSpread : 0);
 }
 
-/** One execution of a statement whose plan changes. */
-export interface ExecutionForecast extends Omit<StatementForecast, 'calls'> {
-  /**
-   * What any execution on this server takes: starting and ending a plan is not in its cost. The time of the
-   * cheapest statement that was measured there will do.
-   */
-  readonly fixedMs: number;
-}
-
 /**
  * Milliseconds of one execution under the new plan. The statement's own measured time says what a unit of cost
  * takes for it; the interval is that of the ratio.
  */
-export function predictExecutionMs(forecast: ExecutionForecast, level: number): Estimate {
-  const { measuredMs, costBefore, costAfter } = forecast;
-  const fixedMs = Math.min(forecast.fixedMs, measuredMs);
-  const scaledMs = costBefore <= 0 ? measuredMs - fixedMs : ((measuredMs - fixedMs) * costAfter) / costBefore;
-  const reach = normalQuantile((1 + level) / 2) * spreadOf(forecast);
-  const at = (deviation: number) => fixedMs * Math.exp(deviation / 2) + scaledMs * Math.exp(deviation);
+export function predictExecutionMs(statement: Omit<StatementForecast, 'calls'>, level: number): Estimate {
+  const reach = normalQuantile((1 + level) / 2);
+  const at = (deviations: number) => timeAfterMs({ ...statement, calls: 1 }, deviations);
   return { point: at(0), lower: at(-reach), upper: at(reach), confidenceLevel: level };
 }
 

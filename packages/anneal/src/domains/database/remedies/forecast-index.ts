@@ -38,8 +38,9 @@ export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext
   const asked = dearest(own);
   const planned = await askPlanner(plan.index, asked, tableOf(plan.index, context), context, pricesFor(asked, context));
   const causes = accessCauses(context);
+  const fixedMs = cheapestExecutionMs(context, asked);
   const changed = asked.flatMap((statement) => {
-    const answer = planned.get(statement.id) ?? reckon(plan, statement, causes);
+    const answer = planned.get(statement.id) ?? reckon(plan, statement, causes, fixedMs);
     return answer === 'unchanged' ? [] : [{ ...answer, statementId: statement.id }];
   });
   const unchanged = [...new Set([...own, ...writers])].filter(({ id }) => !changed.some(({ statementId }) => statementId === id));
@@ -51,6 +52,17 @@ export async function forecastIndex(plan: AddIndexPlan, context: PlanningContext
     surchargeMs: surchargeMs(plan, context),
     engine: planned.size === 0 ? null : (context.planner?.engine ?? null),
   });
+}
+
+/** A statement called less often may have had luck. */
+const fewestCalls = 10;
+
+/** The least that a call of any other statement took in the window: no index makes a statement faster than that. */
+function cheapestExecutionMs({ measurement }: PlanningContext, except: readonly StatementObservation[]): number {
+  const means = (measurement.observations['postgres.statements'] ?? [])
+    .filter((statement) => statement.calls >= fewestCalls && statement.source === 'server' && !except.includes(statement))
+    .map(({ calls, totalMs }) => totalMs / calls);
+  return means.length === 0 ? 0 : Math.min(...means);
 }
 
 /** Which plan is taken is asked at the server's own prices, how long it takes at those of where the pages were. */
@@ -72,9 +84,11 @@ async function askPlanner(
   index: IndexDefinition,
   statements: readonly StatementObservation[],
   table: PlannedTable,
-  { planner, samples }: PlanningContext,
+  context: PlanningContext,
   prices: ImaginedSettings = {},
 ): Promise<ReadonlyMap<string, Answer>> {
+  const { planner, samples } = context;
+  const fixedMs = cheapestExecutionMs(context, statements);
   const answers = new Map<string, Answer>();
   if (planner === null || statements.length === 0) return answers;
   const asked = statements.flatMap((statement) =>
@@ -96,6 +110,7 @@ async function askPlanner(
         ? {
             calls: statement.calls,
             measuredMs: statement.totalMs,
+            fixedMs,
             costBefore: pairs.reduce((sum, { old }) => sum + old.totalCost, 0),
             // Where one sample's plan ignores the index, its cost stays what it was.
             costAfter: pairs.reduce(
@@ -116,7 +131,7 @@ async function askPlanner(
  * From the rules' own arithmetic on the measured plans: what the statement's dear part costs now and would cost
  * through an index that begins like this one. For other statements nothing says that the planner would take it.
  */
-function reckon(plan: AddIndexPlan, statement: StatementObservation, causes: readonly AccessCause[]): Answer {
+function reckon(plan: AddIndexPlan, statement: StatementObservation, causes: readonly AccessCause[], fixedMs: number): Answer {
   const leading = (keys: readonly string[]) => (keys[0] === undefined ? '' : roughSpelling(parseIndexKey(keys[0]).expression));
   const cause = causes.find(
     ({ statement: { id }, candidate }) =>
@@ -131,6 +146,7 @@ function reckon(plan: AddIndexPlan, statement: StatementObservation, causes: rea
   return {
     calls: statement.calls,
     measuredMs: statement.totalMs,
+    fixedMs,
     costBefore: totalCost,
     costAfter,
     generic,
