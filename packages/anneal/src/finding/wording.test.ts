@@ -10,5 +10,6 @@ test('numbers are said with three significant digits and a fitting unit', () => 
   expect(milliseconds(45_678)).toBe('45.7 s');
   expect(bytes(999)).toBe('999 B');
   expect(bytes(1_234_567)).toBe('1.23 MB');
+  expect(bytes(25_277e6)).toBe('25.3 GB');
   expect(quantity(20_000)).toBe('20,000');
 });

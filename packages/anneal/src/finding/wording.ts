@@ -10,6 +10,7 @@ export function milliseconds(durationMs: number): string {
 }
 
 export function bytes(sizeBytes: number): string {
+  if (sizeBytes >= 1e9) return `${significant(sizeBytes / 1e9)} GB`;
   if (sizeBytes >= 1e6) return `${significant(sizeBytes / 1e6)} MB`;
   return sizeBytes >= 1e3 ? `${significant(sizeBytes / 1e3)} kB` : `${significant(sizeBytes)} B`;
 }

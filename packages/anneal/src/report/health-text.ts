@@ -39,12 +39,16 @@ export function renderHealth(given: HealthReport, stream: NodeJS.WriteStream): s
 
 function headline({ findings, silences }: HealthReport, unjudged: number): string {
   const inOrder = new Set(silences.filter(({ reason }) => !reason.startsWith('no data: ')).map(({ ruleId }) => ruleId)).size;
-  const rest = `${counted(inOrder, 'check')} found nothing${unjudged > 0 ? `, ${unjudged} could not look` : ''}`;
-  if (findings.length === 0) return `${unjudged > 0 ? 'Nothing found' : 'Healthy'}: ${rest}.`;
   const levels = (['error', 'warning', 'note'] as const)
     .map((level) => [level, findings.filter((finding) => finding.level === level).length] as const)
-    .filter(([, count]) => count > 0);
-  return `${levels.map(([level, count]) => counted(count, level)).join(', ')}; ${rest}.`;
+    .filter(([, count]) => count > 0)
+    .map(([level, count]) => counted(count, level));
+  const rest = [
+    ...(inOrder > 0 ? [`${counted(inOrder, 'check')} found nothing`] : []),
+    ...(unjudged > 0 ? [`${counted(unjudged, 'check')} could not look`] : []),
+  ];
+  if (levels.length > 0) return `${[levels.join(', '), ...rest].join('; ')}.`;
+  return `${unjudged > 0 ? 'Nothing found' : 'Healthy'}: ${rest.join(', ')}.`;
 }
 
 function ruleLines(ruleId: RuleId, findings: readonly Finding[], paint: Paint): readonly string[] {

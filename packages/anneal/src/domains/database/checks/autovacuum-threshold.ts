@@ -17,3 +17,13 @@ export function autovacuumThreshold(
   const threshold = base + factor * rows;
   return most >= 0 ? Math.min(threshold, most) : threshold;
 }
+
+/** Within a nap of the last time the next is autovacuum's to come, however fast the table changes. */
+export function isAutovacuumsTurn(
+  lastAgoMs: number | null,
+  { options }: Pick<TableHealthObservation, 'options'>,
+  settings: Readonly<Record<string, SettingObservation>>,
+): boolean {
+  const isOn = settings['autovacuum']?.shown !== 'off' && !/^(?:false|off)$/u.test(options['autovacuum_enabled'] ?? '');
+  return isOn && lastAgoMs !== null && lastAgoMs < (settings['autovacuum_naptime']?.value ?? 60_000);
+}

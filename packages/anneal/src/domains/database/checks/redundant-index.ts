@@ -39,12 +39,12 @@ export const redundantIndex = defineCheck({
 });
 
 function covers(longer: IndexHealthObservation, shorter: IndexHealthObservation): boolean {
-  const held = [...longer.keys.map(({ expression }) => expression), ...longer.include];
+  const held = new Set([...longer.keys.map(({ column }) => column), ...longer.include]);
   return (
     longer.keys.length > shorter.keys.length &&
     longer.predicate === shorter.predicate &&
     shorter.keys.every((key, place) => isSameKey(key, longer.keys[place]!)) &&
-    shorter.include.every((column) => held.includes(column))
+    shorter.include.every((column) => held.has(column))
   );
 }
 

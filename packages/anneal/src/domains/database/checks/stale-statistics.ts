@@ -1,7 +1,7 @@
 import { bytes, percent, quantity } from '../../../finding/wording.ts';
 import type { SettingObservation, TableHealthObservation } from '../../../measurement/database-health.ts';
 import { counted, defineCheck, measured, table, type Complaint } from './check.ts';
-import { autovacuumThreshold } from './autovacuum-threshold.ts';
+import { autovacuumThreshold, isAutovacuumsTurn } from './autovacuum-threshold.ts';
 
 /** A table without statistics is planned as ten pages long (estimate_rel_size): up to there the guess is right. */
 const guessedPages = 10;
@@ -31,12 +31,6 @@ export const staleStatistics = defineCheck({
   },
 });
 
-/** Within a nap of the last ANALYZE the next is autovacuum's to come, however fast the table grows. */
-function isAutovacuumsTurn(row: TableHealthObservation, settings: Readonly<Record<string, SettingObservation>>): boolean {
-  const isOn = settings['autovacuum']?.shown !== 'off' && !/^(?:false|off)$/u.test(row.options['autovacuum_enabled'] ?? '');
-  return isOn && row.analysedAgoMs !== null && row.analysedAgoMs < (settings['autovacuum_naptime']?.value ?? 60_000);
-}
-
 function complaint(row: TableHealthObservation, settings: Readonly<Record<string, SettingObservation>>): Complaint[] {
   const threshold = autovacuumThreshold('analyze', row, settings);
   // An ANALYZE that found no rows leaves no statistics behind either: then the table was looked at, and its length noted.
@@ -45,7 +39,10 @@ function complaint(row: TableHealthObservation, settings: Readonly<Record<string
   const isUndated = row.isAnalysed === true && row.analysedAgoMs === null;
   if (
     !isMissing &&
-    (isUndated || isAutovacuumsTurn(row, settings) || row.modifiedRows <= overdueFactor * threshold || row.modifiedRows === 0)
+    (isUndated ||
+      isAutovacuumsTurn(row.analysedAgoMs, row, settings) ||
+      row.modifiedRows <= overdueFactor * threshold ||
+      row.modifiedRows === 0)
   )
     return [];
   const object = table(row);
@@ -55,7 +52,7 @@ function complaint(row: TableHealthObservation, settings: Readonly<Record<string
       object,
       level: 'warning',
       message: isMissing
-        ? `${object.name} was never analysed: the planner guesses about its ${bytes(row.sizeBytes)}`
+        ? `${object.name} has no statistics: the planner guesses about its ${bytes(row.sizeBytes)}`
         : `${quantity(row.modifiedRows)} rows of ${object.name} changed since its last ANALYZE, ${quantity(row.modifiedRows / threshold)} times what autovacuum waits for`,
       usedShare: staleShare,
       evidence: [

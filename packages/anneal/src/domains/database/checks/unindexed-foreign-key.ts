@@ -71,9 +71,9 @@ export const unindexedForeignKey = defineCheck({
 });
 
 /** The columns are, in any order, the index's first; a partial index may only leave out nulls, which refer to nothing. */
-export function serves(index: IndexHealthObservation, columns: readonly string[]): boolean {
-  const leading = index.keys.slice(0, columns.length).map(({ column }) => column);
-  const allowed = columns.map((column) => `${quoteIdentifier(column)} IS NOT NULL`);
-  const isWhole = index.predicate === null || index.predicate.split(' AND ').every((condition) => allowed.includes(condition));
-  return index.isValid && index.method === 'btree' && isWhole && columns.every((column) => leading.includes(column));
+function serves(index: IndexHealthObservation, columns: readonly string[]): boolean {
+  const leading = new Set(index.keys.slice(0, columns.length).map(({ column }) => column));
+  const allowed = new Set(columns.map((column) => `${quoteIdentifier(column)} IS NOT NULL`));
+  const isWhole = index.predicate === null || index.predicate.split(' AND ').every((condition) => allowed.has(condition));
+  return index.isValid && index.method === 'btree' && isWhole && columns.every((column) => leading.has(column));
 }

@@ -42,3 +42,14 @@ test('from version 18 on the largest threshold holds', async () => {
   await leaveDead(database.client, 'log', 3000, 'DELETE FROM log WHERE id <= 300', ', autovacuum_vacuum_max_threshold = 100');
   expect((await judge(vacuumBehind, database.url)).findings).toHaveLength(1);
 });
+
+test('for a nap after its last vacuum a table is left to autovacuum', async () => {
+  await using database = await createTestDatabase();
+  await leaveDead(database.client, 'carts', 4000, 'UPDATE carts SET total = 1 WHERE id <= 2500');
+  const vacuumed = (agoMs: number) =>
+    judge(vacuumBehind, database.url, ({ 'postgres.table-health': tables }) => ({
+      'postgres.table-health': tables.map((row) => ({ ...row, options: {}, vacuumedAgoMs: agoMs })),
+    }));
+  expect((await vacuumed(59_000)).findings).toEqual([]);
+  expect((await vacuumed(60_000)).findings).toHaveLength(1);
+});

@@ -1,5 +1,5 @@
 import { percent, quantity } from '../../../finding/wording.ts';
-import { autovacuumThreshold } from './autovacuum-threshold.ts';
+import { autovacuumThreshold, isAutovacuumsTurn } from './autovacuum-threshold.ts';
 import { counted, defineCheck, measured, table, type Complaint } from './check.ts';
 
 /** As for statistics: once over may be this minute's work, twice over is a vacuum that did not come or could not clean. */
@@ -12,7 +12,7 @@ export const vacuumBehind = defineCheck({
     what: 'A table holds far more dead row versions than autovacuum is set to leave.',
     why: 'Scans read dead rows and throw them away, indexes point at them, and their pages fill the cache. Vacuum is off, too slow for the writes, or kept from cleaning by an old transaction, slot or prepared transaction.',
     threshold:
-      'Dead rows above twice the threshold at which autovacuum vacuums (autovacuum_vacuum_threshold + autovacuum_vacuum_scale_factor × rows, manual 24.1.6). An error from the point on where at least half of all row versions are dead: then a scan reads twice what it needs.',
+      'Dead rows above twice the threshold at which autovacuum vacuums (autovacuum_vacuum_threshold + autovacuum_vacuum_scale_factor × rows, manual 24.1.6), and not within autovacuum_naptime of the last vacuum. An error from the point on where at least half of all row versions are dead: then a scan reads twice what it needs.',
     fix: 'First end what holds the oldest snapshot (see database/long-transaction, database/idle-in-transaction, database/replication-slot). Then VACUUM, and let autovacuum come earlier for this table.',
     falsePositives: 'It is not a defect while a large delete or update has only just been committed and the vacuum is on its way.',
     sources: ['PostgreSQL manual 24.1.2 Recovering Disk Space', 'PostgreSQL manual 24.1.6 The Autovacuum Daemon'],
@@ -21,7 +21,7 @@ export const vacuumBehind = defineCheck({
   examine({ 'postgres.table-health': tables, 'postgres.configuration': settings }) {
     const complaints = tables.flatMap((row): Complaint[] => {
       const threshold = autovacuumThreshold('vacuum', row, settings);
-      if (row.deadRows <= overdueFactor * threshold) return [];
+      if (row.deadRows <= overdueFactor * threshold || isAutovacuumsTurn(row.vacuumedAgoMs, row, settings)) return [];
       const object = table(row);
       const deadShare = row.deadRows / (row.deadRows + row.liveRows);
       return [
