@@ -14,7 +14,7 @@ export const spilledSorts = defineCheck({
   id: 'database/spilled-sorts',
   title: 'Sorts and hashes that do not fit work_mem',
   documentation: {
-    what: 'A statement writes temporary files whenever it runs: its sort or hash does not fit work_mem.',
+    what: 'A statement that runs again and again writes temporary files: its sort or hash does not fit work_mem.',
     why: 'Each page that spills is written and read again, some hundred times as dear as keeping it, and the cache of the operating system is emptied for it.',
     threshold:
       'Statements that take at least a hundredth of all database time, whose temporary pages are at least a tenth of the pages they touch: a temporary page costs a write and a read, so from there on they weigh more than any cache miss rate one would accept.',
@@ -26,7 +26,10 @@ export const spilledSorts = defineCheck({
   examine({ 'postgres.statement-history': history, 'postgres.configuration': settings, 'postgres.server': { database } }) {
     const blockBytes = settings['block_size']?.value ?? 8192;
     const workMemBytes = settings['work_mem']?.value ?? 4 * 1024 ** 2;
-    const spilling = history.filter(({ temporaryBlocksWritten }) => temporaryBlocksWritten > 0);
+    // An index build sorts in maintenance_work_mem, and what ran once may have been a migration that never runs again.
+    const spilling = history.filter(
+      ({ kind, calls, temporaryBlocksWritten }) => kind !== 'other' && calls > 1 && temporaryBlocksWritten > 0,
+    );
     const complaints = spilling.flatMap((statement): Complaint[] => {
       const temporary = statement.temporaryBlocksWritten + statement.temporaryBlocksRead;
       if (statement.timeShare < noticedShare || temporary < 0.1 * (statement.blocks + temporary)) return [];
@@ -68,7 +71,7 @@ export const spilledSorts = defineCheck({
     });
     return {
       complaints,
-      otherwise: `${counted(history.length, 'statement')} looked at, ${spilling.length} ever spilled: none of weight does so for a tenth of its pages`,
+      otherwise: `${counted(history.length, 'statement')} looked at, ${spilling.length} spilled more than once: none of weight does so for a tenth of its pages`,
     };
   },
 });
