@@ -168,6 +168,7 @@ test('columns, foreign keys and settings are read from the catalogue', async () 
     averageWidthBytes: 4,
     distinct: 50,
     nullShare: 0,
+    notNull: true,
   });
   expect((await over(database.url, foreignKeys)).observations['postgres.foreign-keys']).toEqual([
     {
