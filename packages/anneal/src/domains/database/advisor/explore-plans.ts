@@ -2,8 +2,25 @@ import type { CandidatePool } from './candidate-pool.ts';
 import type { KnownPlan, KnownPlans } from './known-plans.ts';
 import { expressionOf } from './related-indexes.ts';
 
+export interface Terrain {
+  readonly known: KnownPlans;
+  readonly pool: CandidatePool;
+  /** By statement. */
+  readonly weights: readonly number[];
+  /** By statement: a plan that costs this much is of no interest. */
+  readonly costsToBeat: readonly number[];
+  readonly canAsk: () => boolean;
+  /** Indexes that are there in any case and are never withheld. */
+  readonly kept?: ReadonlySet<number>;
+}
+
+export interface Exploration {
+  /** Asks about `questions` more, where most is to be gained; false when nothing is left to ask. */
+  advance(questions: number): Promise<boolean>;
+}
+
 /** A plan, and what had to be withheld to see it. */
-interface Node {
+interface View {
   readonly statement: number;
   readonly plan: KnownPlan;
   readonly withheld: ReadonlySet<number>;
@@ -14,57 +31,48 @@ interface Node {
  * under a budget, so what a plan uses is withheld, one index at a time, and the planner asked again: the next best
  * plan, and so on down to the plan without indexes. Every answer is a way the selection can count on.
  *
- * Withholding an index also withholds the wider ones that begin with the same key: they could only take its place at a higher price.
+ * Withholding an index also withholds those no smaller that begin with the same key: they could only take its place at a higher price.
  */
-export interface Exploration {
-  /** Asks up to `plans` questions where most is still to be gained; false when nothing is left to ask. */
-  advance(plans: number): Promise<boolean>;
-}
-
 export function explorePlans(
-  known: KnownPlans,
-  pool: CandidatePool,
+  { known, pool, weights, costsToBeat, canAsk, kept = new Set() }: Terrain,
   roots: readonly { readonly statement: number; readonly offered: readonly number[] }[],
-  weights: readonly number[],
-  baseCosts: readonly number[],
-  canAsk: () => boolean,
 ): Exploration {
-  const open: Node[] = [];
+  const open: View[] = [];
   const seen = new Set<string>();
   const expanded = weights.map(() => 0);
   const waiting = [...roots];
+  let asked = 0;
 
-  const visit = async (statement: number, offered: readonly number[], withheld: ReadonlySet<number>): Promise<void> => {
-    const plan = await known.plan(
-      statement,
-      offered.filter((index) => !withheld.has(index)),
-    );
+  const look = async (statement: number, offered: readonly number[], withheld: ReadonlySet<number>): Promise<void> => {
+    const shown = offered.filter((index) => !withheld.has(index));
+    if (known.recall(statement, shown) === null) asked += 1;
+    const plan = await known.plan(statement, shown);
     const key = `${statement}:${[...plan.uses].sort((a, b) => a - b).join()}`;
-    if (seen.has(key) || plan.uses.length === 0) return;
+    if (seen.has(key) || plan.uses.length === 0 || plan.cost >= costsToBeat[statement]!) return;
     seen.add(key);
     open.push({ statement, plan, withheld });
   };
-  /** What the statement still saves at this plan, less for every time it was looked at: no statement takes all the questions. */
-  const promise = ({ statement, plan }: Node) => (weights[statement]! * (baseCosts[statement]! - plan.cost)) / (1 + expanded[statement]!);
+  /** What the statement still saves with this plan, less for every time it was looked at: none takes all the questions. */
+  const promise = ({ statement, plan }: View) => (weights[statement]! * (costsToBeat[statement]! - plan.cost)) / (1 + expanded[statement]!);
 
   return {
-    async advance(plans) {
-      const last = known.asked() + plans;
-      while (canAsk() && known.asked() < last) {
+    async advance(questions) {
+      const enough = asked + questions;
+      while (canAsk() && asked < enough) {
         const root = waiting.shift();
         if (root !== undefined) {
-          await visit(root.statement, root.offered, new Set());
+          await look(root.statement, root.offered, new Set());
           continue;
         }
         if (open.length === 0) return false;
-        const at = open.reduce((best, node, position) => (promise(node) > promise(open[best]!) ? position : best), 0);
-        const [node] = open.splice(at, 1);
-        const { statement, plan, withheld } = node!;
+        const at = open.reduce((best, view, position) => (promise(view) > promise(open[best]!) ? position : best), 0);
+        const [{ statement, plan, withheld }] = open.splice(at, 1) as [View];
         expanded[statement]! += 1;
+        const offered = [...plan.offered];
         for (const index of plan.uses) {
-          if (!canAsk()) return true;
-          const offered = [...plan.offered];
-          await visit(statement, offered, new Set([...withheld, ...replacements(index, offered, pool)]));
+          if (kept.has(index) || !canAsk()) continue;
+          const replaced = replacements(index, offered, pool).filter((other) => !kept.has(other));
+          await look(statement, offered, new Set([...withheld, ...replaced]));
         }
       }
       return waiting.length > 0 || open.length > 0;
@@ -72,18 +80,15 @@ export function explorePlans(
   };
 }
 
+/** The index, and those of the offered that begin with the same key and are no smaller. */
 function replacements(index: number, offered: readonly number[], pool: CandidatePool): readonly number[] {
   const { definition, sizeBytes } = pool.at(index);
+  const { schema, table, method, predicate } = definition;
   return offered.filter((other) => {
     const candidate = pool.at(other);
-    return (
-      other === index ||
-      (candidate.definition.table === definition.table &&
-        candidate.definition.schema === definition.schema &&
-        candidate.definition.method === definition.method &&
-        candidate.definition.predicate === definition.predicate &&
-        expressionOf(candidate.definition.keys[0]!) === expressionOf(definition.keys[0]!) &&
-        candidate.sizeBytes >= sizeBytes)
-    );
+    const theirs = candidate.definition;
+    if (other === index) return true;
+    if (theirs.table !== table || theirs.schema !== schema || theirs.method !== method || theirs.predicate !== predicate) return false;
+    return expressionOf(theirs.keys[0]!) === expressionOf(definition.keys[0]!) && candidate.sizeBytes >= sizeBytes;
   });
 }

@@ -1,4 +1,4 @@
-import type { Access } from './choose-set.ts';
+import type { Access } from './selection-state.ts';
 
 /** A plan the planner gave: among `offered` it chose `uses`. */
 export interface KnownPlan extends Access {
@@ -18,14 +18,17 @@ export interface KnownPlans {
   plan(statement: number, indexes: readonly number[]): Promise<KnownPlan>;
   /** The plan under a set if it follows from what is known, without asking. */
   recall(statement: number, indexes: readonly number[]): KnownPlan | null;
+  /**
+   * Takes the answer for a set as the last word on it: a way that is open there and was said to be cheaper is not, because the
+   * planner prunes by rough comparison (add_path's fuzz factor of 1 %) and does not always find its own cheapest plan.
+   */
+  settle(statement: number, indexes: readonly number[]): void;
   accesses(): readonly (readonly Access[])[];
-  /** Questions that reached the planner. */
-  asked(): number;
 }
 
 export function rememberPlans(statements: number, ask: AskPlanner, isRelevant: (statement: number, index: number) => boolean): KnownPlans {
   const known: KnownPlan[][] = Array.from({ length: statements }, () => []);
-  let asked = 0;
+  const ways: Access[][] = Array.from({ length: statements }, () => []);
   const recall = (statement: number, indexes: readonly number[]): KnownPlan | null => {
     const wanted = new Set(indexes.filter((index) => isRelevant(statement, index)));
     return (
@@ -40,12 +43,19 @@ export function rememberPlans(statements: number, ask: AskPlanner, isRelevant: (
       const recalled = recall(statement, indexes);
       if (recalled !== null) return recalled;
       const offered = indexes.filter((index) => isRelevant(statement, index));
-      asked += 1;
       const plan: KnownPlan = { ...(await ask(statement, offered)), offered: new Set(offered) };
       known[statement]!.push(plan);
+      ways[statement]!.push({ cost: plan.cost, uses: plan.uses });
       return plan;
     },
-    accesses: () => known,
-    asked: () => asked,
+    settle(statement, indexes) {
+      const plan = recall(statement, indexes);
+      if (plan === null) return;
+      const present = new Set(indexes);
+      ways[statement] = ways[statement]!.map((way) =>
+        way.cost < plan.cost && way.uses.every((index) => present.has(index)) ? { ...way, cost: plan.cost } : way,
+      );
+    },
+    accesses: () => ways,
   };
 }

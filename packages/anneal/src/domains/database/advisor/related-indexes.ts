@@ -1,4 +1,5 @@
 import { parseIndexKey } from '../index-ddl.ts';
+import { quoteIdentifier } from '../../../ports/index-sql.ts';
 import type { IndexDefinition } from '../../../ports/planner.ts';
 
 /** Columns an entry holds, payload included. */
@@ -23,7 +24,7 @@ export function mergeOf(first: IndexDefinition, second: IndexDefinition, width: 
   const held = new Set(first.keys.map(expressionOf));
   const keys = [...first.keys, ...second.keys.filter((key) => !held.has(expressionOf(key)))];
   const keyed = new Set(keys.map(expressionOf));
-  const include = [...new Set([...first.include, ...second.include])].filter((column) => !keyed.has(column));
+  const include = [...new Set([...first.include, ...second.include])].filter((column) => !keyed.has(quoteIdentifier(column)));
   const merged = { ...first, keys, include };
   const isNew = keys.length > first.keys.length || include.length > first.include.length;
   return isNew && widthOf(merged) <= width ? merged : null;

@@ -1,19 +1,22 @@
 import type { IndexDefinition } from '../../../ports/planner.ts';
 import { seededRandom } from '../../../stats/random.ts';
 import { type Candidate, type CandidatePool, openPool } from './candidate-pool.ts';
-import { chooseSet, type Access } from './choose-set.ts';
+import { chooseSet } from './choose-set.ts';
 import { explorePlans } from './explore-plans.ts';
 import { type KnownPlans, rememberPlans } from './known-plans.ts';
 import { relatedIndexes } from './related-indexes.ts';
+import type { Access, Selection } from './selection-state.ts';
 
 /** What the workload costs under a set of indexes that do not exist yet. */
 export interface CostModel {
   /** One execution of the statement (by position) with these indexes beside the existing ones; `uses` are positions in `indexes`. */
   cost(statement: number, indexes: readonly IndexDefinition[]): Promise<Access>;
+  /** Plans that the planner has made so far. */
+  plans(): number;
 }
 
 export interface SearchStatement {
-  /** How much one unit of its cost counts: calls, or calls times what measured time says a unit is worth. */
+  /** How much one unit of its cost counts: its calls, or what measured time says. */
   readonly weight: number;
   /** Indexes of at most `width` columns that could serve it; `liked` are those the planner chose among narrower ones. */
   candidates(width: number, liked: readonly IndexDefinition[]): readonly IndexDefinition[];
@@ -32,11 +35,13 @@ export interface SearchProblem {
 }
 
 export interface SearchLimits {
-  /** Questions to the planner. */
   readonly plans: number;
   /** Ends the search; the best answer so far stands. */
   readonly signal: AbortSignal;
-  /** The search ends when a round that looked for more has found less than this share of the workload. */
+  /**
+   * Share of the workload's cost that an index has to earn beyond its upkeep, and that a few rounds of looking for more must
+   * have found for the search to go on.
+   */
   readonly thresholdShare: number;
   readonly seed: number;
 }
@@ -44,188 +49,223 @@ export interface SearchLimits {
 /** An answer, verified: every statement was planned under exactly this set. */
 export interface SearchAnswer {
   readonly indexes: readonly Candidate[];
-  /** Weighted cost of the workload with the set, and the set's upkeep. */
+  /** Weighted cost of the workload with the set, without the set's upkeep. */
   readonly cost: number;
   readonly upkeep: number;
   readonly sizeBytes: number;
-  /** By statement, one execution. */
-  readonly costs: readonly number[];
-  /** By statement, positions in `indexes`. */
-  readonly uses: readonly (readonly number[])[];
+  /** By statement: the cost of one execution, and the positions in `indexes` that its plan uses. */
+  readonly statements: readonly Access[];
   readonly baseCost: number;
-  /** Workload cost with every candidate at once, whatever it takes. */
+  /** The least the workload was seen to cost, each statement with what suits it best and no budget. */
   readonly floorCost: number;
   readonly plans: number;
 }
 
-export interface SearchState {
+/** What the search has learnt, for questions that come after it. */
+export interface SearchMemory {
   readonly pool: CandidatePool;
   readonly known: KnownPlans;
 }
 
+/** How much is asked in one go, per statement: a dozen ways to run it are more than a choice among indexes ever weighs. */
+const plansPerStatement = 12;
+/** In memory a kick costs a millisecond or two. */
+const kicksInMemory = 12;
+/** Sets planned in a round that looks for other good ones. */
+const rivalsPerRound = 60;
+/** Each verification confirms the choice or informs the next. */
+const verifications = 6;
+/** Rounds without a gain worth the name before the search ends. */
+const idleRounds = 3;
+
 /**
- * Finds a set of indexes for the workload, in answers that get better. Two stages: the planner names each statement's
- * winners out of all its candidates at once (two questions a statement), their prefixes and merges join in, and the ways
- * the planner showed are combined in memory (`choose-set.ts`). After that every question is one whose answer can change the
- * choice: what a statement does without an index it has, and with those it has not.
+ * Finds a set of indexes for the workload, in answers that get better. First the planner names each statement's winners out of all
+ * its candidates at once, one question for each width; their prefixes and merges join in, and the ways it showed are combined in
+ * memory (`choose-set.ts`). After that every question is one whose answer can change the choice: other ways to run a
+ * statement, what it does without an index it has or with those there would be room for, and other good sets as a whole.
  */
 export async function* searchIndexes(
   problem: SearchProblem,
   model: CostModel,
   limits: SearchLimits,
-): AsyncGenerator<SearchAnswer, SearchState> {
+): AsyncGenerator<SearchAnswer, SearchMemory> {
   const { statements, budgetBytes } = problem;
   const pool = openPool(problem);
-  const relevance = relevanceOf(problem, pool);
-  const ask = async (statement: number, indexes: readonly number[]): Promise<Access> => {
-    const { cost, uses } = await model.cost(
-      statement,
-      indexes.map((index) => pool.at(index).definition),
-    );
-    return { cost, uses: uses.map((at) => indexes[at]!) };
-  };
-  const known = rememberPlans(statements.length, ask, (statement, index) => relevance.has(statement, index));
+  const isRelevant = relevance(problem, pool);
+  const known = rememberPlans(
+    statements.length,
+    async (statement, indexes) => {
+      const { cost, uses } = await model.cost(
+        statement,
+        indexes.map((index) => pool.at(index).definition),
+      );
+      return { cost, uses: uses.map((at) => indexes[at]!) };
+    },
+    isRelevant,
+  );
   const random = seededRandom(limits.seed, 'index search');
   const weights = statements.map(({ weight }) => weight);
-  const canAsk = () => !limits.signal.aborted && known.asked() < limits.plans;
-  const state: SearchState = { pool, known };
+  const canAsk = () => !limits.signal.aborted && model.plans() < limits.plans;
+  const burst = statements.length * plansPerStatement;
 
   const baseCosts: number[] = [];
   for (const statement of statements.keys()) baseCosts.push((await known.plan(statement, [])).cost);
-  const baseCost = weighted(baseCosts, weights);
-  let best = await answerOf([]);
+  const baseCost = weighted(baseCosts);
+  const leastGain = limits.thresholdShare * baseCost;
+  let best = await verify([]);
   yield best.answer;
 
-  // Stage one: winners, narrow ones first, so that an answer is there early.
-  const offered: Set<number>[] = statements.map(() => new Set());
-  for (let width = 1; width <= problem.width; width += 1) {
-    for (const [at, statement] of statements.entries()) {
-      const liked = known.accesses()[at]!.flatMap(({ uses }) => uses.map((index) => pool.at(index).definition));
-      for (const definition of statement.candidates(width, liked)) offered[at]!.add(pool.position(definition));
-      if (canAsk()) await known.plan(at, [...offered[at]!]);
-    }
-    yield* settle(2);
-  }
-  const winners = [...new Set(known.accesses().flatMap((plans) => plans.flatMap(({ uses }) => uses)))];
-  const universe = new Set(winners);
-  for (const definition of relatedIndexes(
-    winners.map((index) => pool.at(index).definition),
-    problem.width,
-  )) {
-    universe.add(pool.position(definition));
-  }
-  const everything = statements.map((_, at) => relevance.filter(at, [...new Set([...offered[at]!, ...universe])]));
-  for (const [at, indexes] of everything.entries()) if (canAsk()) await known.plan(at, indexes);
-  yield* settle(4);
-
-  // Stage two: other ways to run each statement, and what the neighbours of the best set are worth.
-  const exploration = explorePlans(known, pool, rootsOf(everything, pool, budgetBytes), weights, baseCosts, canAsk);
-  let isOpen = await exploration.advance(statements.length * waysPerStatement);
-  yield* settle(kicksPerRound);
-  let idle = 0;
-  while (canAsk() && idle < idleRounds) {
-    const [before, asked] = [best.total, known.asked()];
+  const everything = yield* nameWinners();
+  const exploration = explorePlans({ known, pool, weights, costsToBeat: baseCosts, canAsk }, rootsUnder(everything));
+  let isOpen = await exploration.advance(burst);
+  yield* settle(kicksInMemory);
+  const visited = new Set<string>();
+  for (let idle = 0; idle < idleRounds && canAsk();) {
+    const [before, plans] = [best.total, model.plans()];
     await askAround(best.indexes);
-    yield* settle(kicksPerRound);
+    yield* settle(kicksInMemory);
     if (best.total === before && isOpen) {
-      isOpen = await exploration.advance(statements.length * waysPerStatement);
-      yield* settle(kicksPerRound);
+      isOpen = await exploration.advance(burst);
+      yield* settle(kicksInMemory);
     }
-    const gained = before - best.total;
-    idle = gained < limits.thresholdShare * baseCost ? idle + 1 : 0;
-    if (known.asked() === asked && best.total === before) break;
+    if (best.total === before) {
+      yield* tryRivals();
+      yield* settle(kicksInMemory);
+    }
+    if (model.plans() === plans && best.total === before) break;
+    idle = before - best.total > leastGain ? 0 : idle + 1;
   }
-  return state;
+  return { pool, known };
 
-  /** Chooses from what is known, has it verified, and again while that shows something better. */
+  /** Returns, by statement, every index it could use. Narrow winners come first, so that an answer is there early. */
+  async function* nameWinners(): AsyncGenerator<SearchAnswer, readonly (readonly number[])[]> {
+    const offered = statements.map(() => new Set<number>());
+    for (let width = 1; width <= problem.width; width += 1) {
+      for (const [at, statement] of statements.entries()) {
+        const liked = known.accesses()[at]!.flatMap(({ uses }) => uses.map((index) => pool.at(index).definition));
+        for (const definition of statement.candidates(width, liked)) offered[at]!.add(pool.position(definition));
+        if (canAsk()) await known.plan(at, [...offered[at]!]);
+      }
+      yield* settle(0);
+    }
+    const winners = [...new Set(known.accesses().flatMap((ways) => ways.flatMap(({ uses }) => uses)))];
+    const definitions = winners.map((index) => pool.at(index).definition);
+    const universe = [...winners, ...relatedIndexes(definitions, problem.width).map((definition) => pool.position(definition))];
+    const all = offered.map((own, at) => [...new Set([...own, ...universe])].filter((index) => isRelevant(at, index)));
+    for (const [at, indexes] of all.entries()) if (canAsk()) await known.plan(at, indexes);
+    yield* settle(kicksInMemory);
+    return all;
+  }
+
+  /** Everything a statement could use, and the same without what is large: under a budget small sets decide. */
+  function rootsUnder(all: readonly (readonly number[])[]) {
+    return all.flatMap((indexes, statement) =>
+      [1, 2, 4, 8, 16].map((part) => ({ statement, offered: indexes.filter((index) => pool.at(index).sizeBytes <= budgetBytes / part) })),
+    );
+  }
+
+  /** Chooses from what is known and has it verified, again while that teaches something. */
   async function* settle(kicks: number): AsyncGenerator<SearchAnswer> {
-    for (let round = 0; round < verifications && !limits.signal.aborted; round += 1) {
-      const choice = chooseSet(
-        {
-          weights,
-          accesses: known.accesses(),
-          budgetBytes,
-          sizeBytes: Array.from({ length: pool.size() }, (_, index) => pool.at(index).sizeBytes),
-          upkeep: Array.from({ length: pool.size() }, (_, index) => pool.at(index).upkeep),
-        },
-        best.indexes,
-        random,
-        kicks,
-      );
+    for (let round = 0; round < verifications && canAsk(); round += 1) {
+      const choice = chooseSet(selection(), best.indexes, random, kicks);
       if (choice.total >= best.total) return;
-      const asked = known.asked();
-      if (asked + statements.length > limits.plans) return;
-      const found = await answerOf(choice.indexes);
+      const plans = model.plans();
+      const found = await verify(choice.indexes);
+      if (found.total < best.total) {
+        best = found;
+        yield best.answer;
+      } else if (model.plans() === plans) return;
+    }
+  }
+
+  /** What each statement does without one of the indexes it has, and with those there is room for or would be if one of them went. */
+  async function askAround(indexes: readonly number[]): Promise<void> {
+    const roomBytes = budgetBytes - bytesOf(indexes);
+    for (const [statement, all] of everything.entries()) {
+      for (const index of (await known.plan(statement, indexes)).uses) {
+        if (!canAsk()) return;
+        const rest = indexes.filter((other) => other !== index);
+        await known.plan(statement, rest);
+        const fitting = all.filter((other) => other !== index && pool.at(other).sizeBytes <= roomBytes + pool.at(index).sizeBytes);
+        if (canAsk()) await known.plan(statement, [...rest, ...fitting]);
+      }
+    }
+    const rooms = [...new Set([0, ...indexes.map((index) => pool.at(index).sizeBytes), budgetBytes])].map((bytes) => roomBytes + bytes);
+    const roots = everything.flatMap((all, statement) =>
+      rooms.map((room) => ({ statement, offered: [...new Set([...indexes, ...all.filter((index) => pool.at(index).sizeBytes <= room)])] })),
+    );
+    const costsToBeat = best.answer.statements.map(({ cost }) => cost);
+    await explorePlans({ known, pool, weights, costsToBeat, canAsk, kept: new Set(indexes) }, roots).advance(burst);
+  }
+
+  /**
+   * Other good sets, planned as a whole: up to half of the best one goes, one or two of those may not come back, and what the known ways
+   * make of the rest is verified. Better or not, what the answers teach is in every later choice.
+   */
+  async function* tryRivals(): AsyncGenerator<SearchAnswer> {
+    const before = best.total;
+    for (let at = 0; at < rivalsPerRound && canAsk() && best.total === before; at += 1) {
+      const members = random.shuffle(best.indexes);
+      const out = new Set(members.slice(0, random.integer(1, Math.max(1, Math.ceil(members.length / 2)))));
+      const closed = new Set([...out].slice(0, random.integer(1, 2)));
+      const rival = chooseSet(
+        selection(),
+        best.indexes.filter((index) => !out.has(index)),
+        random,
+        0,
+        closed,
+      );
+      const key = rival.indexes.join();
+      if (visited.has(key)) continue;
+      visited.add(key);
+      const found = await verify(rival.indexes);
       if (found.total < best.total) {
         best = found;
         yield best.answer;
       }
-      if (known.asked() === asked) return;
     }
   }
 
-  async function answerOf(indexes: readonly number[]) {
+  function selection(): Selection {
+    const candidates = Array.from({ length: pool.size() }, (_, index) => pool.at(index));
+    return {
+      weights,
+      accesses: known.accesses(),
+      sizeBytes: candidates.map(({ sizeBytes }) => sizeBytes),
+      upkeep: candidates.map(({ upkeep }) => upkeep + leastGain),
+      budgetBytes,
+    };
+  }
+
+  async function verify(indexes: readonly number[]) {
     const plans = [];
     for (const statement of statements.keys()) plans.push(await known.plan(statement, indexes));
-    const costs = plans.map(({ cost }) => cost);
-    const cost = weighted(costs, weights);
+    for (const statement of statements.keys()) known.settle(statement, indexes);
+    const cost = weighted(plans.map((plan) => plan.cost));
     const upkeep = indexes.reduce((sum, index) => sum + pool.at(index).upkeep, 0);
-    const floor = known.accesses().map((ways) => Math.min(...ways.map((way) => way.cost)));
     const answer: SearchAnswer = {
       indexes: indexes.map((index) => pool.at(index)),
       cost,
       upkeep,
-      sizeBytes: indexes.reduce((sum, index) => sum + pool.at(index).sizeBytes, 0),
-      costs,
-      uses: plans.map(({ uses }) => uses.map((index) => indexes.indexOf(index))),
-      baseCost,
-      floorCost: weighted(floor, weights),
-      plans: known.asked(),
+      sizeBytes: bytesOf(indexes),
+      statements: plans.map((plan) => ({ cost: plan.cost, uses: plan.uses.map((index) => indexes.indexOf(index)) })),
+      baseCost: weighted(baseCosts),
+      floorCost: weighted(known.accesses().map((ways) => Math.min(...ways.map((way) => way.cost)))),
+      plans: model.plans(),
     };
-    return { answer, indexes, total: cost + upkeep };
+    return { answer, indexes, total: cost + upkeep + leastGain * indexes.length };
   }
 
-  /** What each statement does without one of the indexes it has now, and with the candidates it has not. */
-  async function askAround(indexes: readonly number[]): Promise<void> {
-    const slackBytes = budgetBytes - indexes.reduce((sum, index) => sum + pool.at(index).sizeBytes, 0);
-    for (const [statement, all] of everything.entries()) {
-      if (!canAsk()) return;
-      const { uses } = await known.plan(statement, indexes);
-      for (const index of uses) {
-        if (!canAsk()) return;
-        const rest = indexes.filter((other) => other !== index);
-        await known.plan(statement, rest);
-        // In its place: whatever fits where it stood.
-        const room = slackBytes + pool.at(index).sizeBytes;
-        if (canAsk()) await known.plan(statement, [...rest, ...all.filter((other) => other !== index && pool.at(other).sizeBytes <= room)]);
-      }
-      if (canAsk()) await known.plan(statement, [...indexes, ...all.filter((index) => pool.at(index).sizeBytes <= slackBytes)]);
-      if (canAsk()) await known.plan(statement, [...indexes, ...all]);
-    }
+  function bytesOf(indexes: readonly number[]): number {
+    return indexes.reduce((sum, index) => sum + pool.at(index).sizeBytes, 0);
+  }
+
+  function weighted(costs: readonly number[]): number {
+    return costs.reduce((sum, cost, at) => sum + cost * weights[at]!, 0);
   }
 }
 
-/** A dozen ways a statement is what the first pass of exploration looks for: plans beyond that are seldom part of a choice. */
-const waysPerStatement = 12;
-const kicksPerRound = 12;
-/** Each verification either confirms the choice or makes the next one better informed. */
-const verifications = 6;
-const idleRounds = 3;
-
-function weighted(costs: readonly number[], weights: readonly number[]): number {
-  return costs.reduce((sum, cost, at) => sum + cost * weights[at]!, 0);
-}
-
-/** Everything a statement could use, and the same without what is large: small sets are where budgets are decided. */
-function rootsOf(everything: readonly (readonly number[])[], pool: CandidatePool, budgetBytes: number) {
-  return everything.flatMap((offered, statement) =>
-    [1, 2, 4, 8, 16].map((part) => ({ statement, offered: offered.filter((index) => pool.at(index).sizeBytes <= budgetBytes / part) })),
-  );
-}
-
-function relevanceOf({ statements }: SearchProblem, pool: CandidatePool) {
+function relevance({ statements }: SearchProblem, pool: CandidatePool): (statement: number, index: number) => boolean {
   const answers: (boolean | undefined)[][] = statements.map(() => []);
-  const has = (statement: number, index: number): boolean =>
-    (answers[statement]![index] ??= statements[statement]!.isRelevant(pool.at(index).definition));
-  return { has, filter: (statement: number, indexes: readonly number[]) => indexes.filter((index) => has(statement, index)) };
+  return (statement, index) => (answers[statement]![index] ??= statements[statement]!.isRelevant(pool.at(index).definition));
 }
