@@ -17,6 +17,7 @@ export const roomOrder = [
   ['run'],
   ['site'],
   ['loop', 'history', 'check'],
+  ['try-change'],
   ['demo'],
   ['index'],
   ['cli'],

@@ -118,6 +118,8 @@ export function defineConfig(config: AnnealConfig): AnnealConfig {
 export interface Settings {
   /** Where the target already runs, for measuring it without starting it; null to have it started. */
   readonly attachUrl: string | null;
+  /** Whether the workload may write where it attaches; default false. */
+  readonly attachMayWrite?: boolean;
   readonly target: Target;
   readonly workload: Workload;
   readonly measure: { readonly warmupMs: number; readonly windowMs: number };

@@ -169,6 +169,11 @@ export const catalogue = {
     hint: 'give the folder that the backend is started in when the change is in place, e.g. one made by `git worktree add`',
     exitCode: usage,
   },
+  ANNEAL_CHANGE_BREAKS_TARGET: {
+    message: '{change} breaks the target: {problem}',
+    hint: 'the target without it started and answered; start it with the change by hand to see why it does not',
+    exitCode: gateFailed,
+  },
   ANNEAL_WORKSPACE_TOO_LARGE: {
     message: '{free} free, {needed} needed for two copies of the working tree {path}',
     hint: 'move what the backend does not need out of it, or give --worktree with a folder that has the change',

@@ -12,6 +12,8 @@ import { readAssessment } from './report/write-reports.ts';
 import type { DatabaseSnapshot } from './ports/database-snapshot.ts';
 import type { RunOptions } from './run.ts';
 import { snapshotDatabaseAt } from './snapshot.ts';
+import { tryOwnChange, type ChangeToTry } from './try-change.ts';
+import type { MetricId } from './prediction/prediction.ts';
 import type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 
 export { defineConfig, findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from './config.ts';
@@ -25,6 +27,8 @@ export type { HistoryRun, HistoryTrial, LedgerPlace } from './history.ts';
 export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 export { parseSnapshot } from './snapshot.ts';
 export type { DatabaseSnapshot } from './ports/database-snapshot.ts';
+export type { ChangeToTry, Server } from './try-change.ts';
+export type { MetricId } from './prediction/prediction.ts';
 export type { Progress } from './ports/progress.ts';
 export type { Workload } from './workload/workload.ts';
 
@@ -72,6 +76,19 @@ export async function takeSnapshot(
 /** Puts the workload on the target and holds its thresholds. */
 export async function load(settings: Settings, options: CallOptions = {}): Promise<Assessment> {
   return loadTarget(settings, await runOptions(options));
+}
+
+/**
+ * Proves a change of your own on two arms with the same traffic; the verdict is `keep` only when it is better by `metric`
+ * and answers the same. Nothing is applied, and every copy is gone when this returns.
+ */
+export async function tryChange(
+  settings: Settings,
+  change: ChangeToTry,
+  options: CallOptions & { readonly metric?: MetricId; readonly mayWrite?: boolean } = {},
+): Promise<Assessment> {
+  const { metric, mayWrite = false } = options;
+  return tryOwnChange(settings, change, { ...(await runOptions(options)), mayWrite, ...(metric === undefined ? {} : { metric }) });
 }
 
 /** Runs, trials and verdicts, oldest first. */

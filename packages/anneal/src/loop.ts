@@ -10,6 +10,7 @@ import type { MetricId } from './prediction/prediction.ts';
 import type { PlanningContext } from './remedy/remedy.ts';
 import { scoreTrials } from './prediction/calibration.ts';
 import { assemble, type RunResults } from './report/assemble.ts';
+import { verdictWord } from './report/story.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
 import { inRun, workloadHash, type Run, type RunOptions } from './run.ts';
 import { meanUs } from './stats/histogram.ts';
@@ -23,7 +24,7 @@ import { assess, nominalLevelFor } from './trial/decide.ts';
 import { shareable } from './trial/grouping.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
-import { planChanges, type PlannedChange, type Planning } from './trial/planned-change.ts';
+import { planChanges, type Planning, type TriedChange } from './trial/planned-change.ts';
 import { statementGroup, tryChanges, type TrialRequest } from './trial/try-changes.ts';
 import type { Trial } from './trial/trial.ts';
 import { describeExecutor } from './workload/executor-description.ts';
@@ -93,13 +94,16 @@ export function measureTarget(settings: Settings, options: MeasureOptions): Prom
   });
 }
 
-interface Observed extends Measured {
+export interface Observed extends Measured {
   readonly target: TargetFingerprint;
   readonly thresholds: readonly ThresholdResult[];
 }
 
 /** One window of the untouched target. */
-async function observe(run: Run, sources: Pick<MeasureRequest, 'probes' | 'derivations'> = { probes, derivations }): Promise<Observed> {
+export async function observe(
+  run: Run,
+  sources: Pick<MeasureRequest, 'probes' | 'derivations'> = { probes, derivations },
+): Promise<Observed> {
   const { settings, progress, signal } = run;
   const { workload } = settings;
   await using site = await openSite(run);
@@ -175,24 +179,27 @@ async function prescribe(
   const tested = await testProposals(findings, context);
   for (const { ruleId, reason } of tested.withdrawn) run.progress.note(`${ruleId}: withdrawn, ${reason}`);
   const planning = await planChanges(run.id, tested.findings, remedies, context);
-  for (const change of planning.changes) {
-    await run.ledger.append(run.id, {
-      type: 'trial-planned',
-      trialId: change.id,
-      title: change.description.title,
-      findingFingerprint: change.findings[0].fingerprint,
-      remedyId: change.remedy.id,
-      plan: change.plan,
-      prediction: change.prediction,
-      where: 'arm',
-    });
-  }
+  for (const change of planning.changes) await announce(run, change);
   const suppressed = diagnosis.findings.filter(({ fingerprint }) => diagnosis.suppressed.has(fingerprint));
   return {
     ...planning,
     findings: rank([...tested.findings, ...suppressed], observed.measurement.observations),
     silences: [...diagnosis.silences, ...tested.withdrawn],
   };
+}
+
+/** Writes down what will be tried, and what it is predicted to bring, before its trial begins. */
+export async function announce(run: Run, change: TriedChange): Promise<void> {
+  await run.ledger.append(run.id, {
+    type: 'trial-planned',
+    trialId: change.id,
+    title: change.description.title,
+    findingFingerprint: change.findings[0]?.fingerprint ?? null,
+    remedyId: change.remedy.id,
+    plan: change.plan,
+    prediction: change.prediction,
+    where: 'arm',
+  });
 }
 
 async function testProposals(findings: readonly Finding[], context: PlanningContext) {
@@ -209,7 +216,8 @@ async function testProposals(findings: readonly Finding[], context: PlanningCont
 
 type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration'>;
 
-async function prove(run: Run, observed: Observed, { changes }: Planning): Promise<Proven> {
+/** The noise floor, then a trial of every change, then everything kept against the original. */
+export async function prove(run: Run, observed: Observed, { changes }: { readonly changes: readonly TriedChange[] }): Promise<Proven> {
   if (changes.length === 0) return { noiseFloor: null, trials: [], overall: null, calibration: [] };
   const { settings, progress } = run;
   const { looks, minimumEffect, sliceMs, writeVolumeMargin } = settings.trial;
@@ -230,7 +238,7 @@ async function prove(run: Run, observed: Observed, { changes }: Planning): Promi
   }
 
   const trials: Trial[] = [];
-  const kept: PlannedChange[] = [];
+  const kept: TriedChange[] = [];
   for (const group of shareable(changes)) {
     progress.stage(`Trying ${group.map((change) => change.description.title).join(' and ')}`);
     const request: TrialRequest = { baseDatabase, kept, changes: group, design, writeVolumeMargin, calibration };
@@ -241,13 +249,19 @@ async function prove(run: Run, observed: Observed, { changes }: Planning): Promi
       progress.note(verdictLine(trial), trial.verdict.decision === 'keep' ? 'good' : 'warning');
     }
   }
-  const overall = kept.length === 0 ? null : await confirm(run, bench, kept, design);
+  // Servers that somebody else runs have no fresh processes to confirm it in.
+  const overall = kept.length === 0 || settings.attachUrl !== null ? null : await confirm(run, bench, kept, design);
   const stands = overall === null || isConfirmed(overall);
-  return { noiseFloor: calibration.floor, trials: stands ? trials : trials.map(unconfirmed), overall, calibration: scoreTrials(trials) };
+  return {
+    noiseFloor: calibration.floor,
+    trials: stands ? trials : trials.map((trial) => unconfirmed(trial, kept.length)),
+    overall,
+    calibration: scoreTrials(trials),
+  };
 }
 
 /** Everything kept, together, against the original, in fresh processes. */
-async function confirm(run: Run, bench: Bench, kept: readonly PlannedChange[], design: TrialRequest['design']): Promise<Overall> {
+async function confirm(run: Run, bench: Bench, kept: readonly TriedChange[], design: TrialRequest['design']): Promise<Overall> {
   run.progress.stage(`Confirming everything kept (${kept.length}) against the original, in fresh processes`);
   const mostRounds = design.looks[0]!;
   const compared = await compareArms(bench, {
@@ -287,9 +301,12 @@ function isConfirmed(overall: Overall): boolean {
   return overall.comparisons.every(({ metric, result }) => result !== 'regressed' || !confirmedBy.has(metric));
 }
 
-function unconfirmed(trial: Trial): Trial {
+function unconfirmed(trial: Trial, together: number): Trial {
   if (trial.verdict.decision !== 'keep') return trial;
-  const reason = 'improved alone, but together with the other kept changes the target got slower in fresh processes';
+  const reason =
+    together === 1
+      ? 'improved in its trial, but the target got slower when it was measured again in fresh processes'
+      : 'improved alone, but together with the other kept changes the target got slower in fresh processes';
   return { ...trial, verdict: { decision: 'rollback', performance: 'inconclusive', equality: 'match', reason } };
 }
 
@@ -308,7 +325,7 @@ function benchOf(run: Run): Bench {
   };
 }
 
-function resultsOf(run: Run, observed: Observed): RunResults {
+export function resultsOf(run: Run, observed: Observed): RunResults {
   const { workload } = run.settings;
   const weights = workload.scenarios.reduce((total, scenario) => total + scenario.weight, 0);
   return {
@@ -337,8 +354,8 @@ function resultsOf(run: Run, observed: Observed): RunResults {
 }
 
 function verdictLine(trial: Trial): string {
-  const predicted = percent(trial.prediction.change.point);
+  const predicted = trial.prediction === null ? '' : `predicted ${percent(trial.prediction.change.point)}, `;
   const measured = percent(trial.primary.change.point);
-  const why = trial.verdict.decision === 'keep' ? 'kept' : `rolled back: ${trial.verdict.reason}`;
-  return `${trial.description.title}: ${why} (${trial.primary.metric.split(':')[0]} predicted ${predicted}, measured ${measured})`;
+  const why = trial.verdict.decision === 'keep' ? verdictWord(trial) : `${verdictWord(trial)}: ${trial.verdict.reason}`;
+  return `${trial.description.title}: ${why} (${trial.primary.metric.split(':')[0]} ${predicted}measured ${measured})`;
 }

@@ -88,8 +88,8 @@ export async function inRun(
     throw error;
   } finally {
     // A run that left something behind stays open in the ledger: that is what `anneal recover` looks for.
-    const { processes, copies, changes } = outstandingOf(await ledger.entries(), id);
-    if (processes.length + copies.length + changes.length === 0) await ledger.append(id, { type: 'run-closed', outcome });
+    const { processes, copies, folders, changes } = outstandingOf(await ledger.entries(), id);
+    if (processes.length + copies.length + folders.length + changes.length === 0) await ledger.append(id, { type: 'run-closed', outcome });
   }
 }
 

@@ -4,9 +4,8 @@ import type { Settings } from './config.ts';
 import type { AgentControl } from './ports/agent.ts';
 import type { Sql } from './ports/sql.ts';
 import type { Run } from './run.ts';
-import { ask } from './target/ask.ts';
 import { databaseName } from './target/database-url.ts';
-import type { TargetEnd } from './target/launch.ts';
+import { attachTarget, type TargetEnd } from './target/launch.ts';
 import { openArms, type TrialContext } from './trial/arms.ts';
 import { isLocalDatabase, sessionName } from './trial/database-copies.ts';
 
@@ -33,7 +32,7 @@ export async function openSite(run: Run): Promise<Site> {
   const arm = arms.get('baseline');
   return {
     baseUrl: arm.target.baseUrl,
-    context: probeContext(run, readOnly ?? arm.sql, arm.target.agent, arm.target.agent?.hello.pid ?? arm.target.process.identity.pid),
+    context: probeContext(run, readOnly ?? arm.sql, arm.target.agent, arm.target.pid),
     crashed: () => arm.target.crashed(),
     async [Symbol.asyncDispose]() {
       await readOnly?.close();
@@ -46,16 +45,13 @@ export async function openSite(run: Run): Promise<Site> {
 async function attached(run: Run, baseUrl: string): Promise<Site> {
   const { settings, progress, signal } = run;
   progress.stage(`Measuring the target at ${baseUrl} as it runs`);
-  if (!onlyReads(settings)) throw new AnnealError('ANNEAL_WORKLOAD_WRITES', { url: baseUrl });
-  const { status, problem } = await ask(new URL(settings.target.readyPath, baseUrl).href, signal);
-  signal.throwIfAborted();
-  if (status === null || status >= 500)
-    throw new AnnealError('ANNEAL_TARGET_UNREACHABLE', { url: baseUrl, problem, portVariable: settings.target.portVariable });
+  if (!onlyReads(settings) && settings.attachMayWrite !== true) throw new AnnealError('ANNEAL_WORKLOAD_WRITES', { url: baseUrl });
+  const target = await attachTarget(settings.target, { url: baseUrl, pid: settings.target.running?.pid ?? null }, signal);
   const sql = settings.target.database === null ? null : await connectReadOnly(run);
   return {
     baseUrl,
-    context: probeContext(run, sql, null, null),
-    crashed: () => null,
+    context: probeContext(run, sql, null, target.pid),
+    crashed: () => target.crashed(),
     async [Symbol.asyncDispose]() {
       await sql?.close();
     },

@@ -1,6 +1,7 @@
 import type { Outside } from '../ports/outside.ts';
 import { createAgents } from './agent-listener.ts';
 import { createBuiltPlanner } from './built-planner.ts';
+import { createWorkspaces } from './git-workspaces.ts';
 import { createMysqlDatabases } from './mysql.ts';
 import { nodeClock } from './node-clock.ts';
 import { createFiles } from './node-files.ts';
@@ -15,6 +16,7 @@ export async function createOutside(): Promise<Outside> {
     mysqlDatabases: createMysqlDatabases(),
     files: createFiles(),
     processes: createProcesses(),
+    workspaces: createWorkspaces(),
     agents: createAgents(),
     clock: nodeClock,
     sqlParser: await createSqlParser(),

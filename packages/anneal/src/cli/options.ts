@@ -61,7 +61,7 @@ export async function settingsOf(options: TargetOptions, folder = process.cwd())
   const fromFile = path === null ? null : await loadConfig(path);
   const merged = mergeFlags(fromFile, options);
   const settings = resolveSettings(merged, path === null ? folder : resolve(path, '..'));
-  return options.attach === undefined ? settings : { ...settings, attachUrl: addressOf(options.attach) };
+  return options.attach === undefined ? settings : { ...settings, attachUrl: addressOf(options.attach, '--attach') };
 }
 
 /** For commands that only measure: the target may be running already. */
@@ -69,11 +69,11 @@ export function withAttachOption(command: Command): Command {
   return command.addOption(new Option('--attach <url>', 'measure a backend that already runs there; nothing is started or changed'));
 }
 
-function addressOf(text: string): string {
+export function addressOf(text: string, flag: string): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new AnnealError('ANNEAL_USAGE', {
-      problem: `--attach takes an address such as http://127.0.0.1:3000, not "${text}"`,
+      problem: `${flag} takes an address such as http://127.0.0.1:3000, not "${text}"`,
       command: '',
     });
   }

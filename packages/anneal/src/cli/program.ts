@@ -33,6 +33,7 @@ import {
 } from './options.ts';
 import { terminalProgress } from './progress.ts';
 import { addSnapshotCommand } from './snapshot.ts';
+import { addTryCommand } from './try.ts';
 import { historyTable } from './history-table.ts';
 
 export interface Program {
@@ -108,6 +109,8 @@ export function createProgram(signal: AbortSignal): Program {
       print(await optimize(await settingsOf(options), { ...callOptions(options), dryRun: options.dryRun === true }), options);
     });
 
+  addTryCommand(program, callOptions, print, (code) => (exitCode = code));
+
   withAttachOption(
     withTargetOptions(program.command('load').description('put the workload on the backend and check its thresholds')),
   ).action(async (options: TargetOptions) => {
@@ -173,11 +176,12 @@ function jsonDocument(value: unknown): string {
 function recoveryText(runs: RecoveryReport['runs']): string {
   if (runs.length === 0) return 'nothing to recover\n';
   return runs
-    .map(({ run, processesEnded, databasesDropped, reverted }) => {
+    .map(({ run, processesEnded, databasesDropped, foldersRemoved, reverted }) => {
       const undone = [
         ...processesEnded.map((role) => `ended the process of the ${role}`),
         ...reverted.map((change) => `took back ${change.trialId} (${change.remedyId})`),
         ...databasesDropped.map((name) => `dropped the copy ${name}`),
+        ...foldersRemoved.map((path) => `removed the copy ${relative(process.cwd(), path)}`),
       ];
       return `${run}: ${undone.length === 0 ? 'nothing was left behind' : undone.join(', ')}\n`;
     })
@@ -189,6 +193,7 @@ Start here:
   anneal init                       write a configuration for this project
   anneal diagnose                   what holds it back, and where
   anneal optimize                   try, prove, keep
+  anneal try --patch fix.diff       prove a change of your own
   anneal check database             look at the database alone, without a load
   anneal rollback --all             take everything back
 

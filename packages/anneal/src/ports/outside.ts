@@ -6,6 +6,7 @@ import type { Processes } from './processes.ts';
 import type { Planner } from './planner.ts';
 import type { Databases, Sql } from './sql.ts';
 import type { SqlParser } from './sql-parser.ts';
+import type { Workspaces } from './workspaces.ts';
 
 /** Everything Anneal touches beyond its own memory. Tests replace a part of it to make that part fail. */
 export interface Outside {
@@ -13,6 +14,7 @@ export interface Outside {
   readonly mysqlDatabases: MysqlDatabases;
   readonly files: Files;
   readonly processes: Processes;
+  readonly workspaces: Workspaces;
   readonly agents: Agents;
   readonly clock: Clock;
   readonly sqlParser: SqlParser;

@@ -6,8 +6,8 @@ import type { CalibrationEntry, MetricId, Prediction } from './prediction.ts';
 /** What scoring reads of a trial. */
 export interface PredictedTrial {
   readonly remedyId: string;
-  readonly finding: { readonly subject: Subject };
-  readonly prediction: Prediction;
+  readonly finding: { readonly subject: Subject } | null;
+  readonly prediction: Prediction | null;
   readonly primary: { readonly metric: MetricId; readonly change: Estimate };
   readonly guards: readonly { readonly metric: MetricId; readonly change: Estimate }[];
 }
@@ -22,10 +22,11 @@ export interface CalibrationSummary {
 
 /**
  * Every prediction beside what its trial measured, whatever the verdict: a prediction that led to a
- * rollback counts like any other. A trial that did not measure the predicted metric scores nothing.
+ * rollback counts like any other. A change that nobody predicted and a trial that did not measure the predicted metric score nothing.
  */
 export function scoreTrials(trials: readonly PredictedTrial[]): readonly CalibrationEntry[] {
   return trials.flatMap((trial) => {
+    if (trial.prediction === null || trial.finding === null) return [];
     const { metric, change: predicted } = trial.prediction;
     const measured = [trial.primary, ...trial.guards].find((comparison) => comparison.metric === metric)?.change;
     if (measured === undefined) return [];

@@ -6,6 +6,7 @@ import type { Planner, StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { Sql } from '../ports/sql.ts';
 import type { Prediction } from '../prediction/prediction.ts';
+import type { Target } from '../target/target.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -14,8 +15,11 @@ export interface Remedy<Plan extends Json = Json> {
   readonly id: RuleId;
   readonly title: string;
   readonly addresses: readonly RuleId[];
-  /** `database`: DDL that outlives the process. `process`: a policy, gone when the agent's socket is. */
-  readonly scope: 'database' | 'process';
+  /**
+   * `database`: DDL that outlives the process. `process`: a policy, gone when the agent's socket is. `launch`: the target
+   * is started differently, from another source or in another environment; it ends with the process.
+   */
+  readonly scope: 'database' | 'process' | 'launch';
   readonly risk: 'low' | 'medium' | 'high';
   readonly effort: 'none' | 'restart' | 'build';
   readonly contract: 'transparent' | 'changes-contract';
@@ -24,6 +28,8 @@ export interface Remedy<Plan extends Json = Json> {
   /** Why `plan` gave null, as a sentence for the report; null when there is a plan. Reads only. */
   explainRefusal?(finding: Finding, context: PlanningContext): Promise<string | null>;
   predict(plan: Plan, finding: Finding, context: PlanningContext): Promise<Prediction>;
+  /** For the scope `launch`: how the target is started with the change. */
+  launch?(plan: Plan, target: Target): Target;
   inspect(plan: Plan, context: ActContext): Promise<Presence>;
   /** Idempotent: applying what is present changes nothing. */
   apply(plan: Plan, context: ActContext): Promise<void>;
@@ -82,6 +88,8 @@ export interface Description {
   readonly sql: { readonly up: string; readonly down: string } | null;
   /** What a person writes to keep it for good, when the change itself does not last. */
   readonly lasting: string | null;
+  /** Sentences: what a reader must know before trusting the figures of its trial. */
+  readonly reservations?: readonly string[];
 }
 
 /** Hides the plan's own type, so that remedies of different plans stand in one list. */

@@ -3,7 +3,7 @@ import { requestTimeShare } from '../finding/rank.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { CalibrationEntry } from '../prediction/prediction.ts';
 import type { TargetFingerprint } from '../target/target.ts';
-import type { PlannedChange } from '../trial/planned-change.ts';
+import type { TriedChange } from '../trial/planned-change.ts';
 import type { NoiseFloor, Trial } from '../trial/trial.ts';
 import type {
   AssessedFinding,
@@ -30,7 +30,7 @@ export interface RunResults {
   readonly suppressed: ReadonlyMap<string, string>;
   /** Findings no remedy answers, by fingerprint, with the reason. */
   readonly unplanned: ReadonlyMap<string, string>;
-  readonly changes: readonly PlannedChange[];
+  readonly changes: readonly TriedChange[];
   readonly noiseFloor: NoiseFloor | null;
   readonly trials: readonly Trial[];
   readonly overall: Overall | null;

@@ -198,20 +198,23 @@ const verdict = z
 const trial = z
   .strictObject({
     id: text,
-    finding,
+    finding: finding.nullable(),
     remedyId: text,
     description: z.strictObject({
       title: text,
       sql: z.strictObject({ up: text, down: text }).nullable(),
       lasting: text.nullable(),
+      reservations: list(text).exactOptional(),
     }),
     plan: json,
-    prediction: z.strictObject({
-      metric: metricId,
-      change: estimate,
-      model: z.enum(['plan-cost', 'queueing', 'amdahl']),
-      assumptions: list(text),
-    }),
+    prediction: z
+      .strictObject({
+        metric: metricId,
+        change: estimate,
+        model: z.enum(['plan-cost', 'queueing', 'amdahl']),
+        assumptions: list(text),
+      })
+      .nullable(),
     design: z.strictObject({
       seed: z.int(),
       sliceMs: amount,
@@ -325,7 +328,7 @@ export const assessmentSchema = z
     schemaVersion: z.literal('1.0.0'),
     run: z.strictObject({
       id: text,
-      command: z.enum(['measure', 'diagnose', 'optimize', 'demo', 'load']),
+      command: z.enum(['measure', 'diagnose', 'optimize', 'try', 'demo', 'load']),
       startedAt: text,
       durationMs: amount,
       annealVersion: text,

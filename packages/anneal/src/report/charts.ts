@@ -86,7 +86,7 @@ export function latencyChart({ subject, baseline, candidate }: Distribution, wid
 export interface Effect {
   readonly title: string;
   readonly metric: string;
-  readonly predicted: Estimate;
+  readonly predicted: Estimate | null;
   readonly measured: Estimate;
   readonly tone: Tone;
   /** The share below which a change counts as none. */
@@ -121,8 +121,12 @@ export function effectChart(effects: readonly Effect[], width: number): Markup {
         smallestProvable === null
           ? ''
           : markup`<path class="floor" d="M${pixel(clip(-smallestProvable))},${y - 13}v26M${pixel(clip(smallestProvable))},${y - 13}v26"><title>smallest provable change: ${share(smallestProvable)}</title></path>`,
-        line('predicted', clip(predicted.lower), y - 7, clip(predicted.upper), y - 7),
-        markup`<path class="predicted diamond" d="M${pixel(clip(predicted.point))},${y - 11}l4,4l-4,4l-4,-4z"><title>predicted ${interval(predicted)}</title></path>`,
+        predicted === null
+          ? ''
+          : [
+              line('predicted', clip(predicted.lower), y - 7, clip(predicted.upper), y - 7),
+              markup`<path class="predicted diamond" d="M${pixel(clip(predicted.point))},${y - 11}l4,4l-4,4l-4,-4z"><title>predicted ${interval(predicted)}</title></path>`,
+            ],
         line(`${tone} measured`, clip(measured.lower), y + 5, clip(measured.upper), y + 5),
         markup`<circle class="${tone} point" cx="${pixel(clip(measured.point))}" cy="${y + 5}" r="5"><title>measured ${interval(measured)}</title></circle>`,
         reach,

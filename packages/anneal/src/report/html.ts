@@ -4,6 +4,7 @@ import { duration, moment } from './format.ts';
 import { markup, type Markup } from './markup.ts';
 import { findings } from './page/findings.ts';
 import { limits, reproduction } from './page/limits.ts';
+import { isBrought } from './story.ts';
 import { pageStyle } from './page/style.ts';
 import { beforeAndAfter, summary, worth } from './page/summary.ts';
 import { traffic } from './page/traffic.ts';
@@ -15,6 +16,8 @@ interface Section {
   readonly render: (assessment: Assessment) => Markup;
   /** Left out where nothing was tried: five ways of saying so would hide what there is. */
   readonly ofTrials?: true;
+  /** Left out where the change was somebody's own: nothing was found, predicted or rolled back. */
+  readonly ofRemedies?: true;
 }
 
 /** Every section of the page by its anchor, in the order of a reader's questions. */
@@ -22,19 +25,21 @@ const sections: Readonly<Record<string, Section>> = {
   summary: { title: 'Summary', render: summary },
   'before-after': { title: 'Before and after', render: beforeAndAfter, ofTrials: true },
   worth: { title: 'Worth', render: worth, ofTrials: true },
-  findings: { title: 'Findings', render: findings },
+  findings: { title: 'Findings', render: findings, ofRemedies: true },
   trials: { title: 'Trials', render: trials, ofTrials: true },
-  'rolled-back': { title: 'Rolled back', render: rolledBack, ofTrials: true },
-  predictions: { title: 'Predictions', render: predictions, ofTrials: true },
+  'rolled-back': { title: 'Rolled back', render: rolledBack, ofTrials: true, ofRemedies: true },
+  predictions: { title: 'Predictions', render: predictions, ofTrials: true, ofRemedies: true },
   traffic: { title: 'Traffic', render: traffic },
-  cost: { title: 'Cost', render: costAndUndo, ofTrials: true },
+  cost: { title: 'Cost', render: costAndUndo, ofTrials: true, ofRemedies: true },
   limits: { title: 'Limits', render: limits },
   reproduce: { title: 'Reproduce', render: reproduction },
 };
 
 /** The anchors of the sections that an assessment's page has. */
 export function sectionIds({ trials }: Pick<Assessment, 'trials'>): readonly string[] {
-  return Object.keys(sections).filter((id) => trials.length > 0 || sections[id]!.ofTrials !== true);
+  const isLeftOut = ({ ofTrials, ofRemedies }: Section) =>
+    (ofTrials === true && trials.length === 0) || (ofRemedies === true && trials.some(isBrought));
+  return Object.keys(sections).filter((id) => !isLeftOut(sections[id]!));
 }
 
 /**

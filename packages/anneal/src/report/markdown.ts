@@ -25,7 +25,10 @@ import {
   findingsByStanding,
   headline,
   impactWords,
+  isBrought,
   placeOf,
+  predictedWords,
+  predictionWords,
   reservations,
   resultWord,
   silencesByRule,
@@ -148,12 +151,12 @@ function trials({ trials, noiseFloor }: Assessment): string {
     '## Trials',
     table(
       ['Change', 'Metric', 'Predicted', 'Measured', 'Verdict'],
-      trials.map(({ description, prediction, primary, verdict }) => [
-        inline(description.title),
-        inline(metricName(primary.metric)),
-        interval(prediction.change, prediction.metric),
-        interval(primary.change, primary.metric),
-        verdictWord(verdict),
+      trials.map((trial) => [
+        inline(trial.description.title),
+        inline(metricName(trial.primary.metric)),
+        predictedWords(trial),
+        interval(trial.primary.change, trial.primary.metric),
+        verdictWord(trial),
       ]),
     ),
     noiseFloor === null
@@ -174,13 +177,12 @@ function trials({ trials, noiseFloor }: Assessment): string {
 }
 
 function trialSection(trial: Trial): string {
-  const { description, prediction, primary, guards, equality, cost, placebo } = trial;
+  const { description, primary, guards, equality, cost, placebo } = trial;
   return [
-    `### ${inline(description.title)}: ${verdictWord(trial.verdict)}`,
+    `### ${inline(description.title)}: ${verdictWord(trial)}`,
     inline(verdictReason(trial)),
     `Trial ${code(trial.id)}, remedy ${code(trial.remedyId)}. ${inline(designWords(trial))}`,
-    `Predicted before the trial (${prediction.model}): ${inline(metricName(prediction.metric))} ${interval(prediction.change, prediction.metric)}. ` +
-      `Assumed: ${inline(prediction.assumptions.join('; ') || 'nothing')}.`,
+    inline(predictionWords(trial)),
     table(
       ['Metric', 'Baseline', 'Candidate', 'Change (measured)', 'Result'],
       [
@@ -263,13 +265,13 @@ function predictions(assessment: Assessment): string {
   ].join('\n\n');
 }
 
-function costs({ costs, summary }: Assessment): string {
-  if (summary.trials.kept === 0) return '';
+function costs({ costs, summary, trials }: Assessment): string {
+  if (summary.trials.kept === 0 || trials.some(isBrought)) return '';
   return `## What was kept costs\n\n${costWords(costs).join(', ') || 'Nothing that could be measured'} (measured).`;
 }
 
 function undo({ trials }: Assessment): string {
-  const kept = trials.filter((trial) => trial.verdict.decision === 'keep');
+  const kept = trials.filter((trial) => trial.verdict.decision === 'keep' && !isBrought(trial));
   if (kept.length === 0) return '';
   return `## How to undo\n\n${bullets(
     ['`anneal rollback --all`, or one at a time:', ...kept.map((trial) => `\`anneal rollback ${trial.id}\`: ${trial.description.title}`)],

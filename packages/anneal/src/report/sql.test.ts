@@ -87,7 +87,7 @@ test('a hostile title or message cannot leave its comment or its folder', () => 
   const [trial] = assessment.trials;
   const hostile = {
     ...trial!,
-    finding: { ...trial!.finding, message: 'x\n; DROP TABLE orders; --' },
+    finding: { ...trial!.finding!, message: 'x\n; DROP TABLE orders; --' },
     description: { ...trial!.description, title: '../../etc/passwd\u2028DROP TABLE orders' },
   };
   const written = sqlFiles({ ...assessment, trials: [hostile], findings: [] });

@@ -4,7 +4,7 @@ import type { Trial } from '../trial/trial.ts';
 import type { AssessedFinding, Assessment } from './assessment.ts';
 import { counted, evidenceValue, interval, metricName, plain } from './format.ts';
 import { withoutCredentials } from './redaction.ts';
-import { equalityWords, impactWords, placeOf, verdictReason, verdictWord } from './story.ts';
+import { equalityWords, impactWords, placeOf, predictedWords, verdictReason, verdictWord } from './story.ts';
 
 export interface SqlFile {
   /** Within the folder, e.g. `001-orders-customer-id.up.sql`. */
@@ -70,14 +70,14 @@ function proposedRewrites(findings: readonly AssessedFinding[]): readonly Rewrit
 }
 
 function keptChanges(trials: readonly Trial[]): readonly Change[] {
-  return trials.flatMap(({ finding, description, verdict, ...trial }) => {
+  return trials.flatMap((trial) => {
+    const { finding, description, verdict, prediction, primary } = trial;
     if (verdict.decision !== 'keep' || description.sql === null) return [];
-    const { prediction, primary } = trial;
     const header = [
-      ...findingLines(finding),
-      `Predicted: ${metricName(prediction.metric)} ${interval(prediction.change, prediction.metric)}`,
+      ...(finding === null ? [] : findingLines(finding)),
+      `Predicted: ${prediction === null ? 'nothing' : `${metricName(prediction.metric)} ${predictedWords(trial)}`}`,
       `Measured:  ${metricName(primary.metric)} ${interval(primary.change, primary.metric)} in ${counted(primary.rounds, 'round')} on two arms`,
-      `Verdict:   ${verdictWord(verdict)}. ${verdictReason({ ...trial, verdict })}`,
+      `Verdict:   ${verdictWord(trial)}. ${verdictReason(trial)}`,
       `Answers:   ${equalityWords(trial.equality)}`,
     ];
     return [{ title: description.title, sql: description.sql, header, standing: 'proven' as const }];

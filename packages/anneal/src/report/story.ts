@@ -3,6 +3,7 @@ import type { Finding, Impact } from '../finding/finding.ts';
 import { subjectName } from '../finding/subject.ts';
 import { summariseCalibration } from '../prediction/calibration.ts';
 import { quantileUs } from '../stats/histogram.ts';
+import { guardedAnywhere } from '../trial/try-changes.ts';
 import type { Equality, Result, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
 import { bytes, change, counted, duration, interval, level, metricName, plain, quantity, share } from './format.ts';
 
@@ -11,6 +12,8 @@ import { bytes, change, counted, duration, interval, level, metricName, plain, q
 /** The one thing to know, with its number, interval and where it comes from. */
 export function headline(assessment: Assessment): string {
   const { summary, findings, trials, run } = assessment;
+  const brought = trials.find(isBrought);
+  if (brought !== undefined) return broughtHeadline(brought);
   if (summary.overall !== null) {
     const { metric, change } = summary.overall;
     return `${capital(metricName(metric))} ${interval(change, metric)}, measured: everything kept together against the original, in fresh processes.`;
@@ -23,6 +26,15 @@ export function headline(assessment: Assessment): string {
   if (run.command === 'measure' || run.command === 'load') return windowWords(assessment.windows[0]);
   const isBlind = blindRules(assessment).length > 0;
   return `Nothing was found that holds this backend back under this traffic${isBlind ? ', by the rules that had data' : ''}.`;
+}
+
+function broughtHeadline(trial: Trial): string {
+  const { primary, equality, description, verdict } = trial;
+  if (verdict.decision === 'rollback') return `Not proven (${verdictWord(trial)}). ${description.title}: ${verdictReason(trial)}`;
+  return (
+    `Proven: ${metricName(primary.metric)} ${interval(primary.change, primary.metric)} with equal answers, ` +
+    `measured in ${counted(primary.rounds, 'round')} on two arms, ${counted(equality.compared, 'answer')} compared.`
+  );
 }
 
 /** Rate, latency and errors of a window in one sentence. */
@@ -38,11 +50,38 @@ export function windowWords(window: Window | undefined): string {
 }
 
 /** What became of a trial, in a few words; never "no change" for "cannot tell". */
-export function verdictWord(verdict: Verdict): string {
+export function verdictWord(trial: Pick<Trial, 'verdict' | 'finding'>): string {
+  const { verdict } = trial;
+  if (isBrought(trial)) return broughtWord(verdict);
   if (verdict.decision === 'keep') return 'kept';
   if (verdict.equality === 'mismatch') return 'rolled back: answers differ';
   if (verdict.performance === 'improved' && verdict.equality === 'unknown') return 'rolled back: answers not compared';
   return `rolled back: ${resultWord(verdict.performance)}`;
+}
+
+/** Nothing was applied and nothing is taken back: somebody's own change is told what it is. */
+function broughtWord(verdict: Verdict): string {
+  if (verdict.decision === 'keep') return 'proven: improved, equal';
+  if (verdict.equality === 'mismatch') return 'answers differ';
+  if (verdict.performance === 'improved' && verdict.equality === 'unknown') return 'improved, but answers not compared';
+  return verdict.performance === 'improved' ? 'improved, but not confirmed' : resultWord(verdict.performance);
+}
+
+/** Whether somebody brought the change; else a rule found why and a remedy planned it. */
+export function isBrought({ finding }: Pick<Trial, 'finding'>): boolean {
+  return finding === null;
+}
+
+/** What was predicted, in figures. */
+export function predictedWords({ prediction }: Pick<Trial, 'prediction'>): string {
+  return prediction === null ? 'nothing' : interval(prediction.change, prediction.metric);
+}
+
+/** From what, and what it takes for granted. */
+export function predictionWords({ prediction }: Pick<Trial, 'prediction'>): string {
+  if (prediction === null) return 'Nobody predicted what it is worth.';
+  const { metric, change, model, assumptions } = prediction;
+  return `Predicted before the trial (${model}): ${metricName(metric)} ${interval(change, metric)}. Assumed: ${assumptions.join('; ') || 'nothing'}.`;
 }
 
 /** Sentences of the trial write a hyphen before negative numbers; reports print a minus sign. */
@@ -146,6 +185,10 @@ export function calibrationWords({ calibration }: Pick<Assessment, 'calibration'
 export function reservations(assessment: Assessment): readonly string[] {
   const { windows, trials, domains, overall } = assessment;
   const inconclusive = overall?.comparisons.filter((comparison) => comparison.result === 'inconclusive') ?? [];
+  const unguarded = trials.filter(isBrought).flatMap(({ primary, guards }) => {
+    const measured = new Set([primary, ...guards].filter(({ rounds }) => rounds > 0).map(({ metric }) => metric));
+    return guardedAnywhere.filter((metric) => !measured.has(metric));
+  });
   const lateRounds = trials.flatMap((trial) => trial.rounds).filter((round) => round.late.length > 0).length;
   const unread = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
   return [
@@ -155,6 +198,10 @@ export function reservations(assessment: Assessment): readonly string[] {
     ...(inconclusive.length === 0
       ? []
       : [`Not decided by the final comparison: ${inconclusive.map(({ metric }) => metricName(metric)).join(', ')}.`]),
+    ...(unguarded.length === 0
+      ? []
+      : [`Not measured on both arms, so that the change was not held to it: ${unguarded.map(metricName).join(', ')}.`]),
+    ...trials.flatMap(({ description }) => description.reservations ?? []),
     ...(lateRounds === 0
       ? []
       : [`${counted(lateRounds, 'round')} of trials counted latency from the actual send instead of the due time.`]),

@@ -12,7 +12,9 @@ import {
   findingsByStanding,
   headline,
   impactWords,
+  isBrought,
   lineOf,
+  predictedWords,
   reservations,
   toneOf,
   verdictReason,
@@ -68,7 +70,7 @@ function summary(assessment: Assessment, paint: Paint): readonly string[] {
     ...(headline(assessment) === before ? [] : wrap(`Before: ${before}`, 2)),
     ...distrust(assessment).flatMap((line) => wrap(line, 2).map((part) => paint('yellow', part))),
     ...(findings.length === 0 ? [] : wrap(`${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`, 2)),
-    ...(tried === 0
+    ...(tried === 0 || assessment.trials.some(isBrought)
       ? []
       : wrap(`${counted(tried, 'change')} tried: ${kept} kept, ${rolledBack} rolled back, ${inconclusive} of them inconclusive.`, 2)),
     ...(kept === 0 || cost.length === 0 ? [] : wrap(`What was kept costs ${cost.join(', ')} (measured).`, 2)),
@@ -126,11 +128,12 @@ const toneStyles = { good: 'green', bad: 'red', open: 'yellow' } as const;
 
 function trialLines(trial: Trial, paint: Paint): readonly string[] {
   const { prediction, primary, verdict, description } = trial;
+  const predicted = prediction === null ? '' : `predicted ${predictedWords(trial)}, `;
   const mark = verdict.decision === 'keep' ? '+' : '-';
   return [
-    ...wrap(`${mark} ${description.title}: ${verdictWord(verdict)}`, 2).map((line) => paint(toneStyles[toneOf(verdict)], line)),
+    ...wrap(`${mark} ${description.title}: ${verdictWord(trial)}`, 2).map((line) => paint(toneStyles[toneOf(verdict)], line)),
     ...wrap(
-      `${metricName(primary.metric)}: predicted ${interval(prediction.change, prediction.metric)}, ` +
+      `${metricName(primary.metric)}: ${predicted}` +
         `measured ${interval(primary.change, primary.metric)} in ${counted(primary.rounds, 'round')}`,
       4,
     ),

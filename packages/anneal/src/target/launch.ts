@@ -3,7 +3,7 @@ import type { AgentControl, AgentListener } from '../ports/agent.ts';
 import type { Outside } from '../ports/outside.ts';
 import type { ProcessIdentity, RunningProcess } from '../ports/processes.ts';
 import { ask } from './ask.ts';
-import type { Target } from './target.ts';
+import type { RunningElsewhere, Target } from './target.ts';
 
 export interface LaunchOptions {
   /** Default: one that is free. */
@@ -17,14 +17,20 @@ export interface LaunchOptions {
   readonly onProgress?: (detail: string) => void;
 }
 
-export interface RunningTarget extends AsyncDisposable {
+/** A backend that answers, whoever started it. */
+export interface AnsweringTarget {
   readonly baseUrl: string;
-  /** The shell's process group; where an agent runs, `agent.hello.pid` is the Node process itself. */
-  readonly process: RunningProcess;
+  /** Whose CPU time and memory are read: the Node process where an agent runs, else the shell's; null where it is not known. */
+  readonly pid: number | null;
   readonly agent: AgentControl | null;
-  /** How it ended, when it ended without being told to. */
+  /** How it ended, when it ended without being told to. Always null for one that somebody else started. */
   crashed(): TargetEnd | null;
   stop(): Promise<void>;
+}
+
+export interface RunningTarget extends AnsweringTarget, AsyncDisposable {
+  /** The shell's process group. */
+  readonly process: RunningProcess;
 }
 
 export interface TargetEnd {
@@ -83,12 +89,22 @@ export async function launchTarget(
     options.onProgress?.(`answers at ${baseUrl}`);
     const agent = listener === null ? null : await Promise.race([listener.connected(agentTimeoutMs), exitedWhileStarting]);
     options.signal.throwIfAborted();
-    return { baseUrl, process: started, agent, crashed: () => end, stop, [Symbol.asyncDispose]: stop };
+    const pid = agent?.hello.pid ?? started.identity.pid;
+    return { baseUrl, process: started, pid, agent, crashed: () => end, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     waiting.abort();
     await stop();
     throw error;
   }
+}
+
+/** The target where it runs already; nothing is started, and nothing of it will be stopped. Throws ANNEAL_TARGET_UNREACHABLE. */
+export async function attachTarget(target: Target, { url, pid }: RunningElsewhere, signal: AbortSignal): Promise<AnsweringTarget> {
+  const { status, problem } = await ask(new URL(target.readyPath, url).href, signal);
+  signal.throwIfAborted();
+  if (status === null || status >= 500)
+    throw new AnnealError('ANNEAL_TARGET_UNREACHABLE', { url, problem, portVariable: target.portVariable });
+  return { baseUrl: url, pid, agent: null, crashed: () => null, stop: async () => {} };
 }
 
 function environmentOf(

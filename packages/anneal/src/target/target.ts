@@ -11,6 +11,14 @@ export interface Target {
   readonly readyPath: string;
   readonly readyTimeoutMs: number;
   readonly database: TargetDatabase | null;
+  /** Where somebody else runs it already: it is not started, stopped or given an agent. */
+  readonly running?: RunningElsewhere;
+}
+
+export interface RunningElsewhere {
+  readonly url: string;
+  /** Its process on this machine, for its CPU time and memory; null where nobody said. */
+  readonly pid: number | null;
 }
 
 export interface TargetDatabase {

@@ -79,7 +79,7 @@ test('each arm is its own process on its own copy, and closing takes everything 
   expect(await here.copies()).toEqual([]);
   expect(await here.outstanding()).toEqual([]);
   for (const { target } of arms.all) {
-    expect(await outside.processes.usage(target.process.identity.pid)).toBeNull();
+    expect(await outside.processes.usage(target.pid!)).toBeNull();
     expect(target.crashed()).toBeNull();
   }
 });

@@ -6,7 +6,7 @@ import type { ProcessIdentity } from '../ports/processes.ts';
 import type { Progress } from '../ports/progress.ts';
 import type { Sql } from '../ports/sql.ts';
 import { withDatabaseName } from '../target/database-url.ts';
-import { launchTarget, type RunningTarget } from '../target/launch.ts';
+import { attachTarget, launchTarget, type AnsweringTarget } from '../target/launch.ts';
 import type { Target, TargetDatabase } from '../target/target.ts';
 import { assertOurs, assertRoomForCopies, copyDatabase, copyName, dropDatabase, sessionName } from './database-copies.ts';
 import type { LedgerEvent } from './events.ts';
@@ -21,10 +21,10 @@ export interface TrialContext {
   readonly progress: Progress;
 }
 
-/** One side of a trial: its own process of the target on its own copy of the database. */
+/** One side of a trial: its own process of the target on its own copy of the database, or a server somebody else runs. */
 export interface TrialArm {
   readonly arm: Arm;
-  readonly target: RunningTarget;
+  readonly target: AnsweringTarget;
   /** These three are null when the target has no database. */
   readonly databaseName: string | null;
   readonly databaseUrl: string | null;
@@ -48,6 +48,8 @@ export interface ArmsRequest {
   readonly baseDatabase: string | null;
   readonly roles: readonly Arm[];
   readonly withAgent: boolean;
+  /** How an arm's target is started; default: all as the context says. */
+  readonly launch?: (arm: Arm) => Target;
   /** Done to an arm's copy before its process starts: what a session only takes up when it connects. */
   readonly beforeStart?: (arm: Arm, sql: Sql) => Promise<void>;
 }
@@ -59,7 +61,7 @@ export interface ArmsRequest {
  * All copies are made before the first process starts: a template must not be in use, and no arm may warm up
  * while the disk is still busy copying for another.
  */
-export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent, beforeStart }: ArmsRequest): Promise<Arms> {
+export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent, launch, beforeStart }: ArmsRequest): Promise<Arms> {
   const undo = undoList();
   return undo.unlessCompleted(async () => {
     const copies = baseDatabase === null ? [] : await openCopies(context, undo, baseDatabase, roles);
@@ -69,7 +71,8 @@ export async function openArms(context: TrialContext, { baseDatabase, roles, wit
       const sql = copy === null ? null : await connectForRun(context, undo, copy.url);
       if (sql !== null) await beforeStart?.(arm, sql);
       context.progress.update(null, `starting the ${arm} arm`);
-      const target = await startArm(context, undo, { arm, databaseUrl: copy?.url, withAgent });
+      const spec = launch?.(arm) ?? context.target;
+      const target = await onArm(arm, () => startArm(context, undo, { arm, spec, databaseUrl: copy?.url, withAgent }));
       all.push({ arm, target, databaseName: copy?.name ?? null, databaseUrl: copy?.url ?? null, sql });
     }
     return {
@@ -85,13 +88,27 @@ export async function openArms(context: TrialContext, { baseDatabase, roles, wit
   });
 }
 
-async function startArm(
-  context: TrialContext,
-  undo: UndoList,
-  { arm, databaseUrl, withAgent }: { readonly arm: Arm; readonly databaseUrl: string | undefined; readonly withAgent: boolean },
-): Promise<RunningTarget> {
+/** What goes wrong with the target there says on which arm, as the error's detail `arm`. */
+export async function onArm<T>(arm: Arm, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AnnealError)) throw error;
+    throw new AnnealError(error.code, { ...error.details, arm }, { cause: error });
+  }
+}
+
+interface ArmStart {
+  readonly arm: Arm;
+  readonly spec: Target;
+  readonly databaseUrl: string | undefined;
+  readonly withAgent: boolean;
+}
+
+async function startArm(context: TrialContext, undo: UndoList, { arm, spec, databaseUrl, withAgent }: ArmStart): Promise<AnsweringTarget> {
   const { outside, ledger, run, signal } = context;
-  let target: RunningTarget | null = null;
+  if (spec.running !== undefined) return attachTarget(spec, spec.running, signal);
+  let target: AnsweringTarget | null = null;
   const announce = async (identity: ProcessIdentity) => {
     // From its announcement on, also when it never comes to answer, the ledger owes it an end.
     undo.add(`the process of the ${arm} arm`, () =>
@@ -100,7 +117,7 @@ async function startArm(
     await ledger.append(run, { type: 'process-started', role: arm, identity });
   };
   target = await underIntent(context, { kind: 'start-process', role: arm }, () =>
-    launchTarget(outside, context.target, { withAgent, signal, announce, ...(databaseUrl === undefined ? {} : { databaseUrl }) }),
+    launchTarget(outside, spec, { withAgent, signal, announce, ...(databaseUrl === undefined ? {} : { databaseUrl }) }),
   );
   return target;
 }

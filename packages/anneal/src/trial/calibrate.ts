@@ -84,11 +84,11 @@ export interface Provability {
   readonly sentence: string;
 }
 
-/** `predicted` is the relative change hoped for, e.g. -0.2. A trial that promises less than it can prove is run all the same: predictions are wrong too. */
+/** `predicted` is the relative change hoped for, e.g. -0.2; null where nobody predicted. A trial that promises less than it can prove is run all the same: predictions are wrong too. */
 export function provability(
   noise: Noise | undefined,
   design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect'>,
-  predicted: number,
+  predicted: number | null,
 ): Provability {
   if (noise === undefined) {
     const sentence = `what can be proven is not known: its metric was seen in fewer than ${fewestRounds} rounds of the target against itself`;
@@ -98,7 +98,7 @@ export function provability(
   const minimumEffect = raisedMinimumEffect(design.minimumEffect, noise.bias);
   const smallestEffect = smallestProvableEffect(noise, rounds, { ...design, minimumEffect });
   const able = `a reduction of ${percent(smallestEffect)} or more can be proven in ${rounds} rounds`;
-  const sentence = smallestEffect > -predicted ? `${able}: too noisy for the ${percent(-predicted)} predicted` : able;
+  const sentence = predicted !== null && smallestEffect > -predicted ? `${able}: too noisy for the ${percent(-predicted)} predicted` : able;
   return { minimumEffect, smallestEffect, sentence };
 }
 

@@ -1,4 +1,4 @@
-import { AnnealError } from '../errors.ts';
+import { AnnealError, type ErrorCode } from '../errors.ts';
 import type { Arm as ArmName, Probe, ProbeContext } from '../measurement/measurement.ts';
 import { refuseUselessLoad } from '../measurement/measure.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
@@ -8,12 +8,13 @@ import { seededRandom } from '../stats/random.ts';
 import { openLoad, type LoadSession } from '../workload/load-session.ts';
 import type { ReplayedAnswer } from '../workload/replay.ts';
 import type { LoadResult } from '../workload/load-result.ts';
+import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
-import { openArms, type TrialArm, type TrialContext } from './arms.ts';
+import { onArm, openArms, type TrialArm, type TrialContext } from './arms.ts';
 import { underIntent } from './intent.ts';
 import { judgeRound, planRound } from './interleave.ts';
 import { keptRounds } from './paired-evidence.ts';
-import type { PlannedChange } from './planned-change.ts';
+import type { TriedChange } from './planned-change.ts';
 import { fromActualSend, takeSlice, type SliceSource, type StatementGroup, type TakenSlice } from './slice.ts';
 import type { Distribution, Round } from './trial.ts';
 
@@ -36,9 +37,9 @@ export interface ComparisonRequest {
   /** What each arm receives a copy of; null when the target has no database. */
   readonly baseDatabase: string | null;
   /** What was kept before: on both arms. */
-  readonly standing: readonly PlannedChange[];
+  readonly standing: readonly TriedChange[];
   /** What the candidate has and the baseline has not. */
-  readonly changes: readonly PlannedChange[];
+  readonly changes: readonly TriedChange[];
   readonly groups: readonly StatementGroup[];
   readonly mostRounds: number;
   /** Asked after each kept round with all rounds so far, dropped ones included; true ends the comparison. */
@@ -67,14 +68,36 @@ const pauseBetweenSlicesMs = 150;
  * Starts two arms, changes the candidate, compares answers on the untouched copies, then runs shuffled
  * rounds of slices with the same requests on both until `isDecided` or `mostRounds`.
  * Both arms are gone when it returns, whatever happens.
+ *
+ * Throws ANNEAL_CHANGE_BREAKS_TARGET when only the arm that has the changes does not start, crashes or fails.
  */
 export async function compareArms(bench: Bench, request: ComparisonRequest): Promise<ArmsCompared> {
+  try {
+    return await compare(bench, request);
+  } catch (error) {
+    const isBroken = error instanceof AnnealError && breakages.has(error.code) && error.details['arm'] === 'candidate';
+    if (!isBroken || request.changes.length === 0) throw error;
+    const change = request.changes.map(({ description }) => description.title).join(' and ');
+    throw new AnnealError('ANNEAL_CHANGE_BREAKS_TARGET', { change, problem: error.message }, { cause: error });
+  }
+}
+
+/** The baseline is started and loaded first or in turn, so what was wrong with both has shown there. */
+const breakages: ReadonlySet<ErrorCode> = new Set([
+  'ANNEAL_TARGET_EXITED',
+  'ANNEAL_TARGET_UNREACHABLE',
+  'ANNEAL_TARGET_CRASHED',
+  'ANNEAL_TARGET_FAILING',
+]);
+
+async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCompared> {
   const { clock, progress, signal } = { ...bench.context, ...bench.context.outside };
   const changesOf = (arm: ArmName) => (arm === 'baseline' ? request.standing : [...request.standing, ...request.changes]);
   await using arms = await openArms(bench.context, {
     baseDatabase: request.baseDatabase,
     roles: ['baseline', 'candidate'],
     withAgent: true,
+    launch: (arm) => launchOf(bench, changesOf(arm)),
     beforeStart: (arm, sql) => applyAll(bench.context, changesOf(arm).filter(needsNewSessions), { sql, agent: null, signal }),
   });
   await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'));
@@ -96,7 +119,7 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
     for (const arm of order) {
       await clock.sleep(pauseBetweenSlicesMs, signal);
       const slice = await takeSlice(arm.source, { durationMs: bench.sliceMs, seed: planned.arrivalSeed }, request.groups);
-      refuseUselessLoad(slice.load, arm.arm.target.crashed());
+      await onArm(arm.arm.arm, () => refuseUselessLoad(slice.load, arm.arm.target.crashed()));
       taken.set(arm.arm.arm, slice);
     }
     if (index < 0) continue;
@@ -124,7 +147,7 @@ export async function compareArms(bench: Bench, request: ComparisonRequest): Pro
   };
 }
 
-async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedChange[]): Promise<RunningArm> {
+async function prepare(bench: Bench, arm: TrialArm, changes: readonly TriedChange[]): Promise<RunningArm> {
   const { outside, signal } = bench.context;
   const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal };
   await applyAll(
@@ -138,8 +161,8 @@ async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedCha
     processes: outside.processes,
     clock: outside.clock,
     sqlParser: bench.sqlParser,
-    targetPid: arm.target.agent?.hello.pid ?? arm.target.process.identity.pid,
-    workingDirectory: bench.context.target.workingDirectory,
+    targetPid: arm.target.pid,
+    workingDirectory: launchOf(bench, changes).workingDirectory,
   };
   const load = await openLoad(bench.workload, { baseUrl: arm.target.baseUrl, seed: bench.seed, signal, raisePriority: true });
   return {
@@ -151,12 +174,17 @@ async function prepare(bench: Bench, arm: TrialArm, changes: readonly PlannedCha
   };
 }
 
-/** A setting of the database counts for sessions that begin after it, and a pool begins with its process. */
-function needsNewSessions({ remedy }: PlannedChange): boolean {
-  return remedy.scope === 'database' && remedy.effort === 'restart';
+/** How the target is started with the changes, each on top of those before it. */
+function launchOf({ context }: Bench, changes: readonly TriedChange[]): Target {
+  return changes.reduce((target, { remedy, plan }) => remedy.launch?.(plan, target) ?? target, context.target);
 }
 
-async function applyAll(context: TrialContext, changes: readonly PlannedChange[], act: ActContext): Promise<void> {
+/** A setting of the database counts for sessions that begin after it, and a pool begins with its process. */
+function needsNewSessions({ remedy }: TriedChange): boolean {
+  return remedy.scope === 'launch' || (remedy.scope === 'database' && remedy.effort === 'restart');
+}
+
+async function applyAll(context: TrialContext, changes: readonly TriedChange[], act: ActContext): Promise<void> {
   for (const change of changes) {
     await underIntent(context, { kind: 'apply', where: 'arm', trialId: change.id, remedyId: change.remedy.id, plan: change.plan }, () =>
       applied(change, act),
@@ -164,7 +192,7 @@ async function applyAll(context: TrialContext, changes: readonly PlannedChange[]
   }
 }
 
-async function applied(change: PlannedChange, act: ActContext): Promise<void> {
+async function applied(change: TriedChange, act: ActContext): Promise<void> {
   try {
     await change.remedy.apply(change.plan, act);
   } catch (cause) {

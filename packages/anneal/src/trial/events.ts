@@ -32,10 +32,11 @@ export type LedgerEvent =
       /** Unique over all runs. */
       readonly trialId: string;
       readonly title: string;
-      readonly findingFingerprint: string;
+      /** Null for a change that somebody brought; so is its prediction. */
+      readonly findingFingerprint: string | null;
       readonly remedyId: string;
       readonly plan: Json;
-      readonly prediction: Prediction;
+      readonly prediction: Prediction | null;
       readonly where: Where;
     }
   | { readonly type: 'verdict'; readonly trialId: string; readonly verdict: Verdict }
@@ -65,6 +66,8 @@ export interface Change {
 export type Act =
   | { readonly kind: 'create-database'; readonly name: string; readonly source: string }
   | { readonly kind: 'drop-database'; readonly name: string }
+  | { readonly kind: 'create-folder'; readonly path: string }
+  | { readonly kind: 'remove-folder'; readonly path: string }
   | { readonly kind: 'start-process'; readonly role: string }
   | { readonly kind: 'stop-process'; readonly role: string; readonly identity: ProcessIdentity }
   | ({ readonly kind: 'apply'; readonly where: Where } & Change)

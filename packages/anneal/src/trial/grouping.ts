@@ -1,4 +1,6 @@
-import type { Touched } from '../remedy/remedy.ts';
+import type { TriedChange } from './planned-change.ts';
+
+type Scoped = Pick<TriedChange, 'touched' | 'scope'>;
 
 /**
  * Trials that share nothing may share their slices: each is judged by the time of its own
@@ -7,11 +9,9 @@ import type { Touched } from '../remedy/remedy.ts';
  *
  * Changes to the database come first: a policy is judged by waiting, and slow statements make much of that.
  */
-export function shareable<T extends { readonly touched: Touched; readonly scope: 'database' | 'process' }>(
-  changes: readonly T[],
-): readonly (readonly T[])[] {
+export function shareable<T extends Scoped>(changes: readonly T[]): readonly (readonly T[])[] {
   const groups: T[][] = [];
-  const inOrder = changes.toSorted((left, right) => Number(left.scope === 'process') - Number(right.scope === 'process'));
+  const inOrder = changes.toSorted((left, right) => Number(left.scope !== 'database') - Number(right.scope !== 'database'));
   for (const change of inOrder) {
     const home = change.scope === 'database' ? groups.find((group) => group.every((other) => areApart(other, change))) : undefined;
     if (home === undefined) groups.push([change]);
@@ -20,12 +20,10 @@ export function shareable<T extends { readonly touched: Touched; readonly scope:
   return groups;
 }
 
-/** A policy changes the whole process, so it is apart from nothing. */
-function areApart(
-  left: { readonly touched: Touched; readonly scope: 'database' | 'process' },
-  right: { readonly touched: Touched; readonly scope: 'database' | 'process' },
-): boolean {
-  if (left.scope === 'process' || right.scope === 'process') return false;
+/** What changes the whole process is apart from nothing, and so is what may touch anything. */
+function areApart(left: Scoped, right: Scoped): boolean {
+  if (left.scope !== 'database' || right.scope !== 'database') return false;
+  if (left.touched === null || right.touched === null) return false;
   return !share(left.touched.statementIds, right.touched.statementIds) && !share(left.touched.writtenTables, right.touched.writtenTables);
 }
 

@@ -8,6 +8,8 @@ export interface Outstanding {
   readonly processes: readonly { readonly role: string; readonly identity: ProcessIdentity }[];
   /** Copies that were announced and not reported dropped. */
   readonly copies: readonly string[];
+  /** Copies of the working tree that were announced and not reported removed. */
+  readonly folders: readonly string[];
   /** Changes to the target itself, applied and not kept, or being taken back; newest first, the order to undo them in. */
   readonly changes: readonly Change[];
 }
@@ -17,6 +19,7 @@ export function outstandingOf(entries: Entries, run: string): Outstanding {
   let database: DatabaseReference | null = null;
   const processes = new Map<number, { role: string; identity: ProcessIdentity }>();
   const copies = new Set<string>();
+  const folders = new Set<string>();
   const changes = new Map<string, Change>();
   const announced = new Map<number, Act>();
 
@@ -33,6 +36,7 @@ export function outstandingOf(entries: Entries, run: string): Outstanding {
 
   function begin(act: Act): void {
     if (act.kind === 'create-database') copies.add(act.name);
+    if (act.kind === 'create-folder') folders.add(act.path);
     if ((act.kind === 'apply' || act.kind === 'revert') && act.where === 'target') {
       const { trialId, remedyId, plan } = act;
       changes.delete(trialId);
@@ -42,9 +46,17 @@ export function outstandingOf(entries: Entries, run: string): Outstanding {
 
   function finish(act: Act | undefined): void {
     if (act?.kind === 'drop-database') copies.delete(act.name);
+    if (act?.kind === 'remove-folder') folders.delete(act.path);
     if (act?.kind === 'stop-process') processes.delete(act.identity.pid);
     if (act?.kind === 'revert' && act.where === 'target') changes.delete(act.trialId);
   }
 
-  return { run, database, processes: [...processes.values()], copies: [...copies], changes: [...changes.values()].toReversed() };
+  return {
+    run,
+    database,
+    processes: [...processes.values()],
+    copies: [...copies],
+    folders: [...folders],
+    changes: [...changes.values()].toReversed(),
+  };
 }

@@ -1,17 +1,30 @@
 import type { Finding } from '../finding/finding.ts';
-import type { Prediction } from '../prediction/prediction.ts';
+import type { MetricId, Prediction } from '../prediction/prediction.ts';
 import type { Description, Json, PlanningContext, Remedy, Touched } from '../remedy/remedy.ts';
 
-/** A remedy made concrete: what will be done, what it should bring, and what it can touch. */
-export interface PlannedChange {
+/** A change as a trial sees it, whoever thought of it. */
+export interface TriedChange {
   readonly id: string;
+  /** Those it answers; none where somebody brought it. */
+  readonly findings: readonly Finding[];
+  /** How an arm gets it. */
+  readonly remedy: Pick<Remedy, 'id' | 'scope' | 'effort' | 'launch' | 'apply' | 'cost'>;
+  readonly scope: Remedy['scope'];
+  readonly plan: Json;
+  /** What its trial is decided by, chosen before it begins. */
+  readonly metric: MetricId;
+  readonly prediction: Prediction | null;
+  readonly description: Description;
+  /** Null: nobody knows, so it may touch anything. */
+  readonly touched: Touched | null;
+}
+
+/** A remedy made concrete: what will be done, what it should bring, and what it can touch. */
+export interface PlannedChange extends TriedChange {
   /** The finding it was planned for, and those that the same plan answers too. */
   readonly findings: readonly [Finding, ...Finding[]];
   readonly remedy: Remedy;
-  readonly scope: Remedy['scope'];
-  readonly plan: Json;
   readonly prediction: Prediction;
-  readonly description: Description;
   readonly touched: Touched;
 }
 
@@ -48,13 +61,15 @@ export async function planChanges(
       changes[twin] = { ...change, findings: [...change.findings, finding] };
       continue;
     }
+    const prediction = await remedy.predict(plan, finding, context);
     changes.push({
       id: `${runId}-${changes.length + 1}`,
       findings: [finding],
       remedy,
       scope: remedy.scope,
       plan,
-      prediction: await remedy.predict(plan, finding, context),
+      metric: prediction.metric,
+      prediction,
       description: remedy.describe(plan),
       touched: remedy.touches(plan, context.measurement),
     });

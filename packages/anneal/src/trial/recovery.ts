@@ -9,6 +9,7 @@ import { databaseIdentity, dropDatabase, endSessions, sessionName } from './data
 import { keptChanges, openRuns, type Change, type DatabaseReference, type Entries, type KeptChange, type LedgerEvent } from './events.ts';
 import { undoUnderIntent, underIntent, type Journal } from './intent.ts';
 import { outstandingOf, type Outstanding } from './outstanding.ts';
+import { removeWorkspace } from './workspace.ts';
 
 export interface UndoOptions {
   /** The target's database as configured now; null when there is none. */
@@ -28,15 +29,17 @@ export interface RecoveredRun {
   /** Roles of the processes that were still alive. */
   readonly processesEnded: readonly string[];
   readonly databasesDropped: readonly string[];
+  /** Copies of the working tree that were removed. */
+  readonly foldersRemoved: readonly string[];
   /** Changes to the target that were taken back. */
   readonly reverted: readonly Change[];
 }
 
-type Undoing = Pick<Outside, 'clock' | 'databases' | 'processes'>;
+type Undoing = Pick<Outside, 'clock' | 'databases' | 'files' | 'processes'>;
 
 /**
- * Undoes every run that was not closed: ends its processes, its sessions on the server and its database copies,
- * and takes back changes to the target that were not kept. It looks before it acts and may be run again at any time.
+ * Undoes every run that was not closed: ends its processes, its sessions on the server, its copies of database and
+ * working tree, and takes back changes to the target that were not kept. It looks before it acts and may be run again at any time.
  *
  * Everything is attempted. Throws ANNEAL_ROLLBACK_INCOMPLETE with what remains; those runs stay open in the ledger.
  */
@@ -63,6 +66,7 @@ async function recoverRun(
 ): Promise<RecoveredRun> {
   const processesEnded: string[] = [];
   const databasesDropped: string[] = [];
+  const foldersRemoved: string[] = [];
   const reverted: Change[] = [];
   for (const { role, identity } of outstanding.processes) {
     await left.attempt(journal, `the process ${identity.pid} (${role})`, async () => {
@@ -72,8 +76,17 @@ async function recoverRun(
       if (lives) processesEnded.push(role);
     });
   }
+  // After the processes that run in them.
+  for (const path of outstanding.folders) {
+    await left.attempt(journal, `the folder ${path}`, async () => {
+      const isThere = await outside.files.exists(path);
+      await removeWorkspace(journal, outside.files, path);
+      if (isThere) foldersRemoved.push(path);
+    });
+  }
+  const report: RecoveredRun = { run: journal.run, processesEnded, databasesDropped, foldersRemoved, reverted };
   const { copies, changes, database } = outstanding;
-  if (copies.length === 0 && changes.length === 0) return { run: journal.run, processesEnded, databasesDropped, reverted };
+  if (copies.length === 0 && changes.length === 0) return report;
 
   const remains = [...changes.map(nameOfChange), ...copies.map((name) => `the database ${name}`)].join(', ');
   await left.attempt(journal, remains, async () => {
@@ -92,7 +105,7 @@ async function recoverRun(
       });
     }
   });
-  return { run: journal.run, processesEnded, databasesDropped, reverted };
+  return report;
 }
 
 /**

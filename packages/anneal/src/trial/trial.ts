@@ -7,11 +7,12 @@ import type { Estimate } from '../stats/estimate.ts';
 /** One remedy on two arms. Several trials may share their slices when they touch nothing in common. */
 export interface Trial {
   readonly id: string;
-  readonly finding: Finding;
+  /** Null, as is the prediction, for a change that somebody brought. */
+  readonly finding: Finding | null;
   readonly remedyId: string;
   readonly description: Description;
   readonly plan: Json;
-  readonly prediction: Prediction;
+  readonly prediction: Prediction | null;
   readonly design: TrialDesign;
   readonly primary: Comparison;
   readonly guards: readonly GuardResult[];

@@ -4,16 +4,16 @@ import { guardMargin, placeboDrift, provability } from './calibrate.ts';
 import { compareArms, wholeWorkload, type ArmsCompared, type Bench } from './compare-arms.ts';
 import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
-import type { PlannedChange } from './planned-change.ts';
+import type { TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
 import { placeboMetric, type StatementGroup } from './slice.ts';
-import type { Trial, TrialDesign } from './trial.ts';
+import type { NoiseFloor, Trial, TrialDesign } from './trial.ts';
 
 export interface TrialRequest {
   readonly baseDatabase: string | null;
   /** Kept before: on both arms. */
-  readonly kept: readonly PlannedChange[];
-  readonly changes: readonly PlannedChange[];
+  readonly kept: readonly TriedChange[];
+  readonly changes: readonly TriedChange[];
   readonly design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect' | 'seed' | 'sliceMs'>;
   readonly writeVolumeMargin: number;
   readonly calibration: Calibration;
@@ -26,9 +26,9 @@ export interface TrialRequest {
  */
 export async function tryChanges(bench: Bench, request: TrialRequest): Promise<readonly Trial[]> {
   const questions = request.changes.map((change) => {
-    const { metric: primary, change: predicted } = change.prediction;
+    const { metric: primary, prediction } = change;
     const noise = request.calibration.noise.find((figure) => figure.metric === primary);
-    const { minimumEffect, sentence } = provability(noise, request.design, predicted.point);
+    const { minimumEffect, sentence } = provability(noise, request.design, prediction?.change.point ?? null);
     bench.context.progress.note(`${change.description.title}: ${sentence}`);
     return {
       primary,
@@ -54,7 +54,7 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
     const judgement = assess({ ...question, rounds: compared.rounds });
     return {
       id: change.id,
-      finding: change.findings[0],
+      finding: change.findings[0] ?? null,
       remedyId: change.remedy.id,
       description: change.description,
       plan: change.plan,
@@ -88,16 +88,30 @@ function failedInCommon(trial: Trial): boolean {
 }
 
 /** The time of the statements a change touches and of the writes that pay for it; none for a policy. */
-export function statementGroup(change: PlannedChange): readonly StatementGroup[] {
-  const [, key] = change.prediction.metric.split('database.time:');
-  return key === undefined ? [] : [{ key, statementIds: new Set(change.touched.statementIds) }];
+export function statementGroup(change: TriedChange): readonly StatementGroup[] {
+  const [, key] = change.metric.split('database.time:');
+  return key === undefined || change.touched === null ? [] : [{ key, statementIds: new Set(change.touched.statementIds) }];
 }
 
 const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency.p99', 'errors', 'memory'];
 
-function guardsOf(change: PlannedChange, { calibration, design, writeVolumeMargin }: TrialRequest): readonly Guard[] {
+/**
+ * What a change must not make worse. One that may touch anything must not move its cost into the database either; it is
+ * held to what these arms can measure at all, and the report names what they cannot.
+ */
+export function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] {
+  if (change.touched !== null) return guardedMetrics;
+  const measured = new Set(floor.rounds.flatMap((round) => Object.keys(round.baseline.metrics)));
+  return guardedAnywhere.filter((metric) => metric !== change.metric && measured.has(metric));
+}
+
+/** For a change that may touch anything. */
+export const guardedAnywhere: readonly MetricId[] = [...guardedMetrics, 'database.time'];
+
+function guardsOf(change: TriedChange, { calibration, design, writeVolumeMargin }: TrialRequest): readonly Guard[] {
+  const guarded = guardedBy(change, calibration.floor);
   // Margins are what the first look can tell: a guard that only the last look could hold would double every trial.
-  const count = guardedMetrics.length + 1;
+  const count = guarded.length + 1;
   const margin = (metric: MetricId) =>
     guardMargin(
       metric,
@@ -106,7 +120,7 @@ function guardsOf(change: PlannedChange, { calibration, design, writeVolumeMargi
       design.nominalLevel,
       count,
     );
-  const guards = guardedMetrics.map((metric) => ({ metric, margin: margin(metric) }));
+  const guards = guarded.map((metric) => ({ metric, margin: margin(metric) }));
   const writeVolume = writeVolumeGuard(change, calibration, writeVolumeMargin);
   return writeVolume === null ? guards : [...guards, { ...writeVolume, margin: Math.max(writeVolume.margin, margin(writeVolume.metric)) }];
 }
@@ -116,18 +130,20 @@ function guardsOf(change: PlannedChange, { calibration, design, writeVolumeMargi
  * workload writes. It is held against the writes of the change's own tables, so that changes which share their
  * slices do not pay for each other: a quarter of all is two and a half times a tenth of it.
  */
-function writeVolumeGuard(change: PlannedChange, calibration: Calibration, budgetShare: number): Guard | null {
+function writeVolumeGuard(change: TriedChange, calibration: Calibration, budgetShare: number): Guard | null {
   const [group] = statementGroup(change);
-  if (group === undefined) return null;
-  const metric: MetricId = `wal.bytes:${group.key}`;
+  if (group === undefined && change.touched !== null) return null;
+  const metric: MetricId = group === undefined ? 'wal.bytes' : `wal.bytes:${group.key}`;
+  if (metric === change.metric) return null;
   const slices = calibration.floor.rounds.flatMap((round) => [round.baseline, round.candidate]);
   const written = (id: MetricId) => slices.reduce((total, slice) => total + (slice.metrics[id] ?? 0) * slice.requests, 0);
   const own = written(metric);
   return own === 0 ? null : { metric, margin: (budgetShare * written('wal.bytes')) / own };
 }
 
-function distributionsOf(change: PlannedChange, compared: ArmsCompared): Trial['distributions'] {
+function distributionsOf({ touched }: TriedChange, compared: ArmsCompared): Trial['distributions'] {
+  if (touched === null) return compared.distributions;
   return compared.distributions.filter(
-    ({ subject }) => subject === wholeWorkload || change.touched.routes.some((route) => stepIsOfRoute(subject, route)),
+    ({ subject }) => subject === wholeWorkload || touched.routes.some((route) => stepIsOfRoute(subject, route)),
   );
 }

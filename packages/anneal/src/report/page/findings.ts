@@ -6,7 +6,7 @@ import { block, bullets, code, figures, fold, known, section, table, tag } from 
 
 export function findings(assessment: Assessment): Markup {
   const { findings, run } = assessment;
-  const looksForNothing = run.command === 'measure' || run.command === 'load';
+  const looksForNothing = run.command === 'measure' || run.command === 'load' || run.command === 'try';
   return section(
     'findings',
     'Findings',

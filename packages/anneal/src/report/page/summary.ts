@@ -3,7 +3,19 @@ import type { Assessment } from '../assessment.ts';
 import { change, counted, duration, interval, metricName, metricValue, quantity } from '../format.ts';
 import { markup, nothing, prose, type Insertable, type Markup } from '../markup.ts';
 import { quantileUs } from '../../stats/histogram.ts';
-import { costWords, distrust, findingsByStanding, headline, reservations, resultWord, toneOf, verdictWord, windowWords } from '../story.ts';
+import {
+  costWords,
+  distrust,
+  findingsByStanding,
+  headline,
+  isBrought,
+  predictedWords,
+  reservations,
+  resultWord,
+  toneOf,
+  verdictWord,
+  windowWords,
+} from '../story.ts';
 import { figure, figures, key, known, section, table, tag } from './elements.ts';
 
 export function summary(assessment: Assessment): Markup {
@@ -13,7 +25,9 @@ export function summary(assessment: Assessment): Markup {
   return section(
     'summary',
     'Summary',
-    summary.overall === null ? markup`<p class="lead"><b>${headline(assessment)}</b></p>` : hero(summary.overall, assessment),
+    summary.overall === null || assessment.trials.some(isBrought)
+      ? markup`<p class="lead"><b>${headline(assessment)}</b></p>`
+      : hero(summary.overall, assessment),
     headline(assessment) === before ? '' : markup`<p class="quiet">Before: ${before}</p>`,
     untrusted.length === 0 ? '' : untrusted.map((warning) => markup`<div class="alert">${warning}</div>`),
     tiles(assessment),
@@ -65,7 +79,8 @@ function tiles(assessment: Assessment): Markup {
             `${change(by.point)}, measured`,
           ]);
   const cost = costWords(costs);
-  const isSilent = findings.length === 0 && (run.command === 'measure' || run.command === 'load');
+  const brought = trials.some(isBrought);
+  const isSilent = findings.length === 0 && (brought || run.command === 'measure' || run.command === 'load');
   const compared = trials.reduce((total, { equality }) => total + equality.compared, 0);
   const different = trials.reduce((total, { equality }) => total + equality.mismatches.length, 0);
   const all: readonly (readonly [string, Insertable, Insertable])[] = [
@@ -74,11 +89,19 @@ function tiles(assessment: Assessment): Markup {
     ...(kept + rolledBack === 0
       ? []
       : [
-          ['Changes kept', `${kept} of ${kept + rolledBack}`, `${rolledBack} rolled back, ${inconclusive} of them inconclusive`] as const,
+          ...(brought
+            ? []
+            : [
+                [
+                  'Changes kept',
+                  `${kept} of ${kept + rolledBack}`,
+                  `${rolledBack} rolled back, ${inconclusive} of them inconclusive`,
+                ] as const,
+              ]),
           [
             'Answers compared',
             quantity(compared),
-            different === 0 ? 'no difference' : `${counted(different, 'difference')}; those changes were rolled back`,
+            different === 0 ? 'no difference' : `${counted(different, 'difference')}${brought ? '' : '; those changes were rolled back'}`,
           ] as const,
         ]),
     ...(kept === 0 || cost.length === 0 ? [] : [['Cost of what was kept', cost[0]!, `${cost.slice(1).join(', ')} (measured)`] as const]),
@@ -135,7 +158,7 @@ export function worth({ trials, noiseFloor }: Assessment): Markup {
   const effects = trials.map((trial) => ({
     title: trial.description.title,
     metric: metricName(trial.primary.metric),
-    predicted: trial.prediction.change,
+    predicted: trial.prediction?.change ?? null,
     measured: trial.primary.change,
     tone: toneOf(trial.verdict),
     minimumEffect: trial.design.minimumEffect,
@@ -151,11 +174,11 @@ export function worth({ trials, noiseFloor }: Assessment): Markup {
     table(
       'What each change was worth',
       [{ sentences: 'Change' }, { figures: 'Predicted' }, { figures: 'Measured' }, 'Verdict'],
-      trials.map(({ id, description, prediction, primary, verdict }) => [
-        markup`<a href="#trial-${id}">${description.title}</a><br><span class="known">${metricName(primary.metric)}</span>`,
-        interval(prediction.change, prediction.metric),
-        interval(primary.change, primary.metric),
-        tag(verdictWord(verdict), toneOf(verdict)),
+      trials.map((trial) => [
+        markup`<a href="#trial-${trial.id}">${trial.description.title}</a><br><span class="known">${metricName(trial.primary.metric)}</span>`,
+        predictedWords(trial),
+        interval(trial.primary.change, trial.primary.metric),
+        tag(verdictWord(trial), toneOf(trial.verdict)),
       ]),
     ),
   );

@@ -28,17 +28,17 @@ export function trials({ trials }: Assessment): Markup {
 const insideFold = 956;
 
 function trialFold(trial: Trial): Markup {
-  const { id, description, prediction, primary, equality, cost, placebo, verdict, distributions, rounds } = trial;
+  const { id, description, primary, equality, cost, placebo, verdict, distributions, rounds } = trial;
   const [whole] = distributions;
   return fold(
     {
       id: `trial-${id}`,
       title: description.title,
-      end: tag(verdictWord(verdict), toneOf(verdict)),
+      end: tag(verdictWord(trial), toneOf(verdict)),
       where: `${metricName(primary.metric)} ${interval(primary.change, primary.metric)} measured in ${counted(primary.rounds, 'round')}`,
     },
     markup`<p class="lead">${verdictReason(trial)}</p>`,
-    markup`<p>Predicted before the trial: ${metricName(prediction.metric)} ${figures(interval(prediction.change, prediction.metric))} ${known('predicted')}, from a model of ${prediction.model.replace('-', ' ')}. Assumed: ${prediction.assumptions.join('; ') || 'nothing'}.</p>`,
+    prediction(trial),
     markup`<p class="quiet small">Trial ${code(id)}, remedy ${code(trial.remedyId)}. ${designWords(trial)}</p>`,
     rounds.length === 0
       ? ''
@@ -70,6 +70,12 @@ function trialFold(trial: Trial): Markup {
     description.sql === null ? '' : markup`<p>Do</p>${block(description.sql.up)}<p>Undo</p>${block(description.sql.down)}`,
     description.lasting === null ? '' : markup`<p>To keep it for good: ${prose(description.lasting)}</p>`,
   );
+}
+
+function prediction({ prediction }: Trial): Markup {
+  if (prediction === null) return markup`<p>Nobody predicted what it is worth.</p>`;
+  const { metric, change, model, assumptions } = prediction;
+  return markup`<p>Predicted before the trial: ${metricName(metric)} ${figures(interval(change, metric))} ${known('predicted')}, from a model of ${model.replace('-', ' ')}. Assumed: ${assumptions.join('; ') || 'nothing'}.</p>`;
 }
 
 function comparisons({ primary, guards }: Trial): Markup {
@@ -120,7 +126,7 @@ export function rolledBack({ trials }: Assessment): Markup {
           ['Change', 'Verdict', { sentences: 'Reason' }],
           undone.map((trial) => [
             markup`<a href="#trial-${trial.id}">${trial.description.title}</a>`,
-            tag(verdictWord(trial.verdict), toneOf(trial.verdict)),
+            tag(verdictWord(trial), toneOf(trial.verdict)),
             verdictReason(trial),
           ]),
         ),
