@@ -16,7 +16,7 @@ export const roomOrder = [
   ['config'],
   ['run'],
   ['site'],
-  ['loop', 'history', 'check'],
+  ['loop', 'history', 'check', 'snapshot', 'advise'],
   ['try-change'],
   ['demo'],
   ['index'],

@@ -222,6 +222,11 @@ export const catalogue = {
     hint: 'read it with the version that wrote it, or run the command again',
     exitCode: usage,
   },
+  ANNEAL_SNAPSHOT_EMPTY: {
+    message: 'the snapshot holds no statement to advise on: {problem}',
+    hint: 'install pg_stat_statements, let the workload run, and take the snapshot again',
+    exitCode: blocked,
+  },
   ANNEAL_SNAPSHOT_UNREADABLE: {
     message: '{path} is not a snapshot this Anneal can read: {problem}',
     hint: 'write a fresh one with `anneal snapshot --database-url postgres://... --output {path}`',

@@ -1,5 +1,6 @@
 /** The library: everything the command line does. Surfaces use nothing else. */
 import { createOutside } from './adapters/outside.ts';
+import { adviseFromSnapshot, type AdviceReport, type AdviseOptions } from './advise.ts';
 import { checkDatabaseAt } from './check.ts';
 import type { Settings } from './config.ts';
 import { runDemo } from './demo.ts';
@@ -26,6 +27,7 @@ export type { HealthReport } from './report/health-report.ts';
 export type { HistoryRun, HistoryTrial, LedgerPlace } from './history.ts';
 export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 export { parseSnapshot } from './snapshot.ts';
+export type { AdviceReport, AdviseOptions } from './advise.ts';
 export type { DatabaseSnapshot } from './ports/database-snapshot.ts';
 export type { ChangeToTry, Server } from './try-change.ts';
 export type { MetricId } from './prediction/prediction.ts';
@@ -114,6 +116,11 @@ export async function report(outputFolder: string, run: string | null = null): P
 /** The whole loop on the laboratory backend of the repository. */
 export async function demo(options: CallOptions & { readonly size?: number } = {}): Promise<Assessment> {
   return runDemo({ ...(await runOptions(options)), size: options.size ?? 1 });
+}
+
+/** Indexes worth building, and existing ones worth dropping, for the workload of a snapshot; needs no database. */
+export async function advise(snapshot: DatabaseSnapshot, options: CallOptions & AdviseOptions = {}): Promise<AdviceReport> {
+  return adviseFromSnapshot(snapshot, { ...options, ...(await runOptions(options)) });
 }
 
 async function runOptions(options: CallOptions): Promise<RunOptions> {

@@ -7,6 +7,7 @@ import { nodeClock } from './node-clock.ts';
 import { createFiles } from './node-files.ts';
 import { createProcesses } from './node-processes.ts';
 import { createDatabases } from './pg.ts';
+import { createShadowPlanner } from './shadow-planner.ts';
 import { createSqlParser } from './sql-parser.ts';
 
 /** The composition: the one place where every port gets its adapter. */
@@ -21,5 +22,6 @@ export async function createOutside(): Promise<Outside> {
     clock: nodeClock,
     sqlParser: await createSqlParser(),
     planOn: createBuiltPlanner,
+    shadowOf: createShadowPlanner,
   };
 }

@@ -18,6 +18,7 @@ import {
   type CallOptions,
   type RecoveryReport,
 } from '../index.ts';
+import { addAdviseCommand } from './advise.ts';
 import { addCheckCommand } from './check.ts';
 import { configTemplate, detectProject } from './init.ts';
 import {
@@ -102,6 +103,7 @@ export function createProgram(signal: AbortSignal): Program {
   addCheckCommand(program, callOptions, (code) => (exitCode = code));
 
   addSnapshotCommand(program, callOptions);
+  addAdviseCommand(program, callOptions);
 
   withTargetOptions(program.command('optimize').description('diagnose, try every remedy on copies, keep what is proven'))
     .option('--dry-run', 'prove on copies and leave the database itself as it is')

@@ -3,7 +3,8 @@ import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
 import type { MysqlDatabases } from './mysql.ts';
 import type { Processes } from './processes.ts';
-import type { Planner } from './planner.ts';
+import type { DatabaseSnapshot } from './database-snapshot.ts';
+import type { IndexDefinition, IndexSize, Planner, ShadowPlanner } from './planner.ts';
 import type { Databases, Sql } from './sql.ts';
 import type { SqlParser } from './sql-parser.ts';
 import type { Workspaces } from './workspaces.ts';
@@ -20,4 +21,9 @@ export interface Outside {
   readonly sqlParser: SqlParser;
   /** A planner that may do to this database, a scratch copy, whatever it needs. Closing it leaves the connection open. */
   planOn(scratch: Sql): Planner;
+  /** A planner of the database a snapshot was taken of; `sizeOf` says how large an index would be. */
+  shadowOf(
+    snapshot: DatabaseSnapshot,
+    options: { readonly sizeOf: (definition: IndexDefinition) => IndexSize | null },
+  ): Promise<ShadowPlanner>;
 }

@@ -41,11 +41,11 @@ export function explorePlans(
   const seen = new Set<string>();
   const expanded = weights.map(() => 0);
   const waiting = [...roots];
-  let asked = 0;
+  const count = { asked: 0 };
 
   const look = async (statement: number, offered: readonly number[], withheld: ReadonlySet<number>): Promise<void> => {
     const shown = offered.filter((index) => !withheld.has(index));
-    if (known.recall(statement, shown) === null) asked += 1;
+    if (known.recall(statement, shown) === null) count.asked += 1;
     const plan = await known.plan(statement, shown);
     const key = `${statement}:${[...plan.uses].sort((a, b) => a - b).join()}`;
     if (seen.has(key) || plan.uses.length === 0 || plan.cost >= costsToBeat[statement]!) return;
@@ -57,8 +57,8 @@ export function explorePlans(
 
   return {
     async advance(questions) {
-      const enough = asked + questions;
-      while (canAsk() && asked < enough) {
+      const enough = count.asked + questions;
+      while (canAsk() && count.asked < enough) {
         const root = waiting.shift();
         if (root !== undefined) {
           await look(root.statement, root.offered, new Set());

@@ -67,9 +67,8 @@ export function statementCandidates(
 ): readonly IndexDefinition[] {
   const derived = indexCandidates(shape, null, facts, hints).map(({ definition }) => definition);
   const combined = readsOf(shape, facts).flatMap(({ table, sought, named }) => {
-    const grown = liked
-      .filter((index) => index.method === 'btree' && index.table === table.name && index.schema === table.schema)
-      .flatMap((index) => [index, ...sought.flatMap((column) => withKey(index, column))]);
+    const here = liked.filter((index) => index.method === 'btree' && index.table === table.name && index.schema === table.schema);
+    const grown = here.flatMap((index) => [index, ...sought.flatMap((column) => withKey(index, column))]);
     const plain = [...sought.map((column) => btree(table, [column])), ...pairs(sought).map((keys) => btree(table, keys)), ...grown];
     return [...plain, ...(named === null ? [] : plain.flatMap((index) => covering(index, named)))];
   });

@@ -9,6 +9,7 @@ export interface ServerFacts {
   readonly collation: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly extensions: DatabaseSnapshot['extensions'];
+  readonly countedSince: string | null;
   readonly gaps: readonly string[];
 }
 
@@ -23,11 +24,19 @@ export async function readServer(sql: Sql): Promise<ServerFacts> {
     [['work_mem', 'hash_mem_multiplier', 'maintenance_work_mem', 'shared_buffers', 'max_parallel_workers', 'block_size', 'autovacuum']],
   );
   // The locale's columns have moved from version to version, so they are looked up by name.
-  const database = await sql.query<{ version: string; versionNumber: number; provider: string; collation: string; encoding: string }>(
+  const database = await sql.query<{
+    version: string;
+    versionNumber: number;
+    provider: string;
+    collation: string;
+    encoding: string;
+    countedSince: string | null;
+  }>(
     own(`SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS "versionNumber",
                 coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider,
                 coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate) AS collation,
-                pg_encoding_to_char(d.encoding) AS encoding
+                pg_encoding_to_char(d.encoding) AS encoding,
+                to_char(pg_stat_get_db_stat_reset_time(d.oid) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "countedSince"
            FROM pg_database d WHERE d.datname = current_database()`),
   );
   const extensions = await sql.query<DatabaseSnapshot['extensions'][number]>(
@@ -45,6 +54,7 @@ export async function readServer(sql: Sql): Promise<ServerFacts> {
     collation: facts.collation,
     settings: all,
     extensions: extensions.rows,
+    countedSince: facts.countedSince,
     gaps:
       blockBytes === 8192
         ? []

@@ -70,6 +70,7 @@ export async function takeSnapshot(sql: Sql, options: SnapshotOptions): Promise<
       views,
       extendedStatistics,
       statements,
+      countedSince: server.countedSince,
       gaps: [...server.gaps, ...sections.gaps(), ...blindSpots, ...unseenRanges(server.versionNumber, tables), ...uncarried, ...gaps],
     };
     progress.update(null, `${tables.length} tables, ${indexes.length} indexes, ${statements.length} statements`);
