@@ -61,7 +61,8 @@ async function leftOnServer({ databases }: Outside, { databaseUrl, run }: Miniat
   return rows.map(({ name }) => name);
 }
 
-function processesMarked(mark: string): readonly string[] {
+/** Processes on this machine that carry the mark in their environment. */
+export function processesMarked(mark: string): readonly string[] {
   return readdirSync('/proc').filter((pid) => {
     try {
       return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`ANNEAL_TEST_MARK=${mark}`);

@@ -10,7 +10,9 @@ import type { Json } from './remedy/remedy.ts';
 import { assemble } from './report/assemble.ts';
 import type { Assessment } from './report/assessment.ts';
 import { bytes, counted } from './report/format.ts';
+import { capital } from './report/story.ts';
 import { inRun, type Run, type RunOptions } from './run.ts';
+import { attachTarget } from './target/launch.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { ownChange } from './trial/own-change.ts';
 import { sqlStatements } from './trial/sql-statements.ts';
@@ -56,6 +58,7 @@ export async function tryOwnChange(given: Settings, change: ChangeToTry, options
   refuseSenseless(given, change);
   const settings = change.servers === undefined ? given : onServers(given, change.servers, options.mayWrite ?? false);
   if (settings.target.database !== null) assertOurs(settings.target.database);
+  if (change.servers !== undefined) await assertAnswering(settings, change.servers, options);
   const tree = await sourceOf(settings, change, options.outside);
   return inRun('try', settings, options, async (opened) => {
     await using place = await openPlace(opened, change, tree);
@@ -109,6 +112,19 @@ function onServers(settings: Settings, { a }: NonNullable<ChangeToTry['servers']
 
 function runningAt({ url, pid }: Server) {
   return { url, pid: pid ?? null };
+}
+
+/** Asked before minutes are spent on the first that the second then does not answer. */
+async function assertAnswering(
+  { target }: Settings,
+  { a, b }: NonNullable<ChangeToTry['servers']>,
+  { outside, signal }: TryOptions,
+): Promise<void> {
+  for (const server of [a, b]) {
+    await attachTarget(target, runningAt(server), signal);
+    if (server.pid !== undefined && (await outside.processes.usage(server.pid)) === null)
+      throw new AnnealError('ANNEAL_USAGE', { problem: `no process ${server.pid} of this machine can be read`, command: 'try' });
+  }
 }
 
 /** What the copies will be made of; null where none are needed. Looks only. */
@@ -214,7 +230,7 @@ function described(change: ChangeToTry): Described {
   }
   const title = parts.map(({ name }) => name).join(' with ');
   return {
-    title: title.charAt(0).toUpperCase() + title.slice(1),
+    title: capital(title),
     lasting: `The change is yours to keep: ${parts.map(({ lasting }) => lasting).join(', and ')}.`,
     plan: Object.assign({}, ...parts.map(({ plan }) => plan)) as Json,
     reservations: servers === undefined ? [] : aboutServers(servers),

@@ -26,6 +26,7 @@ import {
   headline,
   impactWords,
   isBrought,
+  overallWords,
   placeOf,
   predictedWords,
   predictionWords,
@@ -33,6 +34,7 @@ import {
   resultWord,
   silencesByRule,
   standingWords,
+  triedWords,
   verdictReason,
   verdictWord,
   windowWords,
@@ -62,13 +64,14 @@ export function renderMarkdown(given: Assessment): string {
 
 function summary(assessment: Assessment): string {
   const { summary, windows, findings, thresholds, nextActions } = assessment;
-  const { kept, rolledBack, inconclusive } = summary.trials;
   const facts = [
     `Before: ${windowWords(windows[0])}`,
-    findings.length === 0 ? 'No findings.' : `${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`,
-    kept + rolledBack === 0
-      ? 'Nothing was tried.'
-      : `${counted(kept + rolledBack, 'change')} tried: ${kept} kept, ${rolledBack} rolled back, ${inconclusive} of them inconclusive.`,
+    ...(assessment.trials.some(isBrought)
+      ? []
+      : [
+          findings.length === 0 ? 'No findings.' : `${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`,
+          triedWords(assessment) ?? 'Nothing was tried.',
+        ]),
     ...(summary.defects === null
       ? []
       : [
@@ -227,10 +230,11 @@ function maskTable(masks: Trial['equality']['masks']): string {
   )}`;
 }
 
-function overall({ overall }: Assessment): string {
+function overall(assessment: Assessment): string {
+  const { overall } = assessment;
   if (overall === null) return '';
   return [
-    '## Everything kept, against the original',
+    `## ${overallWords(assessment)}`,
     `Measured in fresh processes, ${counted(overall.rounds.length, 'round')}.`,
     table(
       ['Metric', 'Before', 'After', 'Change', 'Result'],

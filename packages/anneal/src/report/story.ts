@@ -72,6 +72,18 @@ export function isBrought({ finding }: Pick<Trial, 'finding'>): boolean {
   return finding === null;
 }
 
+/** The title of the last comparison, which was made in fresh processes. */
+export function overallWords({ trials }: Pick<Assessment, 'trials'>): string {
+  return trials.some(isBrought) ? 'The change once more, against the original' : 'Everything kept, against the original';
+}
+
+/** How many changes were tried and what became of them; null where the headline has said it of the only one. */
+export function triedWords({ summary, trials }: Pick<Assessment, 'summary' | 'trials'>): string | null {
+  const { kept, rolledBack, inconclusive } = summary.trials;
+  if (kept + rolledBack === 0 || trials.some(isBrought)) return null;
+  return `${counted(kept + rolledBack, 'change')} tried: ${kept} kept, ${rolledBack} rolled back, ${inconclusive} of them inconclusive.`;
+}
+
 /** What was predicted, in figures. */
 export function predictedWords({ prediction }: Pick<Trial, 'prediction'>): string {
   return prediction === null ? 'nothing' : interval(prediction.change, prediction.metric);

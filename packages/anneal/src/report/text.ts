@@ -12,11 +12,11 @@ import {
   findingsByStanding,
   headline,
   impactWords,
-  isBrought,
   lineOf,
   predictedWords,
   reservations,
   toneOf,
+  triedWords,
   verdictReason,
   verdictWord,
   windowWords,
@@ -61,8 +61,8 @@ type Paint = (style: Style, text: string) => string;
 
 function summary(assessment: Assessment, paint: Paint): readonly string[] {
   const { summary, windows, findings, costs } = assessment;
-  const { kept, rolledBack, inconclusive } = summary.trials;
-  const tried = kept + rolledBack;
+  const { kept } = summary.trials;
+  const tried = triedWords(assessment);
   const cost = costWords(costs);
   const before = windowWords(windows[0]);
   return [
@@ -70,9 +70,7 @@ function summary(assessment: Assessment, paint: Paint): readonly string[] {
     ...(headline(assessment) === before ? [] : wrap(`Before: ${before}`, 2)),
     ...distrust(assessment).flatMap((line) => wrap(line, 2).map((part) => paint('yellow', part))),
     ...(findings.length === 0 ? [] : wrap(`${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`, 2)),
-    ...(tried === 0 || assessment.trials.some(isBrought)
-      ? []
-      : wrap(`${counted(tried, 'change')} tried: ${kept} kept, ${rolledBack} rolled back, ${inconclusive} of them inconclusive.`, 2)),
+    ...(tried === null ? [] : wrap(tried, 2)),
     ...(kept === 0 || cost.length === 0 ? [] : wrap(`What was kept costs ${cost.join(', ')} (measured).`, 2)),
     ...labelled(summary.defects),
   ];

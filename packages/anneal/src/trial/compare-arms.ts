@@ -42,13 +42,18 @@ export interface ComparisonRequest {
   readonly changes: readonly TriedChange[];
   readonly groups: readonly StatementGroup[];
   readonly mostRounds: number;
-  /** Asked after each kept round with all rounds so far, dropped ones included; true ends the comparison. */
-  readonly isDecided: (rounds: readonly Round[]) => boolean;
+  /** Asked after each kept round with all rounds so far, dropped ones included, and the answers of both arms; true ends the comparison. */
+  readonly isDecided: (rounds: readonly Round[], answers: AnswersCompared) => boolean;
+}
+
+export interface AnswersCompared {
+  readonly baseline: readonly ReplayedAnswer[];
+  readonly candidate: readonly ReplayedAnswer[];
 }
 
 export interface ArmsCompared {
   readonly rounds: readonly Round[];
-  readonly answers: { readonly baseline: readonly ReplayedAnswer[]; readonly candidate: readonly ReplayedAnswer[] };
+  readonly answers: AnswersCompared;
   readonly distributions: readonly Distribution[];
   /** By change id, measured on the candidate after the last slice. */
   readonly costs: ReadonlyMap<string, Cost>;
@@ -107,6 +112,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   const replay = { count: bench.answers, seed: bench.seed, steps: 'all' } as const;
   const [baselineAnswers, candidateAnswers] = await Promise.all([baseline.load.replay(replay), candidate.load.replay(replay)]);
 
+  const answers: AnswersCompared = { baseline: baselineAnswers, candidate: candidateAnswers };
   const rounds: Round[] = [];
   const onTime = new Distributions();
   const late = new Distributions();
@@ -131,7 +137,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     progress.update(kept.length / request.mostRounds, `round ${kept.length} of at most ${request.mostRounds}`);
     if (judgement.dropped.length === 0) {
       (judgement.late.length === 0 ? onTime : late).add(ofBaseline.load, ofCandidate.load);
-      if (request.isDecided(rounds)) break;
+      if (request.isDecided(rounds, answers)) break;
     }
     if (rounds.length - kept.length > request.mostRounds) break;
   }
@@ -140,7 +146,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   for (const change of request.changes) costs.set(change.id, await change.remedy.cost(change.plan, candidate.act));
   return {
     rounds,
-    answers: { baseline: baselineAnswers, candidate: candidateAnswers },
+    answers,
     // Where the generator was late its own lateness is in the tail: those rounds are shown only when there are no others.
     distributions: onTime.isEmpty() ? late.all() : onTime.all(),
     costs,

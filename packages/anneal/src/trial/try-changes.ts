@@ -1,13 +1,14 @@
 import type { MetricId } from '../prediction/prediction.ts';
 import type { Calibration } from './calibrate-arms.ts';
 import { guardMargin, placeboDrift, provability } from './calibrate.ts';
-import { compareArms, wholeWorkload, type ArmsCompared, type Bench } from './compare-arms.ts';
+import { compareArms, wholeWorkload, type AnswersCompared, type ArmsCompared, type Bench } from './compare-arms.ts';
 import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
 import type { TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
+import { keptRounds } from './paired-evidence.ts';
 import { placeboMetric, type StatementGroup } from './slice.ts';
-import type { NoiseFloor, Trial, TrialDesign } from './trial.ts';
+import type { Equality, NoiseFloor, Trial, TrialDesign } from './trial.ts';
 
 export interface TrialRequest {
   readonly baseDatabase: string | null;
@@ -39,6 +40,8 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
       negligibleEffect: request.design.minimumEffect,
     };
   });
+  let known: Equality | undefined;
+  const equalityOf = ({ baseline, candidate }: AnswersCompared) => (known ??= compareAnswers(baseline, candidate, request.calibration));
   const compared = await compareArms(bench, {
     label: request.changes.map((change) => change.id).join('+'),
     baseDatabase: request.baseDatabase,
@@ -46,9 +49,12 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
     changes: request.changes,
     groups: request.changes.flatMap(statementGroup),
     mostRounds: request.design.looks.at(-1)!,
-    isDecided: (rounds) => questions.every((question) => assess({ ...question, rounds }).finished),
+    isDecided: (rounds, answers) =>
+      // Answers that differ decide alone; the first look's figures say what the change would have been worth.
+      (equalityOf(answers).result === 'mismatch' && keptRounds(rounds).length >= request.design.looks[0]!) ||
+      questions.every((question) => assess({ ...question, rounds }).finished),
   });
-  const equality = compareAnswers(compared.answers.baseline, compared.answers.candidate, request.calibration);
+  const equality = equalityOf(compared.answers);
   const trials = request.changes.map((change, index): Trial => {
     const question = questions[index]!;
     const judgement = assess({ ...question, rounds: compared.rounds });

@@ -9,6 +9,7 @@ import {
   findingsByStanding,
   headline,
   isBrought,
+  overallWords,
   predictedWords,
   reservations,
   resultWord,
@@ -115,15 +116,17 @@ function labelled({ summary: { defects } }: Assessment): Markup {
   return markup`<p>Of ${counted(expected, 'labelled weakness', 'labelled weaknesses')} ${found} found; missed: ${missed.join(', ') || 'none'}; invented: ${invented.join(', ') || 'none'}.</p>`;
 }
 
-export function beforeAndAfter({ overall }: Assessment): Markup {
+export function beforeAndAfter(assessment: Assessment): Markup {
+  const { overall, trials } = assessment;
   if (overall === null) {
-    return section('before-after', 'Before and after', markup`<p>Nothing was kept, so there is no after.</p>`);
+    const why = trials.some(isBrought) ? 'There was no second comparison in fresh processes.' : 'Nothing was kept, so there is no after.';
+    return section('before-after', 'Before and after', markup`<p>${why}</p>`);
   }
   const [whole, ...routes] = overall.distributions;
   return section(
     'before-after',
     'Before and after',
-    markup`<p>Everything kept, together, against the original: ${counted(overall.rounds.length, 'round')} in fresh processes; the table holds medians over rounds. ${known('measured')}</p>`,
+    markup`<p>${overallWords(assessment)}: ${counted(overall.rounds.length, 'round')} in fresh processes; the table holds medians over rounds. ${known('measured')}</p>`,
     whole === undefined ? '' : distribution(whole),
     table(
       'Before and after',
