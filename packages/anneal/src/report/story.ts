@@ -205,7 +205,8 @@ export function reservations(assessment: Assessment): readonly string[] {
   const unread = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
   return [
     ...distrust(assessment),
-    ...windows.flatMap(({ gaps }) => gaps.map((gap) => `${gap.capability} was not read: ${gap.reason}.`)),
+    // A source that rules would have read takes nothing from a trial; what a trial lacks is said below.
+    ...(trials.some(isBrought) ? [] : windows).flatMap(({ gaps }) => gaps.map((gap) => `${gap.capability} was not read: ${gap.reason}.`)),
     ...blindRules(assessment),
     ...(inconclusive.length === 0
       ? []

@@ -50,8 +50,11 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
     groups: request.changes.flatMap(statementGroup),
     mostRounds: request.design.looks.at(-1)!,
     isDecided: (rounds, answers) =>
-      // Answers that differ decide alone; the first look's figures say what the change would have been worth.
-      (equalityOf(answers).result === 'mismatch' && keptRounds(rounds).length >= request.design.looks[0]!) ||
+      // Answers that differ decide alone; the first look's figures say what the change would have been worth. Of several
+      // changes one may be innocent, and only its figures can tell that it should be tried again alone.
+      (request.changes.length === 1 &&
+        equalityOf(answers).result === 'mismatch' &&
+        keptRounds(rounds).length >= request.design.looks[0]!) ||
       questions.every((question) => assess({ ...question, rounds }).finished),
   });
   const equality = equalityOf(compared.answers);
