@@ -261,11 +261,11 @@ async function seedChat(client: Client, { users, rooms, shapesPerBoard, membersh
       ORDER BY i`,
     [messages, rooms, users],
   );
-  // Hand-drawn lines are most of a whiteboard's document: a pen tells where it is a dozen times a stroke.
+  // Hand-drawn lines are most of a whiteboard's document: a pen tells where it is eight times a stroke.
   await client.query(
     `CREATE TEMPORARY TABLE strokes ON COMMIT DROP AS
      SELECT i AS id, jsonb_agg(trim_scale(pg_temp.pick(i * 32 + n, 144, 40000) / 10.0) ORDER BY n) AS points
-       FROM generate_series(0, 999) i CROSS JOIN generate_series(0, 23) n
+       FROM generate_series(0, 999) i CROSS JOIN generate_series(0, 15) n
       GROUP BY i`,
   );
   await client.query(

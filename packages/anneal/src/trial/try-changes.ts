@@ -22,8 +22,9 @@ export interface TrialRequest {
 
 /**
  * Tries changes that are apart from each other on one pair of arms. Each is judged by its own metric;
- * the guards and the answers are common to all, so when one of those fails for several, each is tried
- * again alone: nobody is condemned for a neighbour.
+ * the guards and the answers are common to all, so when one of those fails for several, they are tried
+ * again in halves, and those in halves if need be: nobody is condemned for a neighbour, and a culprit is
+ * found in the logarithm of their number.
  */
 export async function tryChanges(bench: Bench, request: TrialRequest): Promise<readonly Trial[]> {
   const questions = request.changes.map((change) => {
@@ -84,11 +85,15 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
     };
   });
   if (request.changes.length === 1 || !trials.some(failedInCommon)) return trials;
-  const alone: Trial[] = [];
-  for (const [index, change] of request.changes.entries()) {
-    alone.push(...(failedInCommon(trials[index]!) ? await tryChanges(bench, { ...request, changes: [change] }) : [trials[index]!]));
-  }
-  return alone;
+  const again = request.changes.filter((_, index) => failedInCommon(trials[index]!));
+  const retried: Trial[] = [];
+  for (const half of halves(again)) retried.push(...(await tryChanges(bench, { ...request, changes: half })));
+  return trials.map((trial) => retried.find(({ id }) => id === trial.id) ?? trial);
+}
+
+function halves<T>(items: readonly T[]): readonly (readonly T[])[] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)].filter((half) => half.length > 0);
 }
 
 /** Its own metric improved, and yet something that the changes share stood in the way. */
@@ -96,9 +101,9 @@ function failedInCommon(trial: Trial): boolean {
   return trial.verdict.decision === 'rollback' && trial.primary.result === 'improved';
 }
 
-/** The time of the statements a change touches and of the writes that pay for it; none for a policy. */
+/** The time and the log of the statements a change touches and of the writes that pay for it; none for a policy. */
 export function statementGroup(change: TriedChange): readonly StatementGroup[] {
-  const [, key] = change.metric.split('database.time:');
+  const [, key] = /^(?:database\.time|wal\.bytes):(.*)$/su.exec(change.metric) ?? [];
   return key === undefined || change.touched === null ? [] : [{ key, statementIds: new Set(change.touched.statementIds) }];
 }
 
@@ -130,6 +135,12 @@ function guardsOf(change: TriedChange, { calibration, design, writeVolumeMargin 
       count,
     );
   const guards = guarded.map((metric) => ({ metric, margin: margin(metric) }));
+  const [group] = statementGroup(change);
+  // What is judged by its writes' log must not make the same statements slower.
+  if (group !== undefined && change.metric === `wal.bytes:${group.key}`) {
+    const metric: MetricId = `database.time:${group.key}`;
+    return [...guards, { metric, margin: margin(metric) }];
+  }
   const writeVolume = writeVolumeGuard(change, calibration, writeVolumeMargin);
   return writeVolume === null ? guards : [...guards, { ...writeVolume, margin: Math.max(writeVolume.margin, margin(writeVolume.metric)) }];
 }
