@@ -113,7 +113,7 @@ const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency
  * What a change must not make worse. One that may touch anything must not move its cost into the database either; it is
  * held to what these arms can measure at all, and the report names what they cannot.
  */
-export function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] {
+function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] {
   if (change.touched !== null) return guardedMetrics;
   const measured = new Set(floor.rounds.flatMap((round) => Object.keys(round.baseline.metrics)));
   return guardedAnywhere.filter((metric) => metric !== change.metric && measured.has(metric));
