@@ -56,7 +56,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'see whom a member follows', weight: 25, steps: [get('/users/{member}/following')] },
   { name: 'open my bookmarks', weight: 25, steps: [get('/bookmarks')] },
   { name: 'compare reactions', weight: 15, steps: [get('/insights/reactions')] },
-  { name: 'analyse a campaign', weight: 75, steps: [get('/admin/campaigns/{campaign}')] },
+  { name: 'analyse a campaign', weight: 150, steps: [get('/admin/campaigns/{campaign}')] },
   { name: 'send client events', weight: 330, steps: [{ method: 'POST', path: '/events/batch', body: { events: eventBatch() } }] },
   { name: 'like', weight: 20, steps: [{ method: 'PUT', path: '/posts/{post}/like' }] },
   { name: 'follow', weight: 8, steps: [{ method: 'PUT', path: '/users/{member}/follow' }] },
@@ -74,7 +74,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'follow an invitation', weight: 60, steps: [get('/invitations?code=seed-{invitation}')] },
   {
     name: 'invite friends',
-    weight: 32,
+    weight: 45,
     steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 25 }, () => '{member}') } }],
   },
   { name: 'look for news', weight: 65, steps: [get('/comments/news?after={lateComment}')] },

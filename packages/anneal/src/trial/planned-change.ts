@@ -62,6 +62,11 @@ export async function planChanges(
       continue;
     }
     const prediction = await remedy.predict(plan, finding, context);
+    // A question about everything at once that promises nothing would cost a trial of its own and all the patience there is.
+    if (finding.level === 'note' && prediction.metric === 'database.time' && prediction.change.point === 0) {
+      unplanned.set(finding.fingerprint, `${remedy.title}: nothing predicts a gain, so it was not tried; \`anneal try\` can`);
+      continue;
+    }
     changes.push({
       id: `${runId}-${changes.length + 1}`,
       findings: [finding],

@@ -1,4 +1,5 @@
 import type { Finding } from '../../../finding/finding.ts';
+import type { Measurement } from '../../../measurement/measurement.ts';
 import { quoteIdentifier, quoteLiteral } from '../../../ports/index-sql.ts';
 import type { Sql } from '../../../ports/sql.ts';
 import { defineRemedy, type PlanningContext, type Presence, type Remedy } from '../../../remedy/remedy.ts';
@@ -11,6 +12,8 @@ export type PlannerSettingPlan = {
   readonly value: string;
   /** What ALTER DATABASE had set before; null where it had set nothing. */
   readonly before: string | null;
+  /** Statements it is for; empty where it steers every plan. */
+  readonly statementIds: readonly string[];
 };
 
 /**
@@ -33,9 +36,9 @@ export const plannerSetting: Remedy = defineRemedy<PlannerSettingPlan>({
     const choice = await choose(finding, context);
     return 'refused' in choice ? choice.refused : null;
   },
-  async predict() {
+  async predict({ name, statementIds }) {
     return {
-      metric: 'database.time',
+      metric: statementIds.length === 0 ? 'database.time' : `database.time:within ${name}`,
       change: { point: 0, lower: -0.9, upper: 1, confidenceLevel: 0.95 },
       model: 'plan-cost',
       assumptions: ['a setting moves every plan at once: nothing but the experiment says in which direction'],
@@ -54,8 +57,9 @@ export const plannerSetting: Remedy = defineRemedy<PlannerSettingPlan>({
     });
   },
   cost: async () => ({ diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 }),
-  touches(_plan, measurement) {
-    const statements = measurement.observations['postgres.statements'] ?? [];
+  touches({ statementIds }, measurement) {
+    const all = measurement.observations['postgres.statements'] ?? [];
+    const statements = statementIds.length === 0 ? all : all.filter(({ id }) => statementIds.includes(id));
     return {
       statementIds: statements.map((statement) => statement.id),
       routes: [...new Set(statements.flatMap(({ routes }) => routes))],
@@ -120,7 +124,16 @@ const settable: ReadonlySet<string> = new Set(
   jit jit_above_cost effective_io_concurrency max_parallel_workers_per_gather plan_cache_mode`.split(/\s+/u),
 );
 
-async function choose({ proposal }: Finding, { sql }: PlanningContext): Promise<PlannerSettingPlan | { readonly refused: string }> {
+/** More memory for a sort is for the statements that spilled; the whole database's time would drown what it does for them. */
+function servedBy(name: string, { observations }: Measurement): readonly string[] {
+  if (name !== 'work_mem' && name !== 'hash_mem_multiplier') return [];
+  return (observations['postgres.statements'] ?? []).filter(({ tempBlocksWritten }) => tempBlocksWritten > 0).map(({ id }) => id);
+}
+
+async function choose(
+  { proposal }: Finding,
+  { sql, measurement }: PlanningContext,
+): Promise<PlannerSettingPlan | { readonly refused: string }> {
   const wanted = /\bALTER (?:DATABASE .+|SYSTEM) SET (?<name>[a-z_]+) = '?(?<value>[\w.]+)'?;/u.exec(proposal.code ?? '')?.groups;
   const [name, value] = [wanted?.['name'], wanted?.['value']];
   if (sql === null || name === undefined || value === undefined) return { refused: 'the finding names no setting with a value' };
@@ -134,5 +147,5 @@ async function choose({ proposal }: Finding, { sql }: PlanningContext): Promise<
   const [now] = rows;
   // It would win over the database's, and copies carry it as the database's own: neither side of a trial would be what it seems.
   if (now === undefined || now.ofRole) return { refused: `a role has a ${name} of its own, which wins over the database's` };
-  return { name, value, before: await setFor(sql, name) };
+  return { name, value, before: await setFor(sql, name), statementIds: servedBy(name, measurement) };
 }
