@@ -3,12 +3,13 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database matrix clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database matrix test-try clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
 	@echo 'make test         every test, lint and type check'
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
+	@echo 'make test-try     the trials of own changes, all of them'
 	@echo 'make bench-agent  what the agent costs per request'
 	@echo 'make bench-load   what the load engine costs, beside autocannon and wrk'
 	@echo 'make bench-database  planner, index sizes, advisor and predicted times against their targets'
@@ -30,6 +31,9 @@ test: install redis
 
 matrix: install
 	npx --no vitest run --project lab --disable-console-intercept
+
+test-try: install
+	ANNEAL_THOROUGH=1 npx --no vitest run --project end-to-end test/end-to-end/try-change.test.ts
 
 bench: bench-agent bench-load bench-database
 
