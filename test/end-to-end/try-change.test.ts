@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { cp, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../packages/anneal/src/adapters/free-port.ts';
 import type { Assessment } from '../../packages/anneal/src/index.ts';
 import { anneal, type CliResult } from '../support/anneal-cli.ts';
@@ -12,7 +12,6 @@ import { createIdleDatabase, type IdleDatabase } from '../support/test-database.
 /** Each of these waits for every round of a trial that shows little: more minutes than every change of ours should wait for. */
 const isThorough = process.env['ANNEAL_THOROUGH'] === '1';
 if (!isThorough) process.stderr.write('SKIPPED: four of the trials of own changes; `make test-try` runs them all\n');
-const thorough = test.skipIf(!isThorough);
 
 /** The shop in a repository of its own, as somebody has it who has just changed something. */
 const source = join(import.meta.dirname, '../shop');
@@ -112,85 +111,87 @@ test('a patch that changes an answer is a mismatch, however fast', { timeout: 24
   expect(exitCode).toBe(1);
 });
 
-thorough('a patch that changes nothing is not proven, and not called worse', { timeout: 240_000 }, async () => {
-  const path = await patchOf('comment', (text) => text.replace('const app =', '// An application.\nconst app ='));
-  const { exitCode, assessment } = await tried('--patch', path);
-  expect(['no-change', 'inconclusive']).toContain(assessment.trials[0]!.verdict.performance);
-  expect(assessment.trials[0]!.equality.result).toBe('match');
-  expect(exitCode).toBe(3);
-});
+describe.skipIf(!isThorough)('the trials that wait for every round', () => {
+  test('a patch that changes nothing is not proven, and not called worse', { timeout: 240_000 }, async () => {
+    const path = await patchOf('comment', (text) => text.replace('const app =', '// An application.\nconst app ='));
+    const { exitCode, assessment } = await tried('--patch', path);
+    expect(['no-change', 'inconclusive']).toContain(assessment.trials[0]!.verdict.performance);
+    expect(assessment.trials[0]!.equality.result).toBe('match');
+    expect(exitCode).toBe(3);
+  });
 
-thorough('a variable reaches the candidate only, and is no secret unless it looks like one', { timeout: 240_000 }, async () => {
-  // Answers tell which environment they come from: that is the mismatch to be seen.
-  await writeFile(
-    join(shop, 'app.js'),
-    app
-      .replace('{ ok: true }', '{ max: Number(process.env.POOL_MAX ?? 10) }')
-      .replace('max: 10', 'max: Number(process.env.POOL_MAX ?? 10)'),
+  test('a variable reaches the candidate only, and is no secret unless it looks like one', { timeout: 240_000 }, async () => {
+    // Answers tell which environment they come from: that is the mismatch to be seen.
+    await writeFile(
+      join(shop, 'app.js'),
+      app
+        .replace('{ ok: true }', '{ max: Number(process.env.POOL_MAX ?? 10) }')
+        .replace('max: 10', 'max: Number(process.env.POOL_MAX ?? 10)'),
+    );
+    const { exitCode, stdout, assessment } = await tried(
+      '--env',
+      'POOL_MAX=3',
+      '--env',
+      'PAYMENT_KEY=hunter2',
+      '--url',
+      '/health',
+      '--rate',
+      '60',
+    );
+    await writeFile(join(shop, 'app.js'), app);
+    expect(assessment.trials[0]!.description.title).toBe('POOL_MAX=3 PAYMENT_KEY=…');
+    expect(assessment.trials[0]!.equality.mismatches).toEqual([
+      { request: expect.any(String) as string, where: '$.max', difference: '10 → 3' },
+    ]);
+    expect(stdout + (await readFile(join(output, 'ledger.jsonl'), 'utf8'))).not.toContain('hunter2');
+    expect(exitCode).toBe(1);
+  });
+
+  test('SQL is tried on the copy of the candidate alone', { timeout: 240_000 }, async () => {
+    const path = join(place, 'up.sql');
+    await writeFile(path, `CREATE INDEX products_sku ON products (upper(sku)); -- one; statement\nANALYZE products;`);
+    const { exitCode, stderr, assessment } = await tried(
+      '--sql',
+      path,
+      '--url',
+      '/products/sku-17',
+      '--url',
+      '/products/sku-4000',
+      '--rate',
+      '60',
+    );
+    expect(assessment.trials[0]!.verdict, stderr).toMatchObject({ decision: 'keep' });
+    expect(assessment.trials[0]!.primary.metric).toBe('database.time');
+    expect(assessment.trials[0]!.cost.diskBytes).toBeGreaterThan(0);
+    expect((await database.query(`SELECT 1 FROM pg_indexes WHERE indexname = 'products_sku'`)).rowCount).toBe(0);
+    expect(exitCode).toBe(0);
+  });
+
+  test(
+    'two servers that run already are compared by what can be seen from outside, and the report says what cannot',
+    { timeout: 240_000 },
+    async () => {
+      await writeFile(join(place, 'fast.js'), withoutLoop(app));
+      await symlink(join(shop, 'node_modules'), join(place, 'node_modules'));
+      await using a = await serve(join(shop, 'app.js'));
+      await using b = await serve(join(place, 'fast.js'));
+      const { assessment } = await tried('--url-a', a.url, '--url-b', b.url);
+      const [trial] = assessment.trials;
+      expect(trial!.primary.metric).toBe('latency.p50');
+      expect(trial!.equality.result).toBe('match');
+      expect(trial!.guards.map(({ metric }) => metric)).toEqual(['latency.p95', 'latency.p99', 'errors']);
+      expect(trial!.description.reservations).toHaveLength(2);
+      expect(assessment.overall).toBeNull();
+
+      const writes = await anneal(['try', '--url-a', a.url, '--url-b', b.url, '--url', 'POST /orders/7/notes {"text":"x"}'], { cwd: shop });
+      expect(writes.stderr).toContain('ANNEAL_WORKLOAD_WRITES');
+      const absent = await anneal(['try', '--url-a', a.url, '--url-b', `http://127.0.0.1:${await freePort()}`], { cwd: shop });
+      expect(absent.stderr).toContain('ANNEAL_TARGET_UNREACHABLE');
+      expect(absent.stderr).not.toContain('noise floor');
+      expect(absent.exitCode).toBe(4);
+    },
   );
-  const { exitCode, stdout, assessment } = await tried(
-    '--env',
-    'POOL_MAX=3',
-    '--env',
-    'PAYMENT_KEY=hunter2',
-    '--url',
-    '/health',
-    '--rate',
-    '60',
-  );
-  await writeFile(join(shop, 'app.js'), app);
-  expect(assessment.trials[0]!.description.title).toBe('POOL_MAX=3 PAYMENT_KEY=…');
-  expect(assessment.trials[0]!.equality.mismatches).toEqual([
-    { request: expect.any(String) as string, where: '$.max', difference: '10 → 3' },
-  ]);
-  expect(stdout + (await readFile(join(output, 'ledger.jsonl'), 'utf8'))).not.toContain('hunter2');
-  expect(exitCode).toBe(1);
 });
-
-thorough('SQL is tried on the copy of the candidate alone', { timeout: 240_000 }, async () => {
-  const path = join(place, 'up.sql');
-  await writeFile(path, `CREATE INDEX products_sku ON products (upper(sku)); -- one; statement\nANALYZE products;`);
-  const { exitCode, stderr, assessment } = await tried(
-    '--sql',
-    path,
-    '--url',
-    '/products/sku-17',
-    '--url',
-    '/products/sku-4000',
-    '--rate',
-    '60',
-  );
-  expect(assessment.trials[0]!.verdict, stderr).toMatchObject({ decision: 'keep' });
-  expect(assessment.trials[0]!.primary.metric).toBe('database.time');
-  expect(assessment.trials[0]!.cost.diskBytes).toBeGreaterThan(0);
-  expect((await database.query(`SELECT 1 FROM pg_indexes WHERE indexname = 'products_sku'`)).rowCount).toBe(0);
-  expect(exitCode).toBe(0);
-});
-
-thorough(
-  'two servers that run already are compared by what can be seen from outside, and the report says what cannot',
-  { timeout: 240_000 },
-  async () => {
-    await writeFile(join(place, 'fast.js'), withoutLoop(app));
-    await symlink(join(shop, 'node_modules'), join(place, 'node_modules'));
-    await using a = await serve(join(shop, 'app.js'));
-    await using b = await serve(join(place, 'fast.js'));
-    const { assessment } = await tried('--url-a', a.url, '--url-b', b.url);
-    const [trial] = assessment.trials;
-    expect(trial!.primary.metric).toBe('latency.p50');
-    expect(trial!.equality.result).toBe('match');
-    expect(trial!.guards.map(({ metric }) => metric)).toEqual(['latency.p95', 'latency.p99', 'errors']);
-    expect(trial!.description.reservations).toHaveLength(2);
-    expect(assessment.overall).toBeNull();
-
-    const writes = await anneal(['try', '--url-a', a.url, '--url-b', b.url, '--url', 'POST /orders/7/notes {"text":"x"}'], { cwd: shop });
-    expect(writes.stderr).toContain('ANNEAL_WORKLOAD_WRITES');
-    const absent = await anneal(['try', '--url-a', a.url, '--url-b', `http://127.0.0.1:${await freePort()}`], { cwd: shop });
-    expect(absent.stderr).toContain('ANNEAL_TARGET_UNREACHABLE');
-    expect(absent.stderr).not.toContain('noise floor');
-    expect(absent.exitCode).toBe(4);
-  },
-);
 
 async function serve(script: string): Promise<AsyncDisposable & { readonly url: string }> {
   const port = await freePort();
