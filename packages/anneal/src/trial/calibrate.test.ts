@@ -58,6 +58,8 @@ describe('calibration', () => {
     );
     expect(able.sentence).toMatch(/^a reduction of \d+(\.\d+)? % or more can be proven in 60 rounds$/);
     expect(provability(noise, trial, -0.025).sentence).toContain('too noisy for the 2.5 % predicted');
+    expect(provability(noise, trial, 0.8).sentence).toContain('none is predicted, but 80 % more');
+    expect(provability(noise, trial, 0).sentence).toContain('none is predicted, the trial will show');
   });
 
   test('says that it does not know what it can prove of a metric it has hardly seen', () => {

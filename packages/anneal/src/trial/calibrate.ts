@@ -98,8 +98,14 @@ export function provability(
   const minimumEffect = raisedMinimumEffect(design.minimumEffect, noise.bias);
   const smallestEffect = smallestProvableEffect(noise, rounds, { ...design, minimumEffect });
   const able = `a reduction of ${percent(smallestEffect)} or more can be proven in ${rounds} rounds`;
-  const sentence = predicted !== null && smallestEffect > -predicted ? `${able}: too noisy for the ${percent(-predicted)} predicted` : able;
-  return { minimumEffect, smallestEffect, sentence };
+  return { minimumEffect, smallestEffect, sentence: `${able}${doubtAbout(smallestEffect, predicted)}` };
+}
+
+function doubtAbout(smallestEffect: number, predicted: number | null): string {
+  if (predicted === null) return '';
+  if (predicted > 0) return `: none is predicted, but ${percent(predicted)} more`;
+  if (predicted === 0) return ': none is predicted, the trial will show';
+  return smallestEffect > -predicted ? `: too noisy for the ${percent(-predicted)} predicted` : '';
 }
 
 /** Half of the 1 % that k6's documentation gives as a usual error budget: one change may not spend more. */
