@@ -34,7 +34,8 @@ const alternativeTupleId = 0x2000;
  * Turns the just-built empty B-tree into one of this height: a chain of pages with one child each, down to a leaf
  * without entries. The planner charges every level of the descent (btcostestimate reads `btm_fastlevel`) and may walk
  * down to the end of the index for a column's extreme value (get_actual_variable_range); then it finds none and
- * uses the histogram. Must be called before the index was ever read, while its pages are in no buffer.
+ * uses the histogram. A height of -1 is HypoPG's "not known", with which no page of the descent is charged: a root whose level is the
+ * largest there is, above one leaf. Must be called before the index was ever read, while its pages are in no buffer.
  */
 export function raiseBtree(path: string, height: number): void {
   const file = openSync(path, 'r+');
@@ -42,13 +43,14 @@ export function raiseBtree(path: string, height: number): void {
     const page = Buffer.alloc(pageBytes);
     readSync(file, page, 0, pageBytes, 0);
     page.writeUInt32LE(1, meta.root);
-    page.writeUInt32LE(height, meta.level);
+    page.writeInt32LE(height, meta.level);
     page.writeUInt32LE(1, meta.fastRoot);
-    page.writeUInt32LE(height, meta.fastLevel);
+    page.writeInt32LE(height, meta.fastLevel);
     writeSync(file, page, 0, pageBytes, 0);
-    for (let level = height; level >= 0; level -= 1) {
-      const block = height - level + 1;
-      writeSync(file, chainPage({ level, isRoot: level === height, child: block + 1 }), 0, pageBytes, block * pageBytes);
+    const levels = height < 0 ? [height, 0] : Array.from({ length: height + 1 }, (_, depth) => height - depth);
+    for (const [depth, level] of levels.entries()) {
+      const block = depth + 1;
+      writeSync(file, chainPage({ level, isRoot: depth === 0, child: block + 1 }), 0, pageBytes, block * pageBytes);
     }
   } finally {
     closeSync(file);
@@ -64,7 +66,7 @@ function chainPage({ level, isRoot, child }: { readonly level: number; readonly 
   page.writeUInt16LE(isLeaf ? special : item, 14); // pd_upper
   page.writeUInt16LE(special, 16); // pd_special
   page.writeUInt16LE(pageVersion, 18);
-  page.writeUInt32LE(level, special + 8);
+  page.writeInt32LE(level, special + 8);
   page.writeUInt16LE((isLeaf ? leafFlag : 0) | (isRoot ? rootFlag : 0), special + 12);
   if (!isLeaf) {
     page.writeUInt32LE(item | itemIsNormal | (emptyPivotBytes << 17), headerBytes);

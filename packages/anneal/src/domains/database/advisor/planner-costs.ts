@@ -9,14 +9,14 @@ export interface PlannerCosts extends CostModel {
 
 /**
  * A statement's cost is the mean over its samples. What the planner cannot plan with an index (one it cannot imagine) costs what it costs
- * without, so such an index is simply never chosen.
+ * without, so such an index is simply never chosen. `planned` are plans made before, which count as well.
  */
 export function plannerCosts(
   planner: Planner | ShadowPlanner,
   statements: readonly (readonly StatementSample[])[],
-  imagined: Imagined = {},
+  { imagined = {}, planned: before = 0 }: { readonly imagined?: Imagined; readonly planned?: number } = {},
 ): PlannerCosts {
-  let planned = 0;
+  let planned = before;
   const whatIf = (statement: number, indexes: readonly IndexDefinition[], more: Imagined) => {
     planned += statements[statement]!.length;
     return planner.whatIf(statements[statement]!, indexes, more);

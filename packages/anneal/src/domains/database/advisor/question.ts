@@ -1,5 +1,5 @@
 import type { DatabaseSnapshot } from '../../../ports/database-snapshot.ts';
-import type { IndexDefinition, Planner, ShadowPlanner } from '../../../ports/planner.ts';
+import type { Imagined, IndexDefinition, Planner, ShadowPlanner } from '../../../ports/planner.ts';
 import type { PredictedIndexSize } from '../index-size.ts';
 import type { WorkloadUnit } from './advisor.ts';
 import { mean, plannerCosts, type PlannerCosts } from './planner-costs.ts';
@@ -44,14 +44,9 @@ export async function openQuestion({
   width,
   settings = {},
 }: QuestionInput): Promise<Question> {
-  const { statements, gaps } = await plannable(workload.statements, planner);
-  const costs = plannerCosts(
-    planner,
-    statements.map(({ samples }) => samples),
-    { settings },
-  );
-  const baseCosts: number[] = [];
-  for (const at of statements.keys()) baseCosts.push((await costs.cost(at, [])).cost);
+  const { statements, baseCosts, gaps, planned } = await plannable(workload.statements, planner, { settings });
+  const samples = statements.map((statement) => statement.samples);
+  const costs = plannerCosts(planner, samples, { imagined: { settings }, planned });
   const weighed = weigh(statements, baseCosts);
   const writeCostOf = writeCosts({ ...snapshot, settings: { ...snapshot.settings, ...settings } }, workload.writes, sizeOf);
   return {
@@ -67,6 +62,7 @@ export async function openQuestion({
         candidates: (most, liked) => imaginable(planner, statementCandidates(shape, facts, most, liked)),
         isRelevant: (definition) => mayServe(reads, definition),
       })),
+      plansToVerify: samples.reduce((sum, each) => sum + each.length, 0),
       budgetBytes,
       width,
       // A table that was never analysed has no predictable index: nothing is proposed on it.
@@ -92,20 +88,25 @@ export async function answerTo(
   }
 }
 
-async function plannable(known: readonly AdvisedStatement[], planner: Planner | ShadowPlanner) {
+/** Those the planner can plan as the database is, with what they cost. */
+async function plannable(known: readonly AdvisedStatement[], planner: Planner | ShadowPlanner, imagined: Imagined) {
   const statements: AdvisedStatement[] = [];
+  const baseCosts: number[] = [];
   const gaps: string[] = [];
+  let planned = 0;
   for (const statement of known) {
-    const { plans } = await planner.whatIf(statement.samples, []);
+    const { plans } = await planner.whatIf(statement.samples, [], imagined);
+    planned += plans.length;
     const failed = plans.indexOf(null);
     if (failed === -1) {
       statements.push(statement);
+      baseCosts.push(mean(plans.map((plan) => plan!.totalCost)));
       continue;
     }
     const problem = 'whyNot' in planner ? await planner.whyNot({ statement: statement.samples[failed]! }) : null;
     gaps.push(`statement ${statement.id} cannot be planned${problem === null ? '' : `: ${problem}`}`);
   }
-  return { statements, gaps };
+  return { statements, baseCosts, gaps, planned };
 }
 
 /**

@@ -26,6 +26,8 @@ export interface SearchStatement {
 
 export interface SearchProblem {
   readonly statements: readonly SearchStatement[];
+  /** Plans that a question about every statement takes at most. */
+  readonly plansToVerify: number;
   readonly budgetBytes: number;
   /** Columns of an index, payload included. */
   readonly width: number;
@@ -106,6 +108,8 @@ export async function* searchIndexes(
   const random = seededRandom(limits.seed, 'index search');
   const weights = statements.map(({ weight }) => weight);
   const canAsk = () => !limits.signal.aborted && model.plans() < limits.plans;
+  /** A verification is worth starting only if it can be finished. */
+  const canVerify = () => !limits.signal.aborted && model.plans() + problem.plansToVerify <= limits.plans;
   const burst = statements.length * plansPerStatement;
 
   const baseCosts: number[] = [];
@@ -166,7 +170,7 @@ export async function* searchIndexes(
 
   /** Chooses from what is known and has it verified, again while that teaches something. */
   async function* settle(kicks: number): AsyncGenerator<SearchAnswer> {
-    for (let round = 0; round < verifications && canAsk(); round += 1) {
+    for (let round = 0; round < verifications && canVerify(); round += 1) {
       const choice = chooseSet(selection(), best.indexes, random, kicks);
       if (choice.total >= best.total) return;
       const plans = model.plans();
@@ -204,7 +208,7 @@ export async function* searchIndexes(
    */
   async function* tryRivals(): AsyncGenerator<SearchAnswer> {
     const before = best.total;
-    for (let at = 0; at < rivalsPerRound && canAsk() && best.total === before; at += 1) {
+    for (let at = 0; at < rivalsPerRound && canVerify() && best.total === before; at += 1) {
       const members = random.shuffle(best.indexes);
       const out = new Set(members.slice(0, random.integer(1, Math.max(1, Math.ceil(members.length / 2)))));
       const closed = new Set([...out].slice(0, random.integer(1, 2)));

@@ -70,7 +70,9 @@ export function statementCandidates(
     const here = liked.filter((index) => index.method === 'btree' && index.table === table.name && index.schema === table.schema);
     const grown = here.flatMap((index) => [index, ...sought.flatMap((column) => withKey(index, column))]);
     const plain = [...sought.map((column) => btree(table, [column])), ...pairs(sought).map((keys) => btree(table, keys)), ...grown];
-    return [...plain, ...(named === null ? [] : plain.flatMap((index) => covering(index, named)))];
+    // Where one row is found at most, payload would save one page of it.
+    const searching = plain.filter(({ keys }) => !findsOneRow(keys, table, facts));
+    return [...plain, ...(named === null ? [] : searching.flatMap((index) => covering(index, named)))];
   });
   return [...derived, ...combined].filter(
     (definition) =>
@@ -106,6 +108,19 @@ function covering(index: IndexDefinition, named: readonly string[]): readonly In
   const held = new Set(index.keys.map(expressionOf));
   const include = named.filter((column) => !held.has(column)).map(unquote);
   return include.length === 0 ? [] : [{ ...index, include }];
+}
+
+function findsOneRow(keys: readonly string[], { schema, name }: Table, { indexes }: SchemaFacts): boolean {
+  const sought = new Set(keys.map(expressionOf));
+  return indexes.some(
+    ({ definition, unique, valid }) =>
+      unique &&
+      valid &&
+      definition.predicate === null &&
+      definition.schema === schema &&
+      definition.table === name &&
+      definition.keys.every((key) => sought.has(expressionOf(key))),
+  );
 }
 
 function unquote(identifier: string): string {

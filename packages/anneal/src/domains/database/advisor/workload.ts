@@ -53,9 +53,7 @@ export function adviseWorkload(
     gaps.push(`${foreign.length} statement(s) name no table of the snapshot (a view, a function), so no index is sought for them`);
   const kept = dearest(advised);
   if (kept.length < advised.length) {
-    gaps.push(
-      `of ${advised.length} statements the ${kept.length} dearest were planned; the others are one per cent of the time or less each`,
-    );
+    gaps.push(`of ${advised.length} statements the ${kept.length} dearest were planned`);
   }
   const generic = kept.filter(({ statement }) => samplesOf(statement).some(({ values }) => values === null)).length;
   if (generic > 0) gaps.push(`${generic} statement(s) have no captured values: their plans are generic, for values nobody saw`);
@@ -74,13 +72,15 @@ export function adviseWorkload(
 }
 
 function dearest<Each extends { readonly statement: SnapshotStatement }>(statements: readonly Each[]): readonly Each[] {
-  const time = ({ statement: { totalMs, calls } }: Each) => (totalMs > 0 ? totalMs : calls);
-  const sorted = statements.toSorted((a, b) => time(b) - time(a));
-  const enough = coveredShare * sorted.reduce((sum, each) => sum + time(each), 0);
+  const isTimed = statements.every(({ statement: { totalMs } }) => totalMs > 0);
+  // Without times nothing says that a rare statement is a cheap one.
+  if (!isTimed) return statements.toSorted((a, b) => b.statement.calls - a.statement.calls).slice(0, mostStatements);
+  const sorted = statements.toSorted((a, b) => b.statement.totalMs - a.statement.totalMs);
+  const enough = coveredShare * sorted.reduce((sum, { statement: { totalMs } }) => sum + totalMs, 0);
   let covered = 0;
-  const kept = sorted.filter((each) => {
+  const kept = sorted.filter(({ statement: { totalMs } }) => {
     const isNeeded = covered < enough;
-    covered += time(each);
+    covered += totalMs;
     return isNeeded;
   });
   return kept.slice(0, mostStatements);
