@@ -57,7 +57,6 @@ export function imaginedSnapshot(
     views: [],
     extendedStatistics: [],
     statements: statements.map((statement) => ({ ...statement, totalMs: 0 })),
-    countedSince: null,
     gaps: [],
   };
 }

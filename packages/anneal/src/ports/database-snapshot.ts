@@ -30,8 +30,8 @@ export interface DatabaseSnapshot {
   readonly views: readonly string[];
   readonly extendedStatistics: readonly SnapshotExtendedStatistics[];
   readonly statements: readonly SnapshotStatement[];
-  /** ISO 8601: when the database's counters (scans, written rows) were last reset; null when they never were, absent when nobody looked. */
-  readonly countedSince?: string | null;
+  /** ISO 8601: since when the database's counters (scans, written rows) count at least; absent when nobody looked. */
+  readonly countedSince?: string;
   /** What could not be read or carried over, and why; sentences for the reader. */
   readonly gaps: readonly string[];
 }

@@ -4,7 +4,7 @@ import type { SqlParser } from '../../../ports/sql-parser.ts';
 import { type SchemaFacts, serves } from '../index-candidates.ts';
 import { indexSizes, tableStatistics } from '../index-size.ts';
 import type { Advice, AdviceOptions } from './advisor.ts';
-import { dropProposals } from './drops.ts';
+import { dropProposals, whyNoneIsUnused } from './drops.ts';
 import { mean } from './planner-costs.ts';
 import { proposals } from './propose.ts';
 import { answerTo, openQuestion, type Question } from './question.ts';
@@ -67,6 +67,7 @@ export async function adviseIndexes({ snapshot, planner, parser, options, signal
     lossWithout: (index) => (planner.engine === 'shadow' ? lossWithout(index, question) : Promise.resolve(null)),
     leastLoss: leastGain,
   });
+  const unused = whyNoneIsUnused(snapshot);
   const opinion = await secondOpinion(input, answer, limits);
   const advice: Advice = {
     engine: planner.engine,
@@ -87,6 +88,7 @@ export async function adviseIndexes({ snapshot, planner, parser, options, signal
       ...('gaps' in planner ? planner.gaps : []),
       ...workload.gaps,
       ...question.gaps,
+      ...(unused === null ? [] : [unused]),
       ...(signal.aborted ? ['the search was ended early: more time may find more'] : []),
     ],
   };

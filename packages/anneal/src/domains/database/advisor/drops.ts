@@ -19,12 +19,26 @@ export interface DropContext {
   readonly leastLoss: number;
 }
 
+/**
+ * No scan for a month and a few days: so long, that the work of a month's end is inside. Azure's tuning waits 35 to
+ * 90 days. Counters that nobody dated may be a minute old.
+ */
+const leastWindowMs = 35 * 24 * 3_600_000;
+
+function isLongEnough({ countedSince, takenAt }: DatabaseSnapshot): boolean {
+  return countedSince !== undefined && Date.parse(takenAt) - Date.parse(countedSince) >= leastWindowMs;
+}
+
+/** Why no index is called unused, or null where the scans of long enough were counted. */
+export function whyNoneIsUnused(snapshot: DatabaseSnapshot): string | null {
+  if (isLongEnough(snapshot)) return null;
+  return `no index is called unused: scans were counted ${window(snapshot)}, and it takes 35 days that are known`;
+}
+
 /** The window in which the server counted scans, as a sentence's end. */
 function window({ countedSince, takenAt }: DatabaseSnapshot): string {
-  if (countedSince === undefined) return 'since its counters were last reset, a moment the snapshot does not know';
-  return countedSince === null
-    ? 'in all the time the server has counted, which was never reset'
-    : `from ${countedSince.slice(0, 10)} to ${takenAt.slice(0, 10)}`;
+  if (countedSince === undefined) return 'since a moment the snapshot does not know';
+  return `from ${countedSince.slice(0, 10)} to ${takenAt.slice(0, 10)}`;
 }
 
 /**
@@ -70,7 +84,7 @@ async function causeOf(
     return { why: 'duplicate', evidence: [`${twin.index.name} has the same definition`, scans], loss: await lossWithout(index) };
   }
   const longer = others.find((other) => beginsWith(other.definition, definition));
-  const isUnused = index.scans === 0 && !used.has(`${index.schema}.${index.name}`);
+  const isUnused = isLongEnough(snapshot) && index.scans === 0 && !used.has(`${index.schema}.${index.name}`);
   if (longer === undefined && !isUnused) return null;
   const loss = await lossWithout(index);
   // A shorter index is quicker to read: the longer one replaces it only where that costs nothing to speak of.

@@ -9,7 +9,7 @@ export interface ServerFacts {
   readonly collation: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly extensions: DatabaseSnapshot['extensions'];
-  readonly countedSince: string | null;
+  readonly countedSince: string;
   readonly gaps: readonly string[];
 }
 
@@ -30,13 +30,14 @@ export async function readServer(sql: Sql): Promise<ServerFacts> {
     provider: string;
     collation: string;
     encoding: string;
-    countedSince: string | null;
+    countedSince: string;
   }>(
     own(`SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS "versionNumber",
                 coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider,
                 coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', d.datcollate) AS collation,
                 pg_encoding_to_char(d.encoding) AS encoding,
-                to_char(pg_stat_get_db_stat_reset_time(d.oid) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "countedSince"
+                -- Never reset they may be older than the server's start, and are at least as old.
+                to_char(coalesce(pg_stat_get_db_stat_reset_time(d.oid), pg_postmaster_start_time()) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "countedSince"
            FROM pg_database d WHERE d.datname = current_database()`),
   );
   const extensions = await sql.query<DatabaseSnapshot['extensions'][number]>(

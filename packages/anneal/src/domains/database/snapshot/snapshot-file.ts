@@ -89,7 +89,7 @@ const snapshot: z.ZodType<DatabaseSnapshot> = z.object({
     z.object({ schema: text, name: text, table: place, definition: text, distinct: orNull, dependencies: orNull }),
   ),
   statements: z.array(z.object({ id: text, text, calls: number, totalMs: number, rows: number, samples: z.array(z.array(z.unknown())) })),
-  countedSince: orNull.exactOptional(),
+  countedSince: text.exactOptional(),
   gaps: z.array(text),
 });
 
