@@ -15,6 +15,7 @@ type Question<Message = ToAgent> = Message extends { readonly id: number } ? Omi
 
 /** An application running under the agent, and this test as the Anneal at the other end of its socket. */
 export interface Target extends AsyncDisposable {
+  readonly port: number;
   readonly process: ChildProcess;
   readonly hello: AgentHello;
   readonly ask: (question: Question) => Promise<FromAgent>;
@@ -28,6 +29,7 @@ export interface Target extends AsyncDisposable {
 }
 
 export interface App extends AsyncDisposable {
+  readonly port: number;
   readonly process: ChildProcess;
   readonly get: (path: string, init?: RequestInit) => Promise<Response>;
   readonly output: () => string;
@@ -55,6 +57,7 @@ export async function startApp(name: string, env: Readonly<Record<string, string
   });
   return {
     process: process_,
+    port,
     get: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
     output: () => output,
     async finish() {
@@ -83,6 +86,7 @@ export async function startTarget(name: string, env: Readonly<Record<string, str
   return {
     process: app.process,
     hello,
+    port: app.port,
     get: app.get,
     output: app.output,
     ask,
