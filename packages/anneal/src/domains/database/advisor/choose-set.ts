@@ -45,7 +45,7 @@ function tiny(total: number): number {
 /** Drops what does not fit or does not pay, then makes the best addition (with what it displaces) until none pays. */
 function climb(state: SelectionState, selection: Selection, closed: ReadonlySet<number>): void {
   const { sizeBytes, budgetBytes } = selection;
-  state.shrink(budgetBytes, []);
+  state.shrink(budgetBytes, [], true);
   for (;;) {
     const additions = state
       .openings()
@@ -72,7 +72,7 @@ function climb(state: SelectionState, selection: Selection, closed: ReadonlySet<
     if (best === null) return;
     state.add(best.members);
     state.remove(out);
-    state.shrink(budgetBytes, []);
+    state.shrink(budgetBytes, [], true);
   }
 }
 
@@ -88,7 +88,7 @@ function displaced(state: SelectionState, selection: Selection, { members, gain 
   state.add(members);
   const before = state.total();
   const single = state.cheapest(state.sizeBytes() - budgetBytes, members);
-  const many = state.shrink(budgetBytes, members);
+  const many = state.shrink(budgetBytes, members, false);
   const net = state.sizeBytes() <= budgetBytes ? gain - (state.total() - before) : 0;
   state.add(many);
   state.remove(members);

@@ -10,6 +10,12 @@ export interface Terrain {
   /** By statement: a plan that costs this much is of no interest. */
   readonly costsToBeat: readonly number[];
   readonly canAsk: () => boolean;
+}
+
+/** Where to begin: a statement with everything it may use here. */
+export interface Root {
+  readonly statement: number;
+  readonly offered: readonly number[];
   /** Indexes that are there in any case and are never withheld. */
   readonly kept?: ReadonlySet<number>;
 }
@@ -21,7 +27,7 @@ export interface Exploration {
 
 /** A plan, and what had to be withheld to see it. */
 interface View {
-  readonly statement: number;
+  readonly root: Root;
   readonly plan: KnownPlan;
   readonly withheld: ReadonlySet<number>;
 }
@@ -31,29 +37,29 @@ interface View {
  * under a budget, so what a plan uses is withheld, one index at a time, and the planner asked again: the next best
  * plan, and so on down to the plan without indexes. Every answer is a way the selection can count on.
  *
- * Withholding an index also withholds those no smaller that begin with the same key: they could only take its place at a higher price.
+ * Withholding an index also withholds its wider versions, which could only take its place at a higher price; but not those that
+ * other statements use, because what two share may be the cheapest for both.
  */
-export function explorePlans(
-  { known, pool, weights, costsToBeat, canAsk, kept = new Set() }: Terrain,
-  roots: readonly { readonly statement: number; readonly offered: readonly number[] }[],
-): Exploration {
+export function explorePlans({ known, pool, weights, costsToBeat, canAsk }: Terrain, roots: readonly Root[]): Exploration {
   const open: View[] = [];
   const seen = new Set<string>();
   const expanded = weights.map(() => 0);
   const waiting = [...roots];
   const count = { asked: 0 };
 
-  const look = async (statement: number, offered: readonly number[], withheld: ReadonlySet<number>): Promise<void> => {
-    const shown = offered.filter((index) => !withheld.has(index));
+  const look = async (root: Root, withheld: ReadonlySet<number>): Promise<void> => {
+    const { statement } = root;
+    const shown = root.offered.filter((index) => !withheld.has(index));
     if (known.recall(statement, shown) === null) count.asked += 1;
     const plan = await known.plan(statement, shown);
     const key = `${statement}:${[...plan.uses].sort((a, b) => a - b).join()}`;
     if (seen.has(key) || plan.uses.length === 0 || plan.cost >= costsToBeat[statement]!) return;
     seen.add(key);
-    open.push({ statement, plan, withheld });
+    open.push({ root, plan, withheld });
   };
   /** What the statement still saves with this plan, less for every time it was looked at: none takes all the questions. */
-  const promise = ({ statement, plan }: View) => (weights[statement]! * (costsToBeat[statement]! - plan.cost)) / (1 + expanded[statement]!);
+  const promise = ({ root: { statement }, plan }: View) =>
+    (weights[statement]! * (costsToBeat[statement]! - plan.cost)) / (1 + expanded[statement]!);
 
   return {
     async advance(questions) {
@@ -61,18 +67,19 @@ export function explorePlans(
       while (canAsk() && count.asked < enough) {
         const root = waiting.shift();
         if (root !== undefined) {
-          await look(root.statement, root.offered, new Set());
+          await look(root, new Set());
           continue;
         }
         if (open.length === 0) return false;
         const at = open.reduce((best, view, position) => (promise(view) > promise(open[best]!) ? position : best), 0);
-        const [{ statement, plan, withheld }] = open.splice(at, 1) as [View];
-        expanded[statement]! += 1;
-        const offered = [...plan.offered];
+        const [view] = open.splice(at, 1) as [View];
+        const { root: from, plan, withheld } = view;
+        expanded[from.statement]! += 1;
+        const liked = likedElsewhere(from.statement, known);
         for (const index of plan.uses) {
-          if (kept.has(index) || !canAsk()) continue;
-          const replaced = replacements(index, offered, pool).filter((other) => !kept.has(other));
-          await look(statement, offered, new Set([...withheld, ...replaced]));
+          if (from.kept?.has(index) === true || !canAsk()) continue;
+          const replaced = replacements(index, from.offered, pool).filter((other) => from.kept?.has(other) !== true && !liked.has(other));
+          await look(from, new Set([...withheld, index, ...replaced]));
         }
       }
       return waiting.length > 0 || open.length > 0;
@@ -80,15 +87,24 @@ export function explorePlans(
   };
 }
 
-/** The index, and those of the offered that begin with the same key and are no smaller. */
+/** What other statements use: dearer for this one alone, and maybe cheaper for all. */
+function likedElsewhere(statement: number, known: KnownPlans): ReadonlySet<number> {
+  return new Set(known.accesses().flatMap((ways, other) => (other === statement ? [] : ways.flatMap(({ uses }) => uses))));
+}
+
+/** Those of the offered that begin with all its keys and are no smaller: the planner had them and took this one. */
 function replacements(index: number, offered: readonly number[], pool: CandidatePool): readonly number[] {
   const { definition, sizeBytes } = pool.at(index);
-  const { schema, table, method, predicate } = definition;
+  const { schema, table, method, predicate, keys } = definition;
+  const expressions = keys.map(expressionOf);
   return offered.filter((other) => {
+    if (other === index) return false;
     const candidate = pool.at(other);
     const theirs = candidate.definition;
-    if (other === index) return true;
     if (theirs.table !== table || theirs.schema !== schema || theirs.method !== method || theirs.predicate !== predicate) return false;
-    return expressionOf(theirs.keys[0]!) === expressionOf(definition.keys[0]!) && candidate.sizeBytes >= sizeBytes;
+    return (
+      candidate.sizeBytes >= sizeBytes &&
+      expressions.every((expression, at) => theirs.keys[at] !== undefined && expressionOf(theirs.keys[at]) === expression)
+    );
   });
 }

@@ -2,7 +2,7 @@ import type { IndexDefinition } from '../../../ports/planner.ts';
 import { seededRandom } from '../../../stats/random.ts';
 import { type Candidate, type CandidatePool, openPool } from './candidate-pool.ts';
 import { chooseSet } from './choose-set.ts';
-import { explorePlans } from './explore-plans.ts';
+import { explorePlans, type Root } from './explore-plans.ts';
 import { type KnownPlans, rememberPlans } from './known-plans.ts';
 import { relatedIndexes } from './related-indexes.ts';
 import type { Access, Selection } from './selection-state.ts';
@@ -152,10 +152,10 @@ export async function* searchIndexes(
       }
       yield* settle(0);
     }
-    const winners = [...new Set(known.accesses().flatMap((ways) => ways.flatMap(({ uses }) => uses)))];
+    const winners = inUse();
     const definitions = winners.map((index) => pool.at(index).definition);
     const universe = [...winners, ...relatedIndexes(definitions, problem.width).map((definition) => pool.position(definition))];
-    const all = offered.map((own, at) => [...new Set([...own, ...universe])].filter((index) => isRelevant(at, index)));
+    const all = offered.map((own, at) => relevantOf(at, [...own, ...universe]));
     for (const [at, indexes] of all.entries()) if (canAsk()) await known.plan(at, indexes);
     yield* settle(kicksInMemory);
     return all;
@@ -185,21 +185,24 @@ export async function* searchIndexes(
   /** What each statement does without one of the indexes it has, and with those there is room for or would be if one of them went. */
   async function askAround(indexes: readonly number[]): Promise<void> {
     const roomBytes = budgetBytes - bytesOf(indexes);
-    for (const [statement, all] of everything.entries()) {
+    const roots: Root[] = [];
+    const kept = new Set(indexes);
+    const rooms = [...new Set([0, ...indexes.map((index) => pool.at(index).sizeBytes), budgetBytes])].map((bytes) => roomBytes + bytes);
+    // What any statement was seen to use may serve the others as well.
+    const shared = inUse();
+    for (const [statement, own] of everything.entries()) {
+      const all = relevantOf(statement, [...own, ...shared]);
+      const within = (bytes: number) => all.filter((index) => pool.at(index).sizeBytes <= bytes);
       for (const index of (await known.plan(statement, indexes)).uses) {
         if (!canAsk()) return;
         const rest = indexes.filter((other) => other !== index);
         await known.plan(statement, rest);
-        const fitting = all.filter((other) => other !== index && pool.at(other).sizeBytes <= roomBytes + pool.at(index).sizeBytes);
-        if (canAsk()) await known.plan(statement, [...rest, ...fitting]);
+        const instead = within(roomBytes + pool.at(index).sizeBytes).filter((other) => other !== index);
+        roots.push({ statement, offered: [...new Set([...rest, ...instead])], kept: new Set(rest) });
       }
+      roots.push(...rooms.map((room) => ({ statement, offered: [...new Set([...indexes, ...within(room)])], kept })));
     }
-    const rooms = [...new Set([0, ...indexes.map((index) => pool.at(index).sizeBytes), budgetBytes])].map((bytes) => roomBytes + bytes);
-    const roots = everything.flatMap((all, statement) =>
-      rooms.map((room) => ({ statement, offered: [...new Set([...indexes, ...all.filter((index) => pool.at(index).sizeBytes <= room)])] })),
-    );
-    const costsToBeat = best.answer.statements.map(({ cost }) => cost);
-    await explorePlans({ known, pool, weights, costsToBeat, canAsk, kept: new Set(indexes) }, roots).advance(burst);
+    await explorePlans({ known, pool, weights, costsToBeat: baseCosts, canAsk }, roots).advance(burst);
   }
 
   /**
@@ -228,6 +231,15 @@ export async function* searchIndexes(
         yield best.answer;
       }
     }
+  }
+
+  /** Every index that some known way uses. */
+  function inUse(): readonly number[] {
+    return [...new Set(known.accesses().flatMap((ways) => ways.flatMap(({ uses }) => uses)))];
+  }
+
+  function relevantOf(statement: number, indexes: readonly number[]): readonly number[] {
+    return [...new Set(indexes)].filter((index) => isRelevant(statement, index));
   }
 
   function selection(): Selection {

@@ -28,8 +28,8 @@ export interface SelectionState {
   add(indexes: Iterable<number>): void;
   remove(indexes: Iterable<number>): void;
   restore(indexes: readonly number[]): void;
-  /** Removes what costs least per byte until the rest fits, and whatever does not earn its upkeep; returns what went. */
-  shrink(budgetBytes: number, keep: readonly number[]): readonly number[];
+  /** Removes what costs least per byte until the rest fits, and if it is to be tidy whatever does not earn its upkeep; returns what went. */
+  shrink(budgetBytes: number, keep: readonly number[], isTidy: boolean): readonly number[];
   /** Of those with at least so many bytes the one that costs least to lose. */
   cheapest(leastBytes: number, keep: readonly number[]): { readonly index: number; readonly lost: number } | null;
   /** Sets of absent indexes that would open a cheaper way for some statement. */
@@ -80,19 +80,35 @@ export function openState(selection: Selection): SelectionState {
     while (!isOpen(ways[statement]![way]!.mask)) way += 1;
     return way;
   };
-  /** By index: what the total rises by when it goes. */
+  /** By index: what the total rises by when it goes; brought up to date only for statements that a change has touched. */
+  const lost = Float64Array.from(names, (index) => -upkeep[index]!);
+  const parts: { readonly members: readonly number[]; readonly amounts: readonly number[] }[] = ways.map(() => ({
+    members: [],
+    amounts: [],
+  }));
+  const touched = names.map((_, at) => [...new Set(needing[at]!.map(({ statement }) => statement))]);
+  const stale = new Set<number>();
   const losses = (): Float64Array => {
-    const lost = Float64Array.from(names, (index) => -upkeep[index]!);
-    for (let statement = 0; statement < ways.length; statement += 1) {
+    for (const statement of stale) {
+      const before = parts[statement]!;
+      for (const [position, at] of before.members.entries()) lost[at]! -= before.amounts[position]!;
       const way = current[statement]!;
       const { cost, members } = ways[statement]![way]!;
-      for (const at of members) {
+      const amounts = members.map((at) => {
         flip(at);
-        lost[at]! += ways[statement]![openFrom(statement, way)]!.cost - cost;
+        const without = ways[statement]![openFrom(statement, way)]!.cost - cost;
         flip(at);
-      }
+        lost[at]! += without;
+        return without;
+      });
+      parts[statement] = { members, amounts };
     }
+    stale.clear();
     return lost;
+  };
+  const change = (at: number) => {
+    flip(at);
+    for (const statement of touched[at]!) stale.add(statement);
   };
   /** Statements that get a cheaper way now that `added` are present, and which. */
   const improvements = (added: readonly number[]): ReadonlyMap<number, number> => {
@@ -111,7 +127,7 @@ export function openState(selection: Selection): SelectionState {
   };
   const add = (at: number): void => {
     if (isPresent(at)) return;
-    flip(at);
+    change(at);
     bytes += sizeBytes[names[at]!]!;
     const better = improvements([at]);
     total += upkeep[names[at]!]! - saved(better);
@@ -119,14 +135,15 @@ export function openState(selection: Selection): SelectionState {
   };
   const remove = (at: number): void => {
     if (!isPresent(at)) return;
-    flip(at);
+    change(at);
     bytes -= sizeBytes[names[at]!]!;
     total -= upkeep[names[at]!]!;
-    for (let statement = 0; statement < ways.length; statement += 1) {
+    for (const statement of touched[at]!) {
       const way = current[statement]!;
       if (!ways[statement]![way]!.members.includes(at)) continue;
-      current[statement] = openFrom(statement, way);
-      total += ways[statement]![current[statement]!]!.cost - ways[statement]![way]!.cost;
+      const next = openFrom(statement, way);
+      current[statement] = next;
+      total += ways[statement]![next]!.cost - ways[statement]![way]!.cost;
     }
   };
   const positions = (indexes: Iterable<number>) => [...indexes].flatMap((index) => numberOf.get(index) ?? []);
@@ -139,16 +156,19 @@ export function openState(selection: Selection): SelectionState {
       for (const at of names.keys()) if (!wanted.has(at)) remove(at);
       wanted.forEach(add);
     },
-    shrink(budgetBytes, keep) {
+    shrink(budgetBytes, keep, isTidy) {
       const kept = new Set(positions(keep));
       const out: number[] = [];
       for (;;) {
-        const lost = losses();
+        if (!isTidy && bytes <= budgetBytes) return out;
+        const now = losses();
+        // Sums that come and go leave a rest that is no loss.
+        const nothing = Math.abs(total) * 1e-12;
         let worst = -1;
         let lowest = Infinity;
         for (const at of names.keys()) {
-          if (!isPresent(at) || kept.has(at) || (lost[at]! > 0 && bytes <= budgetBytes)) continue;
-          const rate = lost[at]! / Math.max(1, sizeBytes[names[at]!]!);
+          if (!isPresent(at) || kept.has(at) || (now[at]! > nothing && bytes <= budgetBytes)) continue;
+          const rate = now[at]! / Math.max(1, sizeBytes[names[at]!]!);
           if (rate < lowest) [worst, lowest] = [at, rate];
         }
         if (worst === -1) return out;
@@ -158,11 +178,13 @@ export function openState(selection: Selection): SelectionState {
     },
     cheapest(leastBytes, keep) {
       const kept = new Set(positions(keep));
-      const lost = losses();
-      const large = names.flatMap((index, at) =>
-        isPresent(at) && !kept.has(at) && sizeBytes[index]! >= leastBytes ? [{ index, lost: lost[at]! }] : [],
-      );
-      return large.reduce<(typeof large)[number] | null>((best, each) => (best === null || each.lost < best.lost ? each : best), null);
+      const now = losses();
+      let best: { readonly index: number; readonly lost: number } | null = null;
+      for (const [at, index] of names.entries()) {
+        if (!isPresent(at) || kept.has(at) || sizeBytes[index]! < leastBytes) continue;
+        if (best === null || now[at]! < best.lost) best = { index, lost: now[at]! };
+      }
+      return best;
     },
     openings() {
       const found = new Map<string, readonly number[]>();

@@ -19,8 +19,10 @@ export interface TableReads {
   readonly table: Table;
   /** Columns, as SQL, that a condition, a join, a group or a sort asks for: only these are worth a key. */
   readonly sought: readonly string[];
-  /** Every column named, as SQL; null when the statement takes the whole row. */
-  readonly named: readonly string[] | null;
+  /** Every column named, as SQL. */
+  readonly named: readonly string[];
+  /** The statement takes the whole row, which no index holds. */
+  readonly takesAll: boolean;
 }
 
 export function readsOf(shape: StatementShape, facts: SchemaFacts): readonly TableReads[] {
@@ -41,7 +43,7 @@ export function readsOf(shape: StatementShape, facts: SchemaFacts): readonly Tab
     const named = (shape.columns ?? []).flatMap(({ qualifier, column }) => (isOn(table, qualifier, column, shape, facts) ? [column] : []));
     const asSql = (columns: readonly string[]) =>
       [...new Set(columns)].filter((column) => columnOf(table, column, facts) !== null).map(quoteIdentifier);
-    return { table, sought: asSql(sought), named: shape.selectsStar || shape.columns === undefined ? null : asSql(named) };
+    return { table, sought: asSql(sought), named: asSql([...sought, ...named]), takesAll: shape.selectsStar };
   });
 }
 
@@ -66,13 +68,13 @@ export function statementCandidates(
   hints?: CandidateHints,
 ): readonly IndexDefinition[] {
   const derived = indexCandidates(shape, null, facts, hints).map(({ definition }) => definition);
-  const combined = readsOf(shape, facts).flatMap(({ table, sought, named }) => {
+  const combined = readsOf(shape, facts).flatMap(({ table, sought, named, takesAll }) => {
     const here = liked.filter((index) => index.method === 'btree' && index.table === table.name && index.schema === table.schema);
     const grown = here.flatMap((index) => [index, ...sought.flatMap((column) => withKey(index, column))]);
     const plain = [...sought.map((column) => btree(table, [column])), ...pairs(sought).map((keys) => btree(table, keys)), ...grown];
     // Where one row is found at most, payload would save one page of it.
     const searching = plain.filter(({ keys }) => !findsOneRow(keys, table, facts));
-    return [...plain, ...(named === null ? [] : searching.flatMap((index) => covering(index, named)))];
+    return [...plain, ...(takesAll ? [] : searching.flatMap((index) => covering(index, named)))];
   });
   return [...derived, ...combined].filter(
     (definition) =>
@@ -86,7 +88,7 @@ export function mayServe(reads: readonly TableReads[], definition: IndexDefiniti
   return reads.some(({ table, named }) => {
     if (table.name !== definition.table || table.schema !== definition.schema) return false;
     const leading = expressionOf(definition.keys[0]!);
-    return named === null || !isColumn(leading) || named.includes(leading);
+    return !isColumn(leading) || named.includes(leading);
   });
 }
 
