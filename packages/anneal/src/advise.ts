@@ -22,6 +22,8 @@ export interface AdviceReport extends Advice {
 }
 
 const defaultSeconds = 60;
+/** The rest is for the same question under other settings, which needs first answers only. */
+const searchShare = 0.75;
 
 /**
  * Advises indexes from a snapshot alone: a shadow of the database in this process answers what its planner would do, so no
@@ -50,8 +52,8 @@ export async function adviseFromSnapshot(
     planner,
     parser: outside.sqlParser,
     options,
-    // The first answers of a search are there in seconds whatever the limit; an interrupted one still gives its best.
     signal: AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]),
+    searchSignal: AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000 * searchShare)]),
     onAnswer: ({ cost, upkeep, baseCost, plans, indexes }) =>
       progress.update(
         null,

@@ -20,7 +20,10 @@ export interface AdvisorInput {
   readonly planner: Planner | ShadowPlanner;
   readonly parser: SqlParser;
   readonly options: AdviceOptions;
+  /** Ends everything that can be ended; the best answer so far stands. */
   readonly signal: AbortSignal;
+  /** Ends the search alone, so that time is left for the second opinion. */
+  readonly searchSignal?: AbortSignal;
   /** Told of every better answer: share of the workload's cost that is left, and plans made. */
   readonly onAnswer?: (answer: SearchAnswer) => void;
 }
@@ -40,21 +43,22 @@ const defaultPlans = 20_000;
 const defaultBudget = { share: 0.1, leastBytes: 100e6 } as const;
 
 /** Selects indexes for the workload of a snapshot, with reasons, risks, upkeep and drops. The caller owns the planner. */
-export async function adviseIndexes({ snapshot, planner, parser, options, signal, onAnswer }: AdvisorInput): Promise<AdviceSession> {
+export async function adviseIndexes(input: AdvisorInput): Promise<AdviceSession> {
+  const { snapshot, planner, parser, options, signal, searchSignal = signal, onAnswer } = input;
   const facts = factsOf(snapshot);
   const workload = adviseWorkload(snapshot, parser, factsByTable(facts));
   const sizeOf = indexSizes(snapshot);
   const tablesBytes = facts.tables.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const budgetBytes = options.budgetBytes ?? Math.max(defaultBudget.leastBytes, defaultBudget.share * tablesBytes);
-  const input = { snapshot, planner, workload, sizeOf, budgetBytes, width: options.width ?? defaultWidth };
+  const asked = { snapshot, planner, workload, sizeOf, budgetBytes, width: options.width ?? defaultWidth };
   const limits: SearchLimits = {
     plans: options.plans ?? defaultPlans,
     signal,
     thresholdShare: options.thresholdShare ?? defaultThresholdShare,
     seed: options.seed ?? 1,
   };
-  const question = await openQuestion(input);
-  const { answer, memory } = await answerTo(question, limits, onAnswer);
+  const question = await openQuestion(asked);
+  const { answer, memory } = await answerTo(question, { ...limits, signal: searchSignal }, onAnswer);
   const leastGain = limits.thresholdShare * answer.baseCost;
   const proposed = await proposals(answer, memory, {
     ...question,
@@ -68,7 +72,7 @@ export async function adviseIndexes({ snapshot, planner, parser, options, signal
     leastLoss: leastGain,
   });
   const unused = whyNoneIsUnused(snapshot);
-  const opinion = await secondOpinion(input, answer, limits);
+  const opinion = await secondOpinion(asked, answer, limits);
   const advice: Advice = {
     engine: planner.engine,
     unit: question.unit,
@@ -89,7 +93,7 @@ export async function adviseIndexes({ snapshot, planner, parser, options, signal
       ...workload.gaps,
       ...question.gaps,
       ...(unused === null ? [] : [unused]),
-      ...(signal.aborted ? ['the search was ended early: more time may find more'] : []),
+      ...(searchSignal.aborted ? ['the search was ended early: more time may find more'] : []),
     ],
   };
   const context: RejectionContext = {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Imagined, IndexDefinition, Planner, ShadowPlanner, StatementPlan, StatementSample } from '../../../ports/planner.ts';
 import type { CostModel } from './search.ts';
 
@@ -17,8 +18,10 @@ export function plannerCosts(
   { imagined = {}, planned: before = 0 }: { readonly imagined?: Imagined; readonly planned?: number } = {},
 ): PlannerCosts {
   let planned = before;
-  const whatIf = (statement: number, indexes: readonly IndexDefinition[], more: Imagined) => {
+  const whatIf = async (statement: number, indexes: readonly IndexDefinition[], more: Imagined) => {
     planned += statements[statement]!.length;
+    // A planner in this process never waits for anything, so without a turn of the event loop neither a timer nor Ctrl-C would be heard.
+    await setImmediate();
     return planner.whatIf(statements[statement]!, indexes, more);
   };
   return {

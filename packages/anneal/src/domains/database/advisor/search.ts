@@ -42,7 +42,7 @@ export interface SearchLimits {
   readonly signal: AbortSignal;
   /**
    * Share of the workload's cost that an index has to earn beyond its upkeep, and that a few rounds of looking for more must
-   * have found for the search to go on.
+   * have found for the search to go on. With 0 it goes on while there is anything to ask.
    */
   readonly thresholdShare: number;
   readonly seed: number;
@@ -77,7 +77,7 @@ const kicksInMemory = 12;
 const rivalsPerRound = 60;
 /** Each verification confirms the choice or informs the next. */
 const verifications = 6;
-/** Rounds without a gain worth the name before the search ends. */
+/** Rounds without a gain worth the name, or with nothing left to ask, before the search ends. */
 const idleRounds = 3;
 
 /**
@@ -136,8 +136,8 @@ export async function* searchIndexes(
       yield* tryRivals();
       yield* settle(kicksInMemory);
     }
-    if (model.plans() === plans && best.total === before) break;
-    idle = before - best.total > leastGain ? 0 : idle + 1;
+    const gained = before - best.total;
+    idle = gained < leastGain || (gained === 0 && model.plans() === plans) ? idle + 1 : 0;
   }
   return { pool, known };
 
@@ -161,11 +161,19 @@ export async function* searchIndexes(
     return all;
   }
 
-  /** Everything a statement could use, and the same without what is large: under a budget small sets decide. */
-  function rootsUnder(all: readonly (readonly number[])[]) {
-    return all.flatMap((indexes, statement) =>
-      [1, 2, 4, 8, 16].map((part) => ({ statement, offered: indexes.filter((index) => pool.at(index).sizeBytes <= budgetBytes / part) })),
-    );
+  /**
+   * Everything a statement could use; the same without what is large, because under a budget small sets decide; and without the indexes
+   * of one table, or with those alone, because a budget that pays for one table's indexes may not pay for another's.
+   */
+  function rootsUnder(all: readonly (readonly number[])[]): readonly Root[] {
+    return all.flatMap((indexes, statement) => {
+      const tables = [...Map.groupBy(indexes, (index) => tableOf(pool.at(index))).values()].map((own) => new Set(own));
+      return [
+        ...[1, 2, 4, 8, 16].map((part) => indexes.filter((index) => pool.at(index).sizeBytes <= budgetBytes / part)),
+        ...tables.map((own) => indexes.filter((index) => !own.has(index))),
+        ...tables.map((own) => [...own]),
+      ].map((offered) => ({ statement, offered }));
+    });
   }
 
   /** Chooses from what is known and has it verified, again while that teaches something. */
@@ -279,6 +287,10 @@ export async function* searchIndexes(
   function weighted(costs: readonly number[]): number {
     return costs.reduce((sum, cost, at) => sum + cost * weights[at]!, 0);
   }
+}
+
+function tableOf({ definition: { schema, table } }: Candidate): string {
+  return JSON.stringify([schema, table]);
 }
 
 function relevance({ statements }: SearchProblem, pool: CandidatePool): (statement: number, index: number) => boolean {
