@@ -72,15 +72,19 @@ async function tried(...args: readonly string[]): Promise<CliResult & { readonly
   return { ...result, assessment: JSON.parse(result.stdout) as Assessment };
 }
 
+/** One statement for all products of the order: fewer round trips, and less work for the database too. */
 const withoutLoop = (text: string) =>
   text.replace(
-    /const lines = await[^]*?response\.json\(\{ \.\.\.rows\[0\], items \}\);/,
-    `const lines = await pool.query('SELECT p.name, p.price_cents, l.quantity FROM order_lines l JOIN products p ON p.id = l.product_id WHERE l.order_id = $1 ORDER BY l.id', [request.params.id]);
-  response.json({ ...rows[0], items: lines.rows });`,
+    /const items = \[\];[^]*?response\.json\(\{ \.\.\.rows\[0\], items \}\);/,
+    `const ids = lines.rows.map((line) => line.product_id);
+  const found = await pool.query('SELECT id, name, price_cents FROM products WHERE id = ANY($1)', [ids]);
+  const byId = new Map(found.rows.map(({ id, ...product }) => [id, product]));
+  const items = lines.rows.map((line) => ({ ...byId.get(line.product_id), quantity: line.quantity }));
+  response.json({ ...rows[0], items });`,
   );
 
-test('a patch that joins instead of looping is proven: better, and equal', { timeout: 240_000 }, async () => {
-  const { exitCode, stderr, assessment } = await tried('--patch', await patchOf('join', withoutLoop));
+test('a patch that asks once instead of looping is proven: better, and equal', { timeout: 240_000 }, async () => {
+  const { exitCode, stderr, assessment } = await tried('--patch', await patchOf('once', withoutLoop));
   const [trial] = assessment.trials;
   expect(trial!.verdict, stderr).toMatchObject({ decision: 'keep', performance: 'improved', equality: 'match' });
   expect(trial!).toMatchObject({ finding: null, prediction: null, remedyId: 'own/change', description: { title: 'Patch of app.js' } });
@@ -102,7 +106,7 @@ test('it leaves the tree, the database and the disk as they were, and its report
 
 test('a patch that changes an answer is a mismatch, however fast', { timeout: 240_000 }, async () => {
   const path = await patchOf('wrong', (text) =>
-    withoutLoop(text).replace('p.price_cents, l.quantity', 'p.price_cents + 1 AS price_cents, l.quantity'),
+    withoutLoop(text).replace('price_cents FROM products WHERE id = ANY', 'price_cents + 1 AS price_cents FROM products WHERE id = ANY'),
   );
   const { exitCode, assessment } = await tried('--patch', path);
   const [trial] = assessment.trials;
