@@ -155,7 +155,7 @@ async function writesThatAnIndexLosesTo(): Promise<void> {
   );
 }
 
-/** 90 templates, 300 columns that are asked for. */
+/** 90 templates, 300 columns and more that are asked for. */
 async function scale(): Promise<void> {
   const snapshot = manyTemplates(7);
   await using lab = await openLab(snapshot, indexSizes(snapshot));

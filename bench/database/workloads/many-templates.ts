@@ -3,12 +3,12 @@ import { seededRandom, type Random } from '../../../packages/anneal/src/stats/ra
 import { imaginedSnapshot, type ImaginedColumn, type ImaginedTable } from './imagined-tables.ts';
 
 /**
- * 90 analytic templates over 30 tables with 300 columns that conditions, joins, groups and sorts ask for: the size at which a
+ * 90 analytic templates over 45 tables with 300 columns and more that conditions, joins, groups and sorts ask for: the size at which a
  * search that costs every candidate one by one asks the planner tens of thousands of times.
  */
 export function manyTemplates(seed: number): DatabaseSnapshot {
   const random = seededRandom(seed, 'many templates');
-  const tables = Array.from({ length: 30 }, (_, at) => tableOf(at, random));
+  const tables = Array.from({ length: 45 }, (_, at) => tableOf(at, random));
   const statements = Array.from({ length: 90 }, (_, at) => ({
     id: `t${at + 1}`,
     text: templateOf(tables, at, random),
@@ -39,7 +39,7 @@ function tableOf(at: number, random: Random): ImaginedTable {
   return { name: `t${at}`, rows, columns, primaryKey: [`t${at}_id`] };
 }
 
-/** One to four tables in a chain of references, two to four conditions, and often a group or a page. Each table is asked by three templates at least. */
+/** One to four tables in a chain of references, two to four conditions, and often a group or a page. Each table is asked by two templates at least. */
 function templateOf(tables: readonly ImaginedTable[], at: number, random: Random): string {
   const first = at % tables.length;
   const others = random.shuffle(tables.map((_, each) => each).filter((each) => each !== first)).slice(0, random.integer(0, 3));
