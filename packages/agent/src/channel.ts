@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Observer } from './observer.ts';
-import { Policies } from './policies.ts';
+import { PoliciesInForce } from './policies/in-force.ts';
 import { Profiler } from './profile.ts';
 import { protocolVersion, type FromAgent, type ToAgent } from './protocol.ts';
 
@@ -15,14 +15,14 @@ export type FromThread = ToAgent | { readonly type: 'opened' } | { readonly type
 export class Channel {
   readonly #socketPath: string;
   readonly #observer: Observer;
-  readonly #policies: Policies;
+  readonly #policies: PoliciesInForce;
   readonly #profiler = new Profiler();
   #thread: Worker | null = null;
 
   constructor(socketPath: string, observer: Observer) {
     this.#socketPath = socketPath;
     this.#observer = observer;
-    this.#policies = new Policies(observer.pools);
+    this.#policies = new PoliciesInForce({ observer, drivers: observer.drivers });
   }
 
   open(): void {
@@ -73,17 +73,24 @@ export class Channel {
         this.#close();
         return;
       case 'flush':
-        this.#say({ type: 'summary', replyTo: message.id, summary: this.#observer.take(await this.#profiler.stop()) });
+        this.#say({
+          type: 'summary',
+          replyTo: message.id,
+          summary: { ...this.#observer.take(await this.#profiler.stop()), policies: this.#policies.take() },
+        });
         return;
       case 'start-profile':
         await this.#profiler.start();
         this.#say({ type: 'done', replyTo: message.id });
         return;
       case 'apply-policy': {
-        const reason = this.#policies.apply(message.policyId, message.policy);
-        this.#say(reason === null ? { type: 'done', replyTo: message.id } : { type: 'refused', replyTo: message.id, reason });
+        const reason = this.#policies.apply(message.policyId, message.policy, message.expiresAfterMs);
+        this.#confirm(message.id, reason);
         return;
       }
+      case 'switch-policy':
+        this.#confirm(message.id, this.#policies.switch(message.policyId, message.on));
+        return;
       case 'revoke-policy':
         this.#policies.revoke(message.policyId);
         this.#say({ type: 'done', replyTo: message.id });
@@ -104,6 +111,10 @@ export class Channel {
   #refuseUnknown(message: never): void {
     const { id, type } = message as { readonly id?: unknown; readonly type?: unknown };
     if (typeof id === 'number') this.#say({ type: 'refused', replyTo: id, reason: `this agent does not know the message ${String(type)}` });
+  }
+
+  #confirm(id: number, reasonAgainst: string | null): void {
+    this.#say(reasonAgainst === null ? { type: 'done', replyTo: id } : { type: 'refused', replyTo: id, reason: reasonAgainst });
   }
 
   #say(message: FromAgent): void {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CaptureBudget, captureCallSite, type CallSiteSampler } from './call-site.ts';
+import { Drivers } from './drivers.ts';
 import { Following } from './following.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
@@ -52,6 +53,7 @@ export class Observer {
   on = false;
   readonly hooks = new Set<string>();
   readonly problems = new Problems();
+  readonly drivers = new Drivers();
   readonly pools = new Pools(this.problems);
   readonly #storage = new AsyncLocalStorage<OpenRequest>();
   readonly #templates = new Templates(this.problems);
@@ -158,7 +160,7 @@ export class Observer {
     else request.heldIdle(location, durationMs);
   }
 
-  take(profile: AgentSummary['profile']): AgentSummary {
+  take(profile: AgentSummary['profile']): Omit<AgentSummary, 'policies'> {
     const fromMs = this.#windowFromMs;
     const toMs = performance.now();
     this.#windowFromMs = toMs;

@@ -1,4 +1,7 @@
 import type { HistogramData } from './histogram.ts';
+import type { Policy } from './policies/index.ts';
+
+export type { Policy };
 
 /**
  * What the agent and Anneal say to each other: one JSON document per line over a Unix socket.
@@ -21,19 +24,20 @@ export type FromAgent =
 export type ToAgent =
   | { readonly type: 'flush'; readonly id: number }
   | { readonly type: 'start-profile'; readonly id: number }
-  | { readonly type: 'apply-policy'; readonly id: number; readonly policyId: string; readonly policy: Policy }
+  /** All policies end when the socket closes; with `expiresAfterMs` also by themselves. */
+  | {
+      readonly type: 'apply-policy';
+      readonly id: number;
+      readonly policyId: string;
+      readonly policy: Policy;
+      readonly expiresAfterMs?: number;
+    }
+  /** Off: traffic passes as if the policy were not there, at once; it stays in force. */
+  | { readonly type: 'switch-policy'; readonly id: number; readonly policyId: string; readonly on: boolean }
   | { readonly type: 'revoke-policy'; readonly id: number; readonly policyId: string }
   | { readonly type: 'list-policies'; readonly id: number }
   /** Observation on or off, for measuring what it costs. Policies stay as they are. */
   | { readonly type: 'observe'; readonly id: number; readonly on: boolean };
-
-/** All policies end when the socket closes. */
-export type Policy = {
-  readonly kind: 'pool-size';
-  /** `PoolSummary.name` of the pool to resize. */
-  readonly pool: string;
-  readonly max: number;
-};
 
 export interface AgentHello {
   readonly version: number;
@@ -55,9 +59,18 @@ export interface AgentSummary {
   /** Texts by the ids used in this summary, each with a few real parameter sets. */
   readonly statementTexts: readonly StatementText[];
   readonly pools: readonly PoolSummary[];
+  readonly policies: readonly PolicySummary[];
   readonly profile: ProfileSummary | null;
   /** What the agent dropped to stay within its memory bounds, and errors of its own, as sentences. */
   readonly problems: readonly string[];
+}
+
+/** A policy in force and what it did since the last summary: hits, batches, refusals, by names that carry their units. */
+export interface PolicySummary {
+  readonly id: string;
+  readonly kind: Policy['kind'];
+  readonly on: boolean;
+  readonly figures: Readonly<Record<string, number>>;
 }
 
 export interface RuntimeSummary {

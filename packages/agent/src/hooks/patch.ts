@@ -19,3 +19,15 @@ export function patchMethod(owner: object, name: string, make: (original: Method
   });
   return true;
 }
+
+/** The same for as long as it is wanted: the function returned takes the replacement away again, unless somebody has replaced it in turn. Null when the owner has no such method. */
+export function wrapMethod(owner: object, name: string, make: (original: Method) => Method): (() => void) | null {
+  const before = Object.getOwnPropertyDescriptor(owner, name);
+  if (!patchMethod(owner, name, make)) return null;
+  const replacement: unknown = Reflect.get(owner, name);
+  return () => {
+    if (Reflect.get(owner, name) !== replacement) return;
+    if (before === undefined) Reflect.deleteProperty(owner, name);
+    else Object.defineProperty(owner, name, before);
+  };
+}

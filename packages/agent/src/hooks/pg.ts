@@ -1,5 +1,5 @@
 import type { Observer } from '../observer.ts';
-import { trimOnRelease } from '../policies.ts';
+import { trimOnRelease } from '../policies/pool-size.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
 import type { Call, OpenRequest } from '../request.ts';
 import type { ModuleHooks } from './modules.ts';
@@ -77,6 +77,7 @@ export function hookPg(observer: Observer): ModuleHooks {
   }
 
   function hookPool(Pool: Constructor): unknown {
+    observer.drivers.pgPools.add(Pool.prototype);
     patchMethod(Pool.prototype, 'query', poolQuery);
     patchMethod(Pool.prototype, 'connect', poolConnect);
     // A pool is named by where it is made, so it has to be seen being made.
@@ -94,6 +95,7 @@ export function hookPg(observer: Observer): ModuleHooks {
   }
 
   function hookClient(Client: Constructor & { readonly Query?: Constructor }): unknown {
+    observer.drivers.pgClients.add(Client.prototype);
     patchMethod(Client.prototype, 'query', clientQuery);
     const query = Client.Query?.prototype;
     if (query !== undefined) {

@@ -1,0 +1,33 @@
+import type { Drivers } from '../drivers.ts';
+import type { Observer } from '../observer.ts';
+
+/** What a kind of policy may use of the agent. */
+export interface PolicyContext {
+  readonly observer: Observer;
+  /** The loaded drivers' prototypes: a policy wraps their methods outside of what observes them, and only while it is in force. */
+  readonly drivers: Drivers;
+}
+
+/** A change of behaviour that can be carried out in this process. One file each, one line in `index.ts`. */
+export interface PolicyKind<Policy extends { readonly kind: string }> {
+  readonly kind: Policy['kind'];
+  /** Puts the policy in force, or says in a sentence why not and has changed nothing. `others` are those of the kind in force already. */
+  start(policy: Policy, context: PolicyContext, others: readonly InForce<Policy>[]): RunningPolicy | string;
+}
+
+export interface InForce<Policy> {
+  readonly id: string;
+  readonly policy: Policy;
+}
+
+export interface RunningPolicy {
+  /**
+   * Off: traffic passes as if the policy were not there, at once, and what it holds (pending batches,
+   * kept answers) is let go. Called many times a second while a gain is proven.
+   */
+  switch(on: boolean): void;
+  /** For good: off, and every trace of it removed. */
+  stop(): void;
+  /** What it did since last asked, by name: hits, batches, refusals. Names carry their units. */
+  take?(): Readonly<Record<string, number>>;
+}
