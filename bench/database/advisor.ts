@@ -160,12 +160,12 @@ async function scale(): Promise<void> {
   const snapshot = manyTemplates(7);
   await using lab = await openLab(snapshot, indexSizes(snapshot));
   const unbounded = await lab.search({ budgetBytes: 1e12, width: 2, plans: 450 });
-  const own = await lab.search({ budgetBytes: unbounded.answer.sizeBytes / 2, width: 2, plans: 5_000 });
+  const own = await lab.search({ budgetBytes: unbounded.answer.sizeBytes / 2, width: 2, plans: 4_900 });
   const sought = new Set(lab.sought());
   describe('90 templates at half the size of everything useful', own);
   const { baseCost, cost, floorCost, plans } = own.answer;
   rows.push(
-    row(`90 templates, ${sought.size} columns: what-if plans`, plans, 'plans', '<= 5000', {
+    row(`90 templates, ${sought.size} columns: what-if plans`, plans, 'plans', '< 5000', {
       'Extend on TPC-DS, 90 templates': 57_413,
       'DB2Advis there': 180,
     }),
