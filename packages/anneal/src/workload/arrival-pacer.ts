@@ -15,20 +15,24 @@ export interface Pacing {
  * that became due meanwhile: an arrival is never skipped, or a stall of the target would thin out the
  * load that is to show it. Resolves, after the last arrival or an abort, to the milliseconds it spun.
  */
-export function paceArrivals(arrivalsMs: Iterator<number, void>, pacing: Pacing, launch: (dueAt: number) => void): Promise<number> {
+export function paceArrivals<Due extends { readonly atMs: number }>(
+  arrivals: Iterator<Due, void>,
+  pacing: Pacing,
+  launch: (dueAt: number, arrival: Due) => void,
+): Promise<number> {
   const { startAt, signal, precision } = pacing;
   let spunMs = 0;
   return new Promise((resolve) => {
-    let arrival = arrivalsMs.next();
+    let arrival = arrivals.next();
     const launchDue = () => {
       // Read once: at a rate this thread cannot keep up with, answers must still get their turn.
       const now = performance.now();
-      while (arrival.done !== true && startAt + arrival.value <= now && !signal.aborted) {
-        launch(startAt + arrival.value);
-        arrival = arrivalsMs.next();
+      while (arrival.done !== true && startAt + arrival.value.atMs <= now && !signal.aborted) {
+        launch(startAt + arrival.value.atMs, arrival.value);
+        arrival = arrivals.next();
       }
       if (arrival.done === true || signal.aborted) resolve(spunMs);
-      else wait(startAt + arrival.value - performance.now());
+      else wait(startAt + arrival.value.atMs - performance.now());
     };
     const wait = (ms: number) => {
       if (precision === 'cheap') setTimeout(launchDue, Math.max(1, Math.round(ms)));

@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   activeIntervalsMs,
+  arrivalsOf,
   arrivalTimesMs,
   mostVus,
   stagesDurationMs,
   type ClosedExecutor,
-  type OpenExecutor,
+  type RateExecutor,
 } from './arrival-schedule.ts';
 
 const rate = fc.double({ min: 0, max: 500, noNaN: true });
@@ -63,7 +64,7 @@ test('Poisson arrivals have the rate asked for, differ with the seed and repeat 
 });
 
 test('after the stages the last rate holds, and a shorter window cuts them', () => {
-  const executor: OpenExecutor = {
+  const executor: RateExecutor = {
     type: 'ramping-arrival-rate',
     startRatePerSecond: 0,
     stages: [{ targetRatePerSecond: 100, durationMs: 2000 }],
@@ -116,7 +117,7 @@ test('the time all users are active is the integral of the ramp, but for the par
 });
 
 /** The area under the rate, trapezium by trapezium, forwards in time: the schedule solves the inverse problem. */
-function integralOf(executor: OpenExecutor, durationMs: number): number {
+function integralOf(executor: RateExecutor, durationMs: number): number {
   if (executor.type === 'constant-arrival-rate') return (executor.ratePerSecond * durationMs) / 1000;
   let sum = 0;
   let startMs = 0;
@@ -131,3 +132,47 @@ function integralOf(executor: OpenExecutor, durationMs: number): number {
   }
   return sum + level * (Math.max(durationMs - startMs, 0) / 1000);
 }
+
+const recording = fc
+  .array(fc.integer({ min: 0, max: 9999 }), { minLength: 1, maxLength: 60 })
+  .map((times) => times.toSorted((a, b) => a - b).map((atMs, index) => ({ atMs, scenario: `request ${index}` })))
+  .map((arrivals) => ({ type: 'recorded-arrivals' as const, arrivals, lengthMs: 10_000 }));
+
+test('a window as long as the recording plays it whole, at its own times', () => {
+  fc.assert(
+    fc.property(recording, fc.integer(), (executor, seed) => {
+      const played = [...arrivalsOf(executor, 10_000, seed)];
+      expect(played.map(({ atMs, recorded }) => ({ atMs, scenario: recorded?.scenario }))).toEqual(executor.arrivals);
+    }),
+  );
+});
+
+test('twice the speed plays the same requests in half the time, and goes through them again for the rest', () => {
+  fc.assert(
+    fc.property(recording, (executor) => {
+      const played = [...arrivalsOf({ ...executor, speed: 2 }, 10_000, 1)];
+      expect(played).toHaveLength(2 * executor.arrivals.length);
+      for (const [index, { atMs, recorded }] of played.entries()) {
+        const again = index >= executor.arrivals.length;
+        expect(recorded).toBe(executor.arrivals[index % executor.arrivals.length]);
+        expect(atMs).toBeCloseTo(recorded!.atMs / 2 + (again ? 5000 : 0), 6);
+      }
+    }),
+  );
+});
+
+test('a shorter window is a stretch of the recording with its gaps, the same for the same seed', () => {
+  fc.assert(
+    fc.property(recording, fc.integer({ min: 1, max: 9999 }), fc.integer(), (executor, durationMs, seed) => {
+      const played = [...arrivalsOf(executor, durationMs, seed)];
+      expect([...arrivalsOf(executor, durationMs, seed)]).toEqual(played);
+      const first = executor.arrivals.findIndex((arrival) => arrival === played[0]?.recorded);
+      for (const [index, { atMs, recorded }] of played.entries()) {
+        expect(recorded).toBe(executor.arrivals[first + index]);
+        expect(atMs).toBeGreaterThanOrEqual(0);
+        expect(atMs).toBeLessThan(durationMs);
+        expect(atMs - played[0]!.atMs).toBeCloseTo(recorded!.atMs - played[0]!.recorded!.atMs, 6);
+      }
+    }),
+  );
+});

@@ -1,11 +1,47 @@
 import { seededRandom } from '../stats/random.ts';
-import type { Executor } from './workload.ts';
+import type { Executor, RecordedArrival, RecordedArrivals } from './workload.ts';
 
-export type OpenExecutor = Extract<Executor, { readonly type: 'constant-arrival-rate' | 'ramping-arrival-rate' }>;
+export type OpenExecutor = RateExecutor | RecordedArrivals;
+export type RateExecutor = Extract<Executor, { readonly type: 'constant-arrival-rate' | 'ramping-arrival-rate' }>;
 export type ClosedExecutor = Extract<Executor, { readonly type: 'constant-vus' | 'ramping-vus' }>;
 
 export function isOpen(executor: Executor): executor is OpenExecutor {
-  return executor.type === 'constant-arrival-rate' || executor.type === 'ramping-arrival-rate';
+  return !isClosed(executor);
+}
+
+function isClosed(executor: Executor): executor is ClosedExecutor {
+  return executor.type === 'constant-vus' || executor.type === 'ramping-vus';
+}
+
+/** An iteration that is due. */
+export interface Arrival {
+  /** After the start of the window. */
+  readonly atMs: number;
+  /** What it was when it was recorded; null where the seed draws what it is. */
+  readonly recorded: RecordedArrival | null;
+}
+
+/** The iterations due before `durationMs`, in order. The same seed gives the same. */
+export function* arrivalsOf(executor: OpenExecutor, durationMs: number, seed: number): Generator<Arrival, void> {
+  if (executor.type === 'recorded-arrivals') yield* recordedArrivals(executor, durationMs, seed);
+  else for (const atMs of arrivalTimesMs(executor, durationMs, seed)) yield { atMs, recorded: null };
+}
+
+function* recordedArrivals(executor: RecordedArrivals, durationMs: number, seed: number): Generator<Arrival, void> {
+  const { arrivals, lengthMs, speed = 1 } = executor;
+  if (arrivals.length === 0) return;
+  const spanMs = durationMs * speed;
+  // Where the whole recording fits it is played from its beginning; else windows of different seeds see different parts.
+  const fromMs = spanMs >= lengthMs ? 0 : seededRandom(seed, 'arrivals').next() * (lengthMs - spanMs);
+  let index = arrivals.findIndex(({ atMs }) => atMs >= fromMs);
+  for (let startMs = -fromMs; index !== -1; startMs += lengthMs, index = 0) {
+    for (; index < arrivals.length; index += 1) {
+      const recorded = arrivals[index]!;
+      const atMs = (startMs + recorded.atMs) / speed;
+      if (atMs >= durationMs) return;
+      yield { atMs, recorded };
+    }
+  }
 }
 
 /**
@@ -15,7 +51,7 @@ export function isOpen(executor: Executor): executor is OpenExecutor {
  * rounded integral whatever the ramp, and windows that follow each other keep the spacing. Poisson
  * arrivals are a unit-rate process seen through the same integral (the time-rescaling theorem).
  */
-export function* arrivalTimesMs(executor: OpenExecutor, durationMs: number, seed: number): Generator<number, void> {
+export function* arrivalTimesMs(executor: RateExecutor, durationMs: number, seed: number): Generator<number, void> {
   const random = executor.arrivals === 'poisson' ? seededRandom(seed, 'arrivals') : null;
   const untilNext = () => (random === null ? 1 : -Math.log(1 - random.next()));
   let arrivals = random === null ? 0.5 : untilNext();
@@ -31,8 +67,9 @@ export function* arrivalTimesMs(executor: OpenExecutor, durationMs: number, seed
   }
 }
 
-/** What a run without a duration of its own takes: the sum of the stages; null for executors that go on for ever. */
+/** What a run without a duration of its own takes: the recording, or the sum of the stages; null for executors that go on for ever. */
 export function stagesDurationMs(executor: Executor): number | null {
+  if (executor.type === 'recorded-arrivals') return executor.lengthMs / (executor.speed ?? 1);
   return 'stages' in executor ? executor.stages.reduce((sum, stage) => sum + stage.durationMs, 0) : null;
 }
 
@@ -66,7 +103,7 @@ interface Segment {
   readonly to: number;
 }
 
-function rateSegments(executor: OpenExecutor, durationMs: number): readonly Segment[] {
+function rateSegments(executor: RateExecutor, durationMs: number): readonly Segment[] {
   if (executor.type === 'constant-arrival-rate') {
     return [{ startMs: 0, durationMs, from: executor.ratePerSecond, to: executor.ratePerSecond }];
   }

@@ -2,11 +2,12 @@ import { seededRandom } from '../stats/random.ts';
 import { parseJsonPath, type JsonPath } from './json-path.ts';
 import { jsonTemplate, pathTemplate, type Template, type Values } from './template.ts';
 import { drawValue } from './variable-values.ts';
-import type { Check, Scenario, Step, Workload } from './workload.ts';
+import type { Check, RecordedArrival, Scenario, Step, Workload } from './workload.ts';
 
 /** A valid workload with everything parsed that does not change from request to request. */
 export interface CompiledWorkload {
   readonly scenarios: readonly CompiledScenario[];
+  readonly scenarioByName: ReadonlyMap<string, CompiledScenario>;
   readonly totalWeight: number;
   readonly variables: Workload['variables'];
   /** Names of all steps, each once; a step's `nameIndex` points here. */
@@ -14,6 +15,7 @@ export interface CompiledWorkload {
 }
 
 export interface CompiledScenario {
+  readonly name: string;
   readonly weight: number;
   /** Variables any of its steps use: drawn once per iteration, so that its steps speak of the same things. */
   readonly variables: readonly string[];
@@ -57,8 +59,10 @@ export function stepName(step: Step): string {
 export function compileWorkload(workload: Workload): CompiledWorkload {
   const scenarios = workload.scenarios.filter((scenario) => scenario.weight > 0);
   const stepNames = [...new Set(scenarios.flatMap((scenario) => scenario.steps.map(stepName)))];
+  const compiled = scenarios.map((scenario) => compileScenario(scenario, workload, stepNames));
   return {
-    scenarios: scenarios.map((scenario) => compileScenario(scenario, workload, stepNames)),
+    scenarios: compiled,
+    scenarioByName: new Map(compiled.map((scenario) => [scenario.name, scenario])),
     totalWeight: scenarios.reduce((sum, scenario) => sum + scenario.weight, 0),
     variables: workload.variables,
     stepNames,
@@ -69,19 +73,30 @@ export function compileWorkload(workload: Workload): CompiledWorkload {
 export function planIteration(
   workload: CompiledWorkload,
   seed: number,
-  iteration: { readonly stream: string; readonly number: number; readonly scenario?: CompiledScenario | undefined },
+  iteration: {
+    readonly stream: string;
+    readonly number: number;
+    readonly scenario?: CompiledScenario | undefined;
+    readonly recorded?: RecordedArrival | null;
+  },
   sessions: number,
 ): IterationPlan {
   const random = seededRandom(seed, iteration.stream);
   let left = random.next() * workload.totalWeight;
   const drawn = workload.scenarios.find((candidate) => (left -= candidate.weight) < 0) ?? workload.scenarios.at(-1)!;
-  const scenario = iteration.scenario ?? drawn;
+  const { recorded = null } = iteration;
+  const scenario = iteration.scenario ?? (recorded === null ? drawn : scenarioNamed(workload, recorded.scenario));
   const session = sessions > 1 ? random.integer(0, sessions - 1) : 0;
   const values: Record<string, unknown> = {};
   for (const name of scenario.variables) {
     values[name] = drawValue(workload.variables[name]!, random, sequenceNumber(seed, iteration.number));
   }
-  return { scenario, values, session };
+  return { scenario, values: recorded === null ? values : { ...values, ...recorded.values }, session };
+}
+
+/** A valid workload's recorded arrivals name scenarios that it has. */
+function scenarioNamed(workload: CompiledWorkload, name: string): CompiledScenario {
+  return workload.scenarioByName.get(name)!;
 }
 
 /** Runs of different seeds never share a number as long as a run has less than a million iterations. */
@@ -121,6 +136,7 @@ function compileScenario(scenario: Scenario, workload: Workload, stepNames: read
   );
   const used = new Set(steps.flatMap((step) => [...step.path.variables, ...(step.body?.variables ?? [])]));
   return {
+    name: scenario.name,
     weight: scenario.weight,
     // In the workload's order, so that reordering steps does not change what is drawn.
     variables: Object.keys(workload.variables).filter((name) => used.has(name)),

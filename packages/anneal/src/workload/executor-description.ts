@@ -10,6 +10,11 @@ export function describeExecutor(executor: Executor): string {
       const rates = [executor.startRatePerSecond, ...executor.stages.map((stage) => stage.targetRatePerSecond)];
       return `${rates.join(' → ')} iterations/s over ${seconds(executor)}, ${arrivals(executor.arrivals)} (${open})`;
     }
+    case 'recorded-arrivals': {
+      const { arrivals: recorded, speed = 1 } = executor;
+      const pace = speed === 1 ? '' : `, at ${speed} times their pace`;
+      return `${recorded.length} recorded arrivals of ${seconds(executor)}${pace} (${open})`;
+    }
     case 'constant-vus':
       return `${executor.vus} virtual user${executor.vus === 1 ? '' : 's'} (${closed})`;
     case 'ramping-vus': {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { activeIntervalsMs, arrivalTimesMs, isOpen, mostVus, type ClosedExecutor, type OpenExecutor } from './arrival-schedule.ts';
+import { activeIntervalsMs, arrivalsOf, isOpen, mostVus, type ClosedExecutor, type OpenExecutor } from './arrival-schedule.ts';
 import { judgeAnswer } from './answer-checks.ts';
 import { paceArrivals, type SchedulePrecision } from './arrival-pacer.ts';
 import { headersFor, planIteration, type CompiledWorkload, type IterationPlan } from './compiled-workload.ts';
@@ -81,18 +81,22 @@ async function runOpen(run: Run, executor: OpenExecutor): Promise<number> {
   const running = new Set<Promise<unknown>>();
   const pacing = { precision: plan.precision, startAt, signal: run.stop, activity: () => recorder.activity };
   let number = plan.share.index;
-  const spunMs = await paceArrivals(everyNth(arrivalTimesMs(executor, plan.durationMs, plan.seed), plan.share), pacing, (dueAt) => {
-    recorder.plannedIterations += 1;
-    if (recorder.inFlight >= plan.inFlightCap) {
-      recorder.droppedIterations += 1;
-    } else {
-      const stream = `iteration/${number}`;
-      const iteration = planIteration(target.workload, plan.seed, { stream, number }, target.tokens.length);
-      const ended = runIteration(run, iteration, dueAt).finally(() => running.delete(ended));
-      running.add(ended);
-    }
-    number += plan.share.of;
-  });
+  const spunMs = await paceArrivals(
+    everyNth(arrivalsOf(executor, plan.durationMs, plan.seed), plan.share),
+    pacing,
+    (dueAt, { recorded }) => {
+      recorder.plannedIterations += 1;
+      if (recorder.inFlight >= plan.inFlightCap) {
+        recorder.droppedIterations += 1;
+      } else {
+        const stream = `iteration/${number}`;
+        const iteration = planIteration(target.workload, plan.seed, { stream, number, recorded }, target.tokens.length);
+        const ended = runIteration(run, iteration, dueAt).finally(() => running.delete(ended));
+        running.add(ended);
+      }
+      number += plan.share.of;
+    },
+  );
   await Promise.all(running);
   return spunMs;
 }

@@ -10,6 +10,7 @@ export function validateWorkload(workload: Workload): readonly string[] {
   return [
     ...(Number.isSafeInteger(workload.seed) ? [] : [`seed: ${workload.seed} is not a whole number`]),
     ...validateExecutor(workload.executor),
+    ...recordingProblems(workload),
     ...scenarioProblems(workload),
     ...Object.entries(workload.variables).flatMap(([name, variable]) => variableProblems(name, variable)),
     ...loginProblems(workload),
@@ -26,6 +27,16 @@ export function validateExecutor(executor: Executor): readonly string[] {
     case 'constant-arrival-rate':
       require(isPositive(executor.ratePerSecond), `ratePerSecond ${executor.ratePerSecond} is not above 0`);
       break;
+    case 'recorded-arrivals': {
+      const { arrivals, lengthMs, speed = 1 } = executor;
+      require(arrivals.length > 0, 'it has no arrivals');
+      require(isPositive(lengthMs), `lengthMs ${lengthMs} is not above 0`);
+      require(isPositive(speed), `speed ${speed} is not above 0`);
+      require(arrivals.every(
+        ({ atMs }, index) => atMs >= (arrivals[index - 1]?.atMs ?? 0) && atMs < lengthMs,
+      ), 'its arrivals are not in order between 0 and lengthMs');
+      break;
+    }
     case 'constant-vus':
       require(isCount(executor.vus) && executor.vus > 0, `vus ${executor.vus} is not a whole number above 0`);
       break;
@@ -48,6 +59,13 @@ export function validateExecutor(executor: Executor): readonly string[] {
     require(executor.stages.length === 0 || executor.stages.some((stage) => stage.durationMs > 0), 'its stages take no time');
   }
   return problems;
+}
+
+function recordingProblems({ executor, scenarios }: Workload): readonly string[] {
+  if (executor.type !== 'recorded-arrivals') return [];
+  const known = new Set(scenarios.filter(({ weight }) => weight > 0).map(({ name }) => name));
+  const unknown = new Set(executor.arrivals.map(({ scenario }) => scenario).filter((name) => !known.has(name)));
+  return [...unknown].map((name) => `executor recorded-arrivals: no scenario with a weight above 0 is named ${name}`);
 }
 
 function scenarioProblems(workload: Workload): readonly string[] {

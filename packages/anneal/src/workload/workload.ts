@@ -25,8 +25,31 @@ export type Executor =
       readonly stages: readonly RateStage[];
       readonly arrivals?: 'even' | 'poisson';
     }
+  | RecordedArrivals
   | { readonly type: 'constant-vus'; readonly vus: number }
   | { readonly type: 'ramping-vus'; readonly startVus: number; readonly stages: readonly VuStage[] };
+
+/**
+ * Traffic as it was recorded: each arrival starts its scenario at its own moment and with its own values.
+ * A window shorter than the recording begins at a moment that its seed draws; a longer one goes through it again.
+ */
+export interface RecordedArrivals {
+  readonly type: 'recorded-arrivals';
+  /** In order of time. */
+  readonly arrivals: readonly RecordedArrival[];
+  readonly lengthMs: number;
+  /** 2 sends the same requests in half the time. Default 1. */
+  readonly speed?: number;
+}
+
+export interface RecordedArrival {
+  /** After the recording's beginning, below its length. */
+  readonly atMs: number;
+  /** Name of the scenario. */
+  readonly scenario: string;
+  /** In place of what the workload's variables would draw. */
+  readonly values?: Readonly<Record<string, string | number>>;
+}
 
 export interface RateStage {
   readonly targetRatePerSecond: number;
