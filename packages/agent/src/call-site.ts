@@ -11,6 +11,11 @@ const deepestStack = 30;
 const mostPlaces = 10_000;
 const places = new Map<string, SourceLocation>();
 
+/** Whether code that generates code has used up all places: further ones are not told apart, because equal ones would no longer be the same object. */
+export function placesAreFull(): boolean {
+  return places.size >= mostPlaces;
+}
+
 /**
  * The nearest frame of the application on the current stack, awaiting callers included; null where
  * there is none. Equal places give the same object, so that they compare by identity.
@@ -18,15 +23,35 @@ const places = new Map<string, SourceLocation>();
  * Costs some 30 us: callers take it once per template and place, never per query (see `CallSiteSampler`).
  */
 export function captureCallSite(): SourceLocation | null {
+  return captureCaller().location;
+}
+
+export interface Caller {
+  readonly location: SourceLocation | null;
+  /** The package that stands between; null where the application made the call itself. */
+  readonly via: string | null;
+}
+
+/** The same, with the package nearest to the call, if one made it for the application. */
+export function captureCaller(): Caller {
+  let via: string | null = null;
   for (const frame of currentFrames()) {
-    const file = applicationFile(frame.getFileName() ?? null);
-    if (file === null) continue;
+    const name = frame.getFileName() ?? null;
+    const file = applicationFile(name);
+    if (file === null) {
+      via ??= packageOf(name);
+      continue;
+    }
     const line = frame.getLineNumber();
     const column = frame.getColumnNumber();
     if (line === null || column === null) continue;
-    return placeOf(file, line, column, frame.getFunctionName());
+    return { location: placeOf(file, line, column, frame.getFunctionName()), via };
   }
-  return null;
+  return { location: null, via };
+}
+
+function packageOf(scriptName: string | null): string | null {
+  return /.*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+)/s.exec(scriptName ?? '')?.[1] ?? null;
 }
 
 /** The path when a script's name is one of the application's own files; null for Node's, packages' and the agent's. */
@@ -55,12 +80,13 @@ export function originalLocation(file: string, line: number, column: number, fun
   };
 }
 
-function placeOf(file: string, line: number, column: number, functionName: string | null): SourceLocation {
+function placeOf(file: string, line: number, column: number, functionName: string | null): SourceLocation | null {
   const key = `${file}:${line}:${column}`;
   const known = places.get(key);
   if (known !== undefined) return known;
+  if (placesAreFull()) return null;
   const place = originalLocation(file, line, column, functionName);
-  if (places.size < mostPlaces) places.set(key, place);
+  places.set(key, place);
   return place;
 }
 

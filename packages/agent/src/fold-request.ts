@@ -97,13 +97,18 @@ export function templatesOf(request: OpenRequest): ReadonlyMap<Template, Request
 
 /** Wall time within the request in which at least one statement was on its way; overlaps count once. */
 export function queryMsOf(request: OpenRequest): number {
+  return coveredMs(request.calls, request.closedAt);
+}
+
+/** Wall time until then in which at least one of the calls was on its way. */
+export function coveredMs(calls: readonly { readonly sentAt: number; readonly endedAt: number }[], closedAt: number): number {
   let totalMs = 0;
   let coveredUntil = Number.NEGATIVE_INFINITY;
-  const sent = request.calls.filter((call) => call.sentAt < request.closedAt);
+  const sent = calls.filter((call) => call.sentAt < closedAt);
   // Nearly always in order already: only calls that waited for a pool can overtake each other.
   sent.sort((one, other) => one.sentAt - other.sentAt);
   for (const { sentAt, endedAt } of sent) {
-    const until = endedAt < request.closedAt ? endedAt : request.closedAt;
+    const until = endedAt < closedAt ? endedAt : closedAt;
     if (until <= coveredUntil) continue;
     totalMs += until - Math.max(sentAt, coveredUntil);
     coveredUntil = until;
@@ -111,7 +116,7 @@ export function queryMsOf(request: OpenRequest): number {
   return totalMs;
 }
 
-const mostResults = 8;
+export const mostResults = 8;
 
 /** What its calls received, as far as rows were kept. */
 export function resultsOf(request: OpenRequest): readonly EarlierResult<Template>[] {

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { CaptureBudget, captureCallSite, type CallSiteSampler } from './call-site.ts';
+import { CaptureBudget, captureCallSite, placesAreFull, type CallSiteSampler } from './call-site.ts';
 import { Drivers } from './drivers.ts';
+import { mostResults } from './fold-request.ts';
 import { Following } from './following.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
@@ -19,6 +20,9 @@ const countedTogether = 32;
 
 /** Far beyond any loop that is worth describing more exactly; about 1 MB. */
 const mostCalls = 5_000;
+
+/** Of all open requests together, about 20 MB: thousands of event streams that query and never end. */
+const mostOpenCalls = 100_000;
 
 /** Results are kept for the first requests, then for 1 of 16: where parameters come from does not change. */
 const keepsRowsThenOneIn = 16;
@@ -64,6 +68,8 @@ export class Observer {
   /** Closed, and not counted yet. */
   #closed: OpenRequest[] = [];
   #opened = 0;
+  /** Calls of requests that are not counted yet. */
+  #openCalls = 0;
   readonly #switched: ((on: boolean) => void)[] = [];
   #windowFromMs = performance.now();
 
@@ -79,7 +85,14 @@ export class Observer {
       this.#runtime.start();
       this.#following.resume(performance.now());
     } else this.#runtime.stop();
-    for (const listener of this.#switched) listener(on);
+    for (const listener of this.#switched) {
+      try {
+        listener(on);
+      } catch (error) {
+        // An application may freeze what a listener replaces; the others go on.
+        this.problems.note(`observation was not switched ${on ? 'on' : 'off'} everywhere: ${String(error)}`);
+      }
+    }
   }
 
   hook(name: string): Hook {
@@ -127,10 +140,15 @@ export class Observer {
     const literals = template.hasLiterals ? sql : '';
     const request = this.current();
     if (request === null) return this.#backgroundCall(template, literals, values);
-    if (request.calls.length >= mostCalls) {
-      this.problems.note(`a statement was not counted: its request had already made ${mostCalls} calls`);
+    if (request.calls.length >= mostCalls || this.#openCalls >= mostOpenCalls) {
+      this.problems.note(
+        request.calls.length >= mostCalls
+          ? `a statement was not counted: its request had already made ${mostCalls} calls`
+          : `a statement was not counted: requests that are still open had already made ${mostOpenCalls} calls`,
+      );
       return null;
     }
+    this.#openCalls += 1;
     const call = new Call(template, request, this.#callSite(template, request), literals, values);
     request.calls.push(call);
     return call;
@@ -144,7 +162,7 @@ export class Observer {
     const { request } = call;
     if (request !== null) {
       call.ended = request.nextSequence();
-      if (request.keepsRows && rows !== undefined && rows.length >= fewestValues && rows.length <= mostRowsKept) call.received = rows;
+      if (request.keepsRows && rows !== undefined && rows.length >= fewestValues && rows.length <= mostRowsKept) keep(rows, call, request);
     }
     if (call.totals !== null) call.addTo(call.totals);
   }
@@ -161,6 +179,7 @@ export class Observer {
   }
 
   take(profile: AgentSummary['profile']): Omit<AgentSummary, 'policies'> {
+    if (placesAreFull()) this.problems.note('places of the application are not told apart any more: there are more than the agent keeps');
     const fromMs = this.#windowFromMs;
     const toMs = performance.now();
     this.#windowFromMs = toMs;
@@ -184,7 +203,10 @@ export class Observer {
   #count(): void {
     const closed = this.#closed;
     this.#closed = [];
-    for (const request of closed) this.#routes.count(request);
+    for (const request of closed) {
+      this.#openCalls -= request.calls.length;
+      this.#routes.count(request);
+    }
   }
 
   #backgroundCall(template: Template, literals: string, values: readonly unknown[] | undefined): Call | null {
@@ -210,4 +232,11 @@ export class Observer {
     this.#budget.spend();
     return captureCallSite();
   }
+}
+
+/** More results than are looked through would only be memory, in a request that streams for hours. */
+function keep(rows: readonly unknown[], call: Call, request: OpenRequest): void {
+  if (request.keptResults >= mostResults) return;
+  request.keptResults += 1;
+  call.received = rows;
 }

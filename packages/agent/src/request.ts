@@ -1,3 +1,4 @@
+import type { OutgoingCall } from './outgoing.ts';
 import type { Checkout, PoolRecord } from './pools.ts';
 import type { SourceLocation } from './protocol.ts';
 import type { Template } from './statements.ts';
@@ -77,6 +78,7 @@ export class OpenRequest {
   readonly followed: boolean;
   /** Whether results are kept until it is counted, to see where later parameters come from. */
   readonly keepsRows: boolean;
+  keptResults = 0;
   /** Set by a framework that knows the route's name early, else when the response closes. */
   route: string | null = null;
   closedAt = Number.NaN;
@@ -85,11 +87,17 @@ export class OpenRequest {
   /** Whether its route has it already; what comes later is added there. */
   counted = false;
   readonly calls: Call[] = [];
+  /** Null while nothing was asked of another service. */
+  outgoing: OutgoingCall[] | null = null;
+  /** Begun and not ended yet. */
+  openTransactions = 0;
+  /** What a framework knows of the route's name only when it has found it. */
+  nameAtClose: (() => string | null) | null = null;
   poolWaitMs = 0;
   /** Idle milliseconds by where the connection was taken; null while no connection was. */
   heldAt: Map<SourceLocation | null, number> | null = null;
-  /** Whether every call of a template is located, for those that come from several places. */
-  captures: Map<Template, boolean> | null = null;
+  /** Whether every call of a template or destination is located, for those that come from several places. */
+  captures: Map<object, boolean> | null = null;
   serialisationMs = 0;
   longestSerialisationMs = 0;
   #sequence = 0;

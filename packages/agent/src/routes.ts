@@ -4,10 +4,15 @@ import { fewestValues, parentOf } from './parent.ts';
 import type { Problems } from './problems.ts';
 import type { RouteSummary, SourceLocation, StatementSummary } from './protocol.ts';
 import type { CallTotals, OpenRequest } from './request.ts';
+import { Room } from './room.ts';
 import type { Template } from './statements.ts';
 
 const mostRoutes = 10_000;
 const mostStatements = 256;
+/** Of all routes together in one window, some 400 bytes each; and as many statements whose places are remembered from window to window. */
+const mostStatementsInAll = 20_000;
+/** From here on routes that a window did not see are forgotten: a scanner's made-up paths must not take the room of the application's own. */
+const routesWorthForgetting = 1_000;
 const overflowRoute = '(more routes than the agent keeps)';
 
 /** Three calls of one statement in one request are the fewest that show a loop. */
@@ -114,13 +119,19 @@ class RouteWindow {
   largestResponseBytes = 0;
   readonly #statements = new Map<Template, StatementTotals[]>();
   #statementCount = 0;
+  /** Shared by all routes of a window. */
+  readonly #room: Room;
 
-  /** Null when the route holds as many statements as the agent keeps for one. */
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  /** Null when the route holds as many statements as the agent keeps for one, or all of them together do. */
   statement(template: Template, location: SourceLocation | null): StatementTotals | null {
     const places = this.#statements.get(template);
     const known = places?.find((statement) => statement.location === location);
     if (known !== undefined) return known;
-    if (this.#statementCount >= mostStatements) return null;
+    if (this.#statementCount >= mostStatements || !this.#room.take(1)) return null;
     this.#statementCount += 1;
     const fresh = new StatementTotals(template, location);
     if (places === undefined) this.#statements.set(template, [fresh]);
@@ -142,6 +153,7 @@ class RouteWindow {
     this.heldIdleMs += heldIdleMs;
     if (location === null) return;
     const known = this.heldAt.get(location);
+    if (known === undefined && this.heldAt.size >= mostStatements) return;
     if (known === undefined) this.heldAt.set(location, { heldIdleMs, requests });
     else {
       known.heldIdleMs += heldIdleMs;
@@ -184,19 +196,28 @@ class Route {
   readonly method: string;
   readonly name: string;
   readonly places = new Map<object, KnownPlaces>();
-  window = new RouteWindow();
+  window: RouteWindow;
+  /** Shared by all routes. */
+  readonly #room: Room;
 
-  constructor(method: string, name: string) {
+  constructor(method: string, name: string, window: RouteWindow, room: Room) {
     this.method = method;
     this.name = name;
+    this.window = window;
+    this.#room = room;
   }
 
   placesOf(subject: object): KnownPlaces {
     const known = this.places.get(subject);
     if (known !== undefined) return known;
     const fresh = new KnownPlaces();
-    if (this.places.size < mostStatements) this.places.set(subject, fresh);
+    if (this.places.size < mostStatements && this.#room.take(1)) this.places.set(subject, fresh);
     return fresh;
+  }
+
+  /** It will not be asked again: others may have its room. */
+  forget(): void {
+    this.#room.giveBack(this.places.size);
   }
 }
 
@@ -206,8 +227,10 @@ export class Routes {
   /** By name, then by method: joining the two would make a new string for every request. */
   readonly #routes = new Map<string, Map<string, Route>>();
   #routeCount = 0;
-  #background = new RouteWindow();
-  readonly #backgroundPlaces = new Route('', '');
+  #windowRoom = new Room(mostStatementsInAll);
+  readonly #placesRoom = new Room(mostStatementsInAll);
+  #background = new RouteWindow(this.#windowRoom);
+  readonly #backgroundPlaces = new Route('', '', this.#background, this.#placesRoom);
 
   constructor(problems: Problems) {
     this.#problems = problems;
@@ -276,11 +299,21 @@ export class Routes {
     const routes: RouteSummary[] = [];
     for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) {
       if (route.window.requests > 0) routes.push(routeSummary(route, summarise(route, route.window)));
-      route.window = new RouteWindow();
+      else if (this.#routeCount >= routesWorthForgetting) this.#forget(route);
     }
     const background = summarise(this.#backgroundPlaces, this.#background);
-    this.#background = new RouteWindow();
+    this.#windowRoom = new Room(mostStatementsInAll);
+    this.#background = new RouteWindow(this.#windowRoom);
+    for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) route.window = new RouteWindow(this.#windowRoom);
     return { routes, background, templates };
+  }
+
+  #forget(route: Route): void {
+    const byMethod = this.#routes.get(route.name);
+    byMethod?.delete(route.method);
+    if (byMethod?.size === 0) this.#routes.delete(route.name);
+    route.forget();
+    this.#routeCount -= 1;
   }
 
   #routeOf(request: OpenRequest): Route {
@@ -295,7 +328,7 @@ export class Routes {
       this.#problems.note(`a request was counted as "other": the agent keeps ${mostRoutes} routes`);
       return this.#route('*', overflowRoute);
     }
-    const route = new Route(method, name);
+    const route = new Route(method, name, new RouteWindow(this.#windowRoom), this.#placesRoom);
     this.#routeCount += 1;
     if (byMethod === undefined) this.#routes.set(name, new Map([[method, route]]));
     else byMethod.set(method, route);
@@ -318,7 +351,9 @@ export class Routes {
   }
 
   #noteStatements(): void {
-    this.#problems.note(`a statement was not counted: the agent keeps ${mostStatements} of them per route`);
+    this.#problems.note(
+      `a statement was not counted: the agent keeps ${mostStatements} of them per route and ${mostStatementsInAll} in all`,
+    );
   }
 }
 
