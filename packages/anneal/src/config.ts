@@ -1,5 +1,5 @@
 import { basename, join, resolve } from 'node:path';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { AnnealError } from './errors.ts';
@@ -35,9 +35,13 @@ const configSchema = z.strictObject({
         urls: z.array(z.string().min(1)).describe('Requests such as "/users/1" or "POST /orders {\\"item\\":1}"'),
         ratePerSecond: z.number().positive().optional().describe('Default 20'),
       }),
+      z.strictObject({
+        file: z.string().min(1).describe('A workload as `anneal import` writes it, relative to the configuration file'),
+        speed: z.number().positive().optional().describe('Plays recorded traffic so many times faster; default 1'),
+      }),
       z.looseObject({ name: z.string(), scenarios: z.array(z.unknown()) }),
     ])
-    .describe('A list of URLs, or a whole workload (docs/reference/workload.md)'),
+    .describe('A list of URLs, a file, or a whole workload (docs/how-to/describe-your-traffic.md)'),
   measure: z
     .strictObject({
       warmupMs: z.number().int().positive().optional().describe('Longest warm-up; it ends earlier once three slices agree. Default 15000'),
@@ -95,7 +99,10 @@ export interface AnnealConfig {
     readonly readyTimeoutMs?: number;
   };
   readonly database?: { readonly url?: string; readonly urlVariable?: string; readonly allowRemoteChange?: boolean };
-  readonly workload: { readonly urls: readonly string[]; readonly ratePerSecond?: number } | Workload;
+  readonly workload:
+    | { readonly urls: readonly string[]; readonly ratePerSecond?: number }
+    | { readonly file: string; readonly speed?: number }
+    | Workload;
   readonly measure?: { readonly warmupMs?: number; readonly windowMs?: number };
   readonly diagnose?: { readonly minimumShare?: number };
   readonly trial?: {
@@ -187,10 +194,7 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
           ? null
           : { url: databaseUrl, urlVariable, allowRemoteChange: config.database?.allowRemoteChange ?? false },
     },
-    workload:
-      'urls' in config.workload
-        ? workloadFromUrls(config.workload.urls, { ratePerSecond: config.workload.ratePerSecond ?? 20, seed })
-        : config.workload,
+    workload: workloadOf(config.workload, folder, seed),
     measure: { warmupMs: config.measure?.warmupMs ?? 15_000, windowMs: config.measure?.windowMs ?? 30_000 },
     diagnose: { minimumShare: config.diagnose?.minimumShare ?? 0.01 },
     trial: {
@@ -204,6 +208,39 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
     seed,
   };
 }
+
+function workloadOf(workload: AnnealConfig['workload'], folder: string, seed: number): Workload {
+  if ('urls' in workload) return workloadFromUrls(workload.urls, { ratePerSecond: workload.ratePerSecond ?? 20, seed });
+  if (!('file' in workload)) return workload;
+  const loaded = loadWorkloadFile(resolve(folder, workload.file));
+  if (workload.speed === undefined) return loaded;
+  if (loaded.executor.type === 'recorded-arrivals') return { ...loaded, executor: { ...loaded.executor, speed: workload.speed } };
+  throw new AnnealError('ANNEAL_WORKLOAD_INVALID', { name: loaded.name, problem: 'speed is for recorded arrivals, and it has none' });
+}
+
+/** Throws ANNEAL_TRAFFIC_UNREADABLE when there is no workload in the file. What it holds is judged when it is used. */
+export function loadWorkloadFile(path: string): Workload {
+  const fail = (problem: string, cause?: unknown) => new AnnealError('ANNEAL_TRAFFIC_UNREADABLE', { file: path, problem }, { cause });
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw fail(cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  const parsed = workloadFile.safeParse(value);
+  if (!parsed.success) throw fail(`it is no workload: ${parsed.error.issues.map(describeIssue).join('; ')}`);
+  return parsed.data as unknown as Workload;
+}
+
+const workloadFile = z.looseObject({
+  name: z.string(),
+  seed: z.number().int(),
+  executor: z.looseObject({ type: z.string() }),
+  scenarios: z.array(z.looseObject({ name: z.string(), weight: z.number(), steps: z.array(z.looseObject({ path: z.string() })) })),
+  variables: z.record(z.string(), z.looseObject({ type: z.string() })),
+  login: z.looseObject({}).nullable(),
+  thresholds: z.record(z.string(), z.array(z.string())),
+});
 
 function describeIssue(issue: z.core.$ZodIssue): string {
   const where = issue.path.join('.') || 'the configuration';

@@ -52,13 +52,18 @@ export const catalogue = {
   },
   ANNEAL_WORKLOAD_INVALID: {
     message: 'the workload {name} is not valid: {problem}',
-    hint: 'docs/reference/workload.md lists what a scenario may hold',
+    hint: 'docs/how-to/describe-your-traffic.md shows what a workload may hold',
     exitCode: usage,
   },
   ANNEAL_WORKLOAD_WRITES: {
     message: 'the workload writes, and {url} runs on data that were not given for change',
     hint: 'leave out every step but GET, or give --start so that Anneal can run the backend on a copy',
     exitCode: blocked,
+  },
+  ANNEAL_TRAFFIC_UNREADABLE: {
+    message: '{file} cannot be read as traffic: {problem}',
+    hint: '`anneal import` reads HAR, OpenAPI, access logs (common, combined, JSON lines) and k6 scripts; --format says which one a file is',
+    exitCode: usage,
   },
   ANNEAL_LOGIN_FAILED: {
     message: 'the workload cannot log in: {problem}',

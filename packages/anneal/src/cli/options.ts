@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from '../config.ts';
+import { findConfigFile, loadConfig, loadWorkloadFile, resolveSettings, type AnnealConfig, type Settings } from '../config.ts';
 import { AnnealError } from '../errors.ts';
 import type { LedgerPlace } from '../index.ts';
+import type { Workload } from '../workload/workload.ts';
 
 export interface OutputOptions {
   readonly json?: boolean;
@@ -19,6 +20,8 @@ export interface TargetOptions extends LedgerOptions {
   readonly attach?: string;
   readonly url?: readonly string[];
   readonly rate?: number;
+  readonly workload?: string;
+  readonly speed?: number;
   readonly window?: number;
   readonly seed?: number;
 }
@@ -47,6 +50,8 @@ export function withTargetOptions(command: Command): Command {
     .addOption(
       new Option('--rate <perSecond>', 'requests per second for --url (default 20)').env('ANNEAL_RATE').argParser(positive('--rate')),
     )
+    .addOption(new Option('--workload <file>', 'a workload as `anneal import` writes it, in place of --url').env('ANNEAL_WORKLOAD'))
+    .addOption(new Option('--speed <factor>', 'plays recorded traffic so many times faster (default 1)').argParser(positive('--speed')))
     .addOption(new Option('--window <seconds>', 'how long to measure (default 30)').env('ANNEAL_WINDOW').argParser(positive('--window')))
     .addOption(
       new Option('--seed <number>', 'seed of everything that is drawn or shuffled (default 1)')
@@ -59,8 +64,8 @@ export function withTargetOptions(command: Command): Command {
 export async function settingsOf(options: TargetOptions, folder = process.cwd()): Promise<Settings> {
   const path = options.config === undefined ? findConfigFile(folder) : resolve(folder, options.config);
   const fromFile = path === null ? null : await loadConfig(path);
-  const merged = mergeFlags(fromFile, options);
-  const settings = resolveSettings(merged, path === null ? folder : resolve(path, '..'));
+  const place = path === null ? folder : resolve(path, '..');
+  const settings = resolveSettings(mergeFlags(fromFile, options, place), place);
   return options.attach === undefined ? settings : { ...settings, attachUrl: addressOf(options.attach, '--attach') };
 }
 
@@ -91,11 +96,12 @@ export async function ledgerPlaceOf(options: LedgerOptions, folder = process.cwd
   };
 }
 
-function mergeFlags(file: AnnealConfig | null, options: TargetOptions): AnnealConfig {
+function mergeFlags(file: AnnealConfig | null, options: TargetOptions, folder: string): AnnealConfig {
   const start = options.start ?? file?.target.start ?? (options.attach === undefined ? undefined : 'started by somebody else');
-  const workload = workloadOf(file, options);
+  const workload = withSpeed(workloadOf(file, options, folder), options.speed);
   if (start === undefined) throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'no configuration file and no --start' });
-  if (workload === undefined) throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'no configuration file and no --url' });
+  if (workload === undefined)
+    throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'no configuration file, no --workload and no --url' });
   return {
     ...file,
     target: { ...file?.target, start },
@@ -106,14 +112,33 @@ function mergeFlags(file: AnnealConfig | null, options: TargetOptions): AnnealCo
   };
 }
 
-function workloadOf(file: AnnealConfig | null, options: TargetOptions): AnnealConfig['workload'] | undefined {
+function workloadOf(file: AnnealConfig | null, options: TargetOptions, folder: string): AnnealConfig['workload'] | undefined {
+  if (options.workload !== undefined) {
+    if (options.url !== undefined) throw new AnnealError('ANNEAL_USAGE', { problem: 'give --workload or --url, not both', command: '' });
+    return withRate(loadWorkloadFile(resolve(options.workload)), options.rate);
+  }
   if (options.url !== undefined) return { urls: options.url, ...(options.rate === undefined ? {} : { ratePerSecond: options.rate }) };
   if (file === null || options.rate === undefined) return file?.workload;
   if ('urls' in file.workload) return { ...file.workload, ratePerSecond: options.rate };
-  return { ...file.workload, executor: { type: 'constant-arrival-rate', ratePerSecond: options.rate } };
+  return withRate('file' in file.workload ? loadWorkloadFile(resolve(folder, file.workload.file)) : file.workload, options.rate);
 }
 
-function positive(flag: string): (value: string) => number {
+function withRate(workload: Workload, ratePerSecond: number | undefined): Workload {
+  return ratePerSecond === undefined ? workload : { ...workload, executor: { type: 'constant-arrival-rate', ratePerSecond } };
+}
+
+function withSpeed(workload: AnnealConfig['workload'] | undefined, speed: number | undefined): AnnealConfig['workload'] | undefined {
+  if (speed === undefined || workload === undefined) return workload;
+  if ('file' in workload) return { ...workload, speed };
+  if ('executor' in workload && workload.executor.type === 'recorded-arrivals')
+    return { ...workload, executor: { ...workload.executor, speed } };
+  throw new AnnealError('ANNEAL_USAGE', {
+    problem: '--speed is for recorded traffic; --rate sets how much other traffic there is',
+    command: '',
+  });
+}
+
+export function positive(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value);
     if (!Number.isFinite(number) || number <= 0)

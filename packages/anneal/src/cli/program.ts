@@ -20,6 +20,7 @@ import {
 } from '../index.ts';
 import { addAdviseCommand } from './advise.ts';
 import { addCheckCommand } from './check.ts';
+import { addImportCommand } from './import.ts';
 import { configTemplate, detectProject } from './init.ts';
 import {
   ledgerPlaceOf,
@@ -82,6 +83,8 @@ export function createProgram(signal: AbortSignal): Program {
           'Check the start command and the list of URLs, then run: anneal diagnose\n',
       );
     });
+
+  addImportCommand(program);
 
   withAttachOption(
     withTargetOptions(program.command('measure').description('run the workload once and print what it saw; changes nothing')),
@@ -193,6 +196,7 @@ function recoveryText(runs: RecoveryReport['runs']): string {
 const epilogue = `
 Start here:
   anneal init                       write a configuration for this project
+  anneal import access.log          make a workload of recorded traffic
   anneal diagnose                   what holds it back, and where
   anneal optimize                   try, prove, keep
   anneal try --patch fix.diff       prove a change of your own
