@@ -33,7 +33,7 @@ test('calls one after the other do not overlap, calls begun together do, whateve
   const late = begin(request, byId, [5]);
   end(request, slow, 3, 6);
   end(request, late, 5, 7);
-  const [statement] = templatesOf(request).get(byId)!.statements;
+  const [statement] = templatesOf(request).get(byId)!.places;
   expect(statement).toMatchObject({ calls: 5, overlapping: 2, duplicates: 0, totalMs: 0.5 + 0.5 + 1 + 3 + 2 });
 });
 
@@ -46,11 +46,11 @@ test('a duplicate has the text and the parameters of an earlier call, from where
   begin(request, byTitle, [], { literals: "SELECT id FROM posts WHERE title = 'b'" });
   begin(request, byTitle, [], { literals: "SELECT id FROM posts WHERE title = 'a'" });
   const templates = templatesOf(request);
-  expect(templates.get(byId)!.statements).toMatchObject([
+  expect(templates.get(byId)!.places).toMatchObject([
     { location: here, calls: 1, duplicates: 0 },
     { location: there, calls: 2, duplicates: 1 },
   ]);
-  expect(templates.get(byTitle)!.statements).toMatchObject([{ calls: 3, duplicates: 1 }]);
+  expect(templates.get(byTitle)!.places).toMatchObject([{ calls: 3, duplicates: 1 }]);
 });
 
 test('query time counts overlaps once and ends with the request', () => {
@@ -69,5 +69,5 @@ test('what has not ended yet is told apart, to be added when it does', () => {
   const request = new OpenRequest('GET', 0, true, true);
   const call = begin(request, byId, [1]);
   request.closedAt = 5;
-  expect(templatesOf(request).get(byId)!.statements).toMatchObject([{ calls: 1, totalMs: 0, unfinished: [call] }]);
+  expect(templatesOf(request).get(byId)!.places).toMatchObject([{ calls: 1, totalMs: 0, unfinished: [call] }]);
 });

@@ -39,7 +39,7 @@ const comparedCalls = 5;
 /** One template within one request: what its calls from all places share. */
 export class RequestTemplate {
   readonly firstBegan: number;
-  readonly statements: RequestStatement[] = [];
+  readonly places: RequestStatement[] = [];
   /** Parameters of the first calls. */
   readonly compared: (readonly unknown[])[] = [];
   #first: Call | null = null;
@@ -63,9 +63,9 @@ export class RequestTemplate {
   }
 
   #at(location: SourceLocation | null): RequestStatement {
-    for (const statement of this.statements) if (statement.location === location) return statement;
+    for (const statement of this.places) if (statement.location === location) return statement;
     const statement = new RequestStatement(location);
-    this.statements.push(statement);
+    this.places.push(statement);
     return statement;
   }
 

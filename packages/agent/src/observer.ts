@@ -1,12 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { CaptureBudget, captureCallSite, placesAreFull, type CallSiteSampler } from './call-site.ts';
+import { CaptureBudget, captureCaller, captureCallSite, placesAreFull, type CallSiteSampler } from './call-site.ts';
 import { Drivers } from './drivers.ts';
+import { Examination } from './examination.ts';
 import { mostResults } from './fold-request.ts';
 import { Following } from './following.ts';
+import { Destinations, OutgoingCall, type Destination } from './outgoing.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
 import { Problems } from './problems.ts';
-import type { AgentSummary, SourceLocation } from './protocol.ts';
+import type { AgentSummary, OutgoingKind, SourceLocation } from './protocol.ts';
 import { Call, OpenRequest } from './request.ts';
 import { Routes } from './routes.ts';
 import { Runtime } from './runtime.ts';
@@ -60,11 +62,15 @@ export class Observer {
   readonly drivers = new Drivers();
   readonly pools = new Pools(this.problems);
   readonly #storage = new AsyncLocalStorage<OpenRequest>();
+  /** Within a call to another service that is told as a whole. */
+  readonly #calling = new AsyncLocalStorage<OutgoingCall>();
   readonly #templates = new Templates(this.problems);
+  readonly #destinations = new Destinations(this.problems);
   readonly #routes = new Routes(this.problems);
   readonly #runtime = new Runtime();
   readonly #budget = new CaptureBudget();
   readonly #following = new Following();
+  readonly examination = new Examination();
   /** Closed, and not counted yet. */
   #closed: OpenRequest[] = [];
   #opened = 0;
@@ -104,7 +110,9 @@ export class Observer {
     const nowMs = performance.now();
     const teaches = this.#opened <= firstRequests;
     const followed = this.#following.takesNext(nowMs) || teaches;
-    return new OpenRequest(method, nowMs, followed, followed && (teaches || this.#opened % keepsRowsThenOneIn === 0));
+    const examined = this.examination.takesNext(nowMs);
+    const keepsRows = followed && (teaches || examined || this.#opened % keepsRowsThenOneIn === 0);
+    return new OpenRequest(method, nowMs, followed, keepsRows, examined);
   }
 
   within<Result>(request: OpenRequest, work: () => Result): Result {
@@ -129,7 +137,8 @@ export class Observer {
     request.route = outcome.route;
     request.failed = outcome.failed;
     request.responseBytes = outcome.responseBytes;
-    if (request.followed) this.#following.ended(request.calls.length);
+    if (request.followed) this.#following.ended(request.calls.length + (request.outgoing?.length ?? 0));
+    for (const call of request.outgoing ?? []) call.settle();
     this.#closed.push(request);
     if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();
   }
@@ -151,6 +160,7 @@ export class Observer {
     this.#openCalls += 1;
     const call = new Call(template, request, this.#callSite(template, request), literals, values);
     request.calls.push(call);
+    if (template.transactions !== 0) request.openTransactions += template.transactions;
     return call;
   }
 
@@ -165,6 +175,40 @@ export class Observer {
       if (request.keepsRows && rows !== undefined && rows.length >= fewestValues && rows.length <= mostRowsKept) keep(rows, call, request);
     }
     if (call.totals !== null) call.addTo(call.totals);
+  }
+
+  /**
+   * The application calls another service: null when its request is not followed, when there is none
+   * (what timers do is not told), or when the call is a part of one that is told already.
+   */
+  outgoing(kind: OutgoingKind, peer: string, operation: string, identity: string | readonly unknown[]): OutgoingCall | null {
+    const request = this.current();
+    if (request === null || !request.followed || this.#calling.getStore() !== undefined) return null;
+    request.outgoing ??= [];
+    if (request.outgoing.length + request.calls.length >= mostCalls) {
+      this.problems.note(`an outgoing call was not counted: its request had already made ${mostCalls} calls`);
+      return null;
+    }
+    const destination = this.#destinations.of(kind, peer, operation);
+    const caller = this.#wantsPlace(destination, request) ? captureCaller() : null;
+    const call = new OutgoingCall(destination, request, caller, identity, performance.now());
+    request.outgoing.push(call);
+    return call;
+  }
+
+  /** Runs the making of a call that is told as a whole: what it calls in turn is its own. */
+  whileCalling<Result>(call: OutgoingCall, work: () => Result): Result {
+    return this.#calling.run(call, work);
+  }
+
+  /** The call as whose part the running code calls. */
+  calling(): OutgoingCall | null {
+    return this.#calling.getStore() ?? null;
+  }
+
+  /** A framework tells where a route is declared; asked for where no stack shows where it is answered. */
+  declared(method: string, route: string, location: SourceLocation): void {
+    this.#routes.declared(method, route, location);
   }
 
   /** For places other than statements, such as checkouts. */
@@ -220,17 +264,22 @@ export class Observer {
   }
 
   #callSite(template: Template, request: OpenRequest): SourceLocation | null {
-    const { sampler } = template;
-    if (!sampler.severalPlaces) return this.callSite(sampler);
+    return this.#wantsPlace(template, request) ? captureCallSite() : null;
+  }
+
+  /** Whether this call pays for a stack. */
+  #wantsPlace(subject: Template | Destination, request: OpenRequest): boolean {
+    const { sampler } = subject;
+    if (!sampler.severalPlaces) return sampler.wants();
     request.captures ??= new Map();
-    let all = request.captures.get(template);
+    let all = request.captures.get(subject);
     if (all === undefined) {
       all = this.#budget.take(performance.now());
-      request.captures.set(template, all);
+      request.captures.set(subject, all);
     }
-    if (!all) return this.callSite(sampler);
+    if (!all) return sampler.wants();
     this.#budget.spend();
-    return captureCallSite();
+    return true;
   }
 }
 

@@ -19,7 +19,8 @@ export type FromAgent =
   | { readonly type: 'summary'; readonly replyTo: number; readonly summary: AgentSummary }
   | { readonly type: 'done'; readonly replyTo: number }
   | { readonly type: 'refused'; readonly replyTo: number; readonly reason: string }
-  | { readonly type: 'policies'; readonly replyTo: number; readonly ids: readonly string[] };
+  | { readonly type: 'policies'; readonly replyTo: number; readonly ids: readonly string[] }
+  | { readonly type: 'toggled'; readonly replyTo: number; readonly blocks: readonly ToggledBlock[] };
 
 export type ToAgent =
   | { readonly type: 'flush'; readonly id: number }
@@ -35,9 +36,45 @@ export type ToAgent =
   /** Off: traffic passes as if the policy were not there, at once; it stays in force. */
   | { readonly type: 'switch-policy'; readonly id: number; readonly policyId: string; readonly on: boolean }
   | { readonly type: 'revoke-policy'; readonly id: number; readonly policyId: string }
+  /** Proof in the live process: on and off in blocks, answered by `toggled` when they are over, or `refused` with why they were cut short. */
+  | ({ readonly type: 'toggle-policy'; readonly id: number } & Toggling)
   | { readonly type: 'list-policies'; readonly id: number }
+  /** A sign of life. Policies go off when nothing has been heard of Anneal for `silenceMs`; switched on again they act again. */
+  | { readonly type: 'heartbeat' }
   /** Observation on or off, for measuring what it costs. Policies stay as they are. */
   | { readonly type: 'observe'; readonly id: number; readonly on: boolean };
+
+/** How long Anneal may be silent while policies are in force. It sends a heartbeat three times as often. */
+export const silenceMs = 3000;
+
+export interface Toggling {
+  /** Null toggles nothing at all: what its two states seem to differ by is the noise floor. */
+  readonly policyId: string | null;
+  /** Long beside a request: those that an edge interrupts are in no response time. */
+  readonly blockMs: number;
+  /** An even number; each pair has one block of each state, in an order drawn from the seed. */
+  readonly blocks: number;
+  readonly seed: number;
+  /** The same order with the states exchanged: what met one state in the same traffic before meets the other now. */
+  readonly inverted?: boolean;
+}
+
+export interface ToggledBlock {
+  readonly on: boolean;
+  readonly durationMs: number;
+  /** Of the whole process, the agent and all other threads included. */
+  readonly cpuMs: number;
+  /** Begun in this block. */
+  readonly requests: number;
+  /** Ended in this block, whenever they began: those its CPU time was spent on, with those still running. */
+  readonly ended: number;
+  /** Begun in this block and still running when it ended; they are in no response time. */
+  readonly straddling: number;
+  /** Begun in this block and answered with 500 or above or not at all, as far as they ended before the last block did. */
+  readonly failed: number;
+  /** From the request's head to the last byte handed to the system, of those that began and ended in this block. */
+  readonly responseTimeUs: HistogramData;
+}
 
 export interface AgentHello {
   readonly version: number;
@@ -104,6 +141,10 @@ export interface RouteSummary {
   readonly errors: number;
   readonly durationUs: HistogramData;
   readonly queryMs: number;
+  /** Wall time with at least one call to another service on its way; overlaps count once. */
+  readonly outgoingMs: number;
+  /** Wall time with at least one Redis command on its way; overlaps count once. */
+  readonly redisMs: number;
   readonly poolWaitMs: number;
   readonly heldIdleMs: number;
   readonly heldAt: readonly { readonly location: SourceLocation; readonly heldIdleMs: number; readonly requests: number }[];
@@ -112,6 +153,7 @@ export interface RouteSummary {
   readonly responseBytes: number;
   readonly largestResponseBytes: number;
   readonly statements: readonly StatementSummary[];
+  readonly outgoing: readonly OutgoingSummary[];
 }
 
 /** One template from one call site (within one route). The fields mean what `RouteStatementObservation`'s of the same name do. */
@@ -131,6 +173,42 @@ export interface StatementSummary {
   readonly totalMs: number;
   readonly rows: number;
   readonly receivedBytes: number;
+}
+
+export type OutgoingKind = 'http' | 'redis' | 'queue';
+
+/** One operation of one other service, asked for from one call site (within one route). The fields mean what `OutgoingObservation`'s of the same name do. */
+export interface OutgoingSummary {
+  readonly kind: OutgoingKind;
+  readonly peer: string;
+  readonly operation: string;
+  readonly location: SourceLocation | null;
+  readonly via: string | null;
+  readonly calls: number;
+  readonly errors: number;
+  readonly requests: number;
+  readonly maxCallsPerRequest: number;
+  readonly repeatingRequests: number;
+  readonly repeatingCalls: number;
+  readonly distinctCallsShare: number;
+  readonly duplicateCalls: number;
+  readonly overlappingShare: number;
+  readonly parentTemplateId: number | null;
+  readonly totalMs: number;
+  readonly connectionsOpened: number;
+  readonly connectionsReused: number;
+  readonly connectMs: number;
+  readonly keepAliveRefused: number;
+  readonly withoutTimeout: number;
+  readonly retries: number;
+  readonly promptRetries: number;
+  readonly shortestRetryGapMs: number | null;
+  readonly retryMs: number;
+  readonly mostAttempts: number;
+  readonly insideTransactionCalls: number;
+  readonly insideTransactionMs: number;
+  readonly unreadAnswers: number;
+  readonly unreadWaitMs: number;
 }
 
 export interface StatementText {

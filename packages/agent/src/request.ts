@@ -1,7 +1,10 @@
+import type { Answer } from './answer.ts';
 import type { OutgoingCall } from './outgoing.ts';
 import type { Checkout, PoolRecord } from './pools.ts';
 import type { SourceLocation } from './protocol.ts';
+import type { ShownRows } from './shown-rows.ts';
 import type { Template } from './statements.ts';
+import type { SynchronousCall } from './synchronous-work.ts';
 
 /** What finished calls add up to. */
 export interface CallTotals {
@@ -36,6 +39,8 @@ export class Call {
   receivedBytes = 0;
   /** The rows themselves, where a later call's parameters may come from them. */
   received: readonly unknown[] | null = null;
+  /** What of them stands in the answer, where both were looked at. */
+  shown: ShownRows | null = null;
   /** Of the connection it runs on, when the application took that out of a pool itself. */
   checkout: Checkout | null = null;
   /** The pool that took a connection for this call alone. */
@@ -78,7 +83,13 @@ export class OpenRequest {
   readonly followed: boolean;
   /** Whether results are kept until it is counted, to see where later parameters come from. */
   readonly keepsRows: boolean;
+  /** Whether its answer is looked at (see `examination.ts`). */
+  readonly examined: boolean;
   keptResults = 0;
+  /** What was answered, if it is one of those that are looked at. */
+  answer: Answer | null = null;
+  /** Null while none was made. */
+  synchronous: SynchronousCall[] | null = null;
   /** Set by a framework that knows the route's name early, else when the response closes. */
   route: string | null = null;
   closedAt = Number.NaN;
@@ -102,11 +113,12 @@ export class OpenRequest {
   longestSerialisationMs = 0;
   #sequence = 0;
 
-  constructor(method: string, startedAt: number, followed: boolean, keepsRows: boolean) {
+  constructor(method: string, startedAt: number, followed: boolean, keepsRows: boolean, examined = false) {
     this.method = method;
     this.startedAt = startedAt;
     this.followed = followed;
     this.keepsRows = keepsRows;
+    this.examined = examined;
   }
 
   get closed(): boolean {

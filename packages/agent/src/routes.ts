@@ -1,8 +1,13 @@
+import type { CallSiteSampler } from './call-site.ts';
 import { Durations } from './durations.ts';
-import { queryMsOf, resultsOf, templatesOf, type RequestStatement, type RequestTemplate } from './fold-request.ts';
-import { fewestValues, parentOf } from './parent.ts';
+import { queryMsOf, templatesOf, type RequestStatement, type RequestTemplate } from './fold-request.ts';
+import { destinationsOf, outgoingTimesOf, type RequestDestination } from './fold-outgoing.ts';
+import type { Destination } from './outgoing.ts';
+import { RouteOutgoing, type OutgoingTotals } from './outgoing-totals.ts';
+import { fewestValues } from './parent.ts';
 import type { Problems } from './problems.ts';
-import type { RouteSummary, SourceLocation, StatementSummary } from './protocol.ts';
+import type { OutgoingSummary, RouteSummary, SourceLocation, StatementSummary } from './protocol.ts';
+import { ParentVotes, repeatsFrom, share } from './repetition.ts';
 import type { CallTotals, OpenRequest } from './request.ts';
 import { Room } from './room.ts';
 import type { Template } from './statements.ts';
@@ -14,12 +19,6 @@ const mostStatementsInAll = 20_000;
 /** From here on routes that a window did not see are forgotten: a scanner's made-up paths must not take the room of the application's own. */
 const routesWorthForgetting = 1_000;
 const overflowRoute = '(more routes than the agent keeps)';
-
-/** Three calls of one statement in one request are the fewest that show a loop. */
-const repeatsFrom = 3;
-
-/** Parents are looked for in that many repeating requests of a window: the answer does not change. */
-const mostParentChecks = 64;
 
 /** One template from one place within one route. */
 class StatementTotals implements CallTotals {
@@ -37,8 +36,7 @@ class StatementTotals implements CallTotals {
   totalMs = 0;
   rows = 0;
   receivedBytes = 0;
-  readonly #parentVotes = new Map<Template, number>();
-  #parentChecks = 0;
+  readonly parents = new ParentVotes();
 
   constructor(template: Template, location: SourceLocation | null) {
     this.template = template;
@@ -61,14 +59,6 @@ class StatementTotals implements CallTotals {
     this.repeatingOverlaps += statement.overlapping;
   }
 
-  lookForParent(calls: RequestTemplate, request: OpenRequest): void {
-    if (this.#parentChecks >= mostParentChecks) return;
-    this.#parentChecks += 1;
-    const others = resultsOf(request).filter((result) => result.statement !== this.template);
-    const parent = parentOf(calls.compared, calls.firstBegan, others);
-    if (parent !== null) this.#parentVotes.set(parent, (this.#parentVotes.get(parent) ?? 0) + 1);
-  }
-
   /** `factor`: for how many requests each followed one stands. */
   toSummary(factor: number): StatementSummary {
     const scaled = (count: number) => Math.round(count * factor);
@@ -84,22 +74,12 @@ class StatementTotals implements CallTotals {
       distinctParametersShare: share(this.repeatingCalls - this.repeatingDuplicates, this.repeatingCalls),
       duplicateCalls: scaled(this.duplicates),
       overlappingShare: share(this.repeatingOverlaps, this.repeatingCalls),
-      parentTemplateId: this.#parent()?.id ?? null,
+      parentTemplateId: this.parents.elected()?.id ?? null,
       totalMs: this.totalMs * factor,
       rows: scaled(this.rows),
       receivedBytes: scaled(this.receivedBytes),
     };
   }
-
-  /** Named only when at least half of the checks agree: one coincidence is no parent. */
-  #parent(): Template | null {
-    for (const [template, votes] of this.#parentVotes) if (votes * 2 >= this.#parentChecks) return template;
-    return null;
-  }
-}
-
-function share(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole;
 }
 
 /** What one route, or the work outside requests, did in one window. */
@@ -110,6 +90,8 @@ class RouteWindow {
   errors = 0;
   readonly duration = new Durations();
   queryMs = 0;
+  outgoingMs = 0;
+  redisMs = 0;
   poolWaitMs = 0;
   heldIdleMs = 0;
   readonly heldAt = new Map<SourceLocation, { heldIdleMs: number; requests: number }>();
@@ -119,6 +101,8 @@ class RouteWindow {
   largestResponseBytes = 0;
   readonly #statements = new Map<Template, StatementTotals[]>();
   #statementCount = 0;
+  /** Calls to other services, once there are any. */
+  outgoing: RouteOutgoing | null = null;
   /** Shared by all routes of a window. */
   readonly #room: Room;
 
@@ -137,6 +121,12 @@ class RouteWindow {
     if (places === undefined) this.#statements.set(template, [fresh]);
     else places.push(fresh);
     return fresh;
+  }
+
+  /** Null where there is no room, as for statements. */
+  destination(destination: Destination, location: SourceLocation | null): OutgoingTotals | null {
+    this.outgoing ??= new RouteOutgoing(this.#room);
+    return this.outgoing.of(destination, location);
   }
 
   /** For how many requests each followed one stands. */
@@ -258,6 +248,11 @@ export class Routes {
     }
     for (const call of request.calls) call.template.sampleParameters(call.values);
     for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
+    if (request.outgoing === null) return;
+    const { outgoingMs, redisMs } = outgoingTimesOf(request);
+    window.outgoingMs += outgoingMs;
+    window.redisMs += redisMs;
+    for (const [destination, calls] of destinationsOf(request)) this.#countDestination(route, request, destination, calls);
   }
 
   /** A connection that was given back after its request was counted. */
@@ -298,7 +293,7 @@ export class Routes {
     };
     const routes: RouteSummary[] = [];
     for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) {
-      if (route.window.requests > 0) routes.push(routeSummary(route, summarise(route, route.window)));
+      if (route.window.requests > 0) routes.push(routeSummary(route, summarise(route, route.window), outgoingSummaries(route)));
       else if (this.#routeCount >= routesWorthForgetting) this.#forget(route);
     }
     const background = summarise(this.#backgroundPlaces, this.#background);
@@ -337,7 +332,7 @@ export class Routes {
 
   #countTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
     settlePlaces(route.placesOf(template), template, calls);
-    for (const statement of calls.statements) {
+    for (const statement of calls.places) {
       const totals = route.window.statement(template, statement.location);
       if (totals === null) {
         this.#noteStatements();
@@ -346,13 +341,28 @@ export class Routes {
       totals.add(statement);
       for (const call of statement.unfinished) call.totals = totals;
       if (statement.calls >= repeatsFrom && request.keepsRows && calls.compared.length >= fewestValues)
-        totals.lookForParent(calls, request);
+        totals.parents.ask(calls, request, template);
+    }
+  }
+
+  #countDestination(route: Route, request: OpenRequest, destination: Destination, calls: RequestDestination): void {
+    settlePlaces(route.placesOf(destination), destination, calls);
+    for (const outgoing of calls.places) {
+      const totals = route.window.destination(destination, outgoing.location);
+      if (totals === null) {
+        this.#noteStatements();
+        continue;
+      }
+      totals.add(outgoing);
+      for (const call of outgoing.unfinished) call.totals = totals;
+      if (outgoing.calls >= repeatsFrom && request.keepsRows && calls.compared.length >= fewestValues)
+        totals.parents.ask(calls, request, null);
     }
   }
 
   #noteStatements(): void {
     this.#problems.note(
-      `a statement was not counted: the agent keeps ${mostStatements} of them per route and ${mostStatementsInAll} in all`,
+      `a statement or outgoing call was not counted: the agent keeps ${mostStatements} of them per route and ${mostStatementsInAll} in all`,
     );
   }
 }
@@ -363,29 +373,47 @@ const holds = {};
  * Calls whose stack was not taken get the place that this request, else this route, is known to use
  * the template from. Where a route uses two places, later requests capture all of their calls.
  */
-function settlePlaces(places: KnownPlaces, template: Template, calls: RequestTemplate): void {
-  const { statements } = calls;
-  let unknown: RequestStatement | null = null;
-  let mostUsed: RequestStatement | null = null;
-  for (const statement of statements) {
-    if (statement.location === null) unknown = statement;
+function settlePlaces<Calls extends PlacedCalls<Calls>>(
+  known: KnownPlaces,
+  { sampler }: { readonly sampler: CallSiteSampler },
+  { places }: { readonly places: Calls[] },
+): void {
+  let unknown: Calls | null = null;
+  let mostUsed: Calls | null = null;
+  for (const place of places) {
+    if (place.location === null) unknown = place;
     else {
-      places.add(statement.location, statement.calls);
-      if (mostUsed === null || statement.calls > mostUsed.calls) mostUsed = statement;
+      known.add(place.location, place.calls);
+      if (mostUsed === null || place.calls > mostUsed.calls) mostUsed = place;
     }
   }
-  if (places.several) template.sampler.severalPlaces = true;
+  if (known.several) sampler.severalPlaces = true;
   if (unknown === null) return;
   if (mostUsed === null) {
-    unknown.location = places.usual;
-    if (unknown.location === null && places.wanted()) template.sampler.askAgain();
+    unknown.location = known.usual;
+    if (unknown.location === null && known.wanted()) sampler.askAgain();
     return;
   }
   mostUsed.absorb(unknown);
-  statements.splice(statements.indexOf(unknown), 1);
+  places.splice(places.indexOf(unknown), 1);
 }
 
-function routeSummary(route: Route, statements: readonly StatementSummary[]): RouteSummary {
+/** What one place of one request called: statements or other services. */
+interface PlacedCalls<Calls> {
+  location: SourceLocation | null;
+  readonly calls: number;
+  absorb(other: Calls): void;
+}
+
+function outgoingSummaries(route: Route): readonly OutgoingSummary[] {
+  const { outgoing, factor } = route.window;
+  return (outgoing?.totals() ?? []).map((totals) => ({
+    ...totals.toSummary(factor),
+    location: totals.location ?? route.places.get(totals.destination)?.usual ?? null,
+  }));
+}
+
+function routeSummary(route: Route, statements: readonly StatementSummary[], outgoing: readonly OutgoingSummary[]): RouteSummary {
   const { window } = route;
   const { factor } = window;
   return {
@@ -396,6 +424,8 @@ function routeSummary(route: Route, statements: readonly StatementSummary[]): Ro
     durationUs: window.duration.toData(),
     followed: window.followed,
     queryMs: window.queryMs * factor,
+    outgoingMs: window.outgoingMs * factor,
+    redisMs: window.redisMs * factor,
     poolWaitMs: window.poolWaitMs * factor,
     heldIdleMs: window.heldIdleMs * factor,
     heldAt: [...window.heldAt]
@@ -410,5 +440,6 @@ function routeSummary(route: Route, statements: readonly StatementSummary[]): Ro
     responseBytes: window.responseBytes,
     largestResponseBytes: window.largestResponseBytes,
     statements,
+    outgoing,
   };
 }
