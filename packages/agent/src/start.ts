@@ -1,8 +1,8 @@
 import { Channel } from './channel.ts';
 import { hookFastify } from './hooks/fastify.ts';
 import { hookHttp } from './hooks/http.ts';
+import { libraries } from './hooks/libraries.ts';
 import { hookModules } from './hooks/modules.ts';
-import { hookPg } from './hooks/pg.ts';
 import { hookSerialisation } from './hooks/serialisation.ts';
 import { Observer } from './observer.ts';
 
@@ -16,5 +16,5 @@ export function start(socketPath: string): void {
   hookSerialisation(observer);
   hookHttp(observer, () => channel.open());
   hookFastify(observer);
-  hookModules(observer, hookPg(observer));
+  hookModules(observer, libraries);
 }

@@ -2,53 +2,105 @@ import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Observer } from '../observer.ts';
+import type { KnownVersions, Library, LibraryFile } from './library.ts';
 
-/** What a package's module goes through before the application gets it. Each returns what the module exports. */
-export interface ModuleHooks {
-  readonly pgClient: (exported: unknown) => unknown;
-  readonly pgPool: (exported: unknown) => unknown;
+/** Where appended code finds the agent: a registered symbol, because module text has no other way to reach us. */
+const meetingPoint = "globalThis[Symbol.for('@anneal/agent')]";
+
+/** A file of a package: its URL up to the package, the package's name, the path from there on. */
+const packageFile = /^(?<folder>.*\/node_modules\/(?<name>(?:@[^/]+\/)?[^/]+))\/(?<path>.+)$/s;
+
+interface Known {
+  readonly file: LibraryFile;
+  readonly versions: KnownVersions;
 }
 
-/** Where appended code finds the hooks: a registered symbol, because module text has no other way to reach us. */
-const meetingPoint = Symbol.for('@anneal/agent');
-
-/** The only files that are touched, by a line at their end, so that their own lines keep their numbers. */
-const files = [
-  { pattern: /\/node_modules\/pg\/lib\/client\.js$/, hook: 'pgClient', versionAt: '../package.json' },
-  { pattern: /\/node_modules\/pg-pool\/index\.js$/, hook: 'pgPool', versionAt: './package.json' },
-] as const;
-
 /**
- * Meets drivers as they are loaded: by `require` or `import`, early or late, one copy or several.
- * Everything else passes through unread. `registerHooks` exists from Node 22.15 and 23.5 on.
+ * Meets libraries as they are loaded: by `require` or `import`, early or late, one copy or several.
+ * Only the listed files are touched, by a line at their end, so that their own lines keep their
+ * numbers; everything else passes through unread. `registerHooks` exists from Node 22.15 and 23.5 on.
  */
-export function hookModules(observer: Observer, hooks: ModuleHooks): void {
+export function hookModules(observer: Observer, libraries: readonly Library[]): void {
   if (typeof module.registerHooks !== 'function') {
-    observer.problems.note('drivers are not observed: this Node has no module.registerHooks');
+    observer.problems.note('libraries are not observed: this Node has no module.registerHooks');
     return;
   }
-  Object.defineProperty(globalThis, meetingPoint, { value: Object.freeze(hooks), configurable: true });
+  const byPath = knownFiles(observer, libraries);
+  const meet = (path: string, exported: unknown): unknown => {
+    try {
+      return byPath.get(path)?.file.meet(exported) ?? exported;
+    } catch (error) {
+      cannotHook(path, error);
+      return exported;
+    }
+  };
+  Object.defineProperty(globalThis, Symbol.for('@anneal/agent'), { value: Object.freeze({ meet, cannotHook }), configurable: true });
   module.registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
-      const file = files.find(({ pattern }) => pattern.test(url));
-      if (file === undefined || loaded.format === 'module' || loaded.source === undefined || loaded.source === null) return loaded;
+      const { folder, name, path } = packageFile.exec(url)?.groups ?? {};
+      if (folder === undefined || name === undefined) return loaded;
+      const known = byPath.get(`${name}/${path}`);
+      if (known === undefined || loaded.source === undefined || loaded.source === null) return loaded;
       try {
+        const version = versionOf(folder);
+        if (!isWithin(version, known.versions)) {
+          const [from, below] = known.versions;
+          observer.problems.note(`${name} ${version} is not observed: the agent knows versions from ${from} to below ${below}`);
+          return loaded;
+        }
+        const line = loaded.format === 'module' ? moduleLine(known.file) : commonJsLine(known.file);
+        if (line === null) return loaded;
         const source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString('utf8');
-        observer.hooks.add(`${file.hook === 'pgClient' ? 'pg' : 'pg-pool'} ${versionOf(url, file.versionAt)}`);
-        return {
-          ...loaded,
-          source: `${source}\n;module.exports = globalThis[Symbol.for('@anneal/agent')].${file.hook}(module.exports);`,
-        };
+        observer.hooks.add(`${name} ${version}`);
+        return { ...loaded, source: `${source}\n${line}` };
       } catch (error) {
-        observer.problems.note(`${url} could not be hooked: ${error instanceof Error ? error.message : String(error)}`);
+        cannotHook(url, error);
         return loaded;
       }
     },
   });
+
+  function cannotHook(what: string, error: unknown): void {
+    observer.problems.note(`${what} could not be hooked: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
-function versionOf(url: string, manifest: string): string {
-  const { version } = JSON.parse(readFileSync(fileURLToPath(new URL(manifest, url)), 'utf8')) as { readonly version?: unknown };
+function knownFiles(observer: Observer, libraries: readonly Library[]): ReadonlyMap<string, Known> {
+  const byPath = new Map<string, Known>();
+  for (const { packages, files } of libraries) {
+    for (const file of files(observer)) {
+      const name = Object.keys(packages).find((candidate) => file.path.startsWith(`${candidate}/`));
+      if (name !== undefined) byPath.set(file.path, { file, versions: packages[name]! });
+    }
+  }
+  return byPath;
+}
+
+function commonJsLine({ path }: LibraryFile): string {
+  return `;module.exports = ${meetingPoint}.meet(${JSON.stringify(path)}, module.exports);`;
+}
+
+/** A name that is gone or cannot be assigned throws here, in the library's own module: that must stay without effect. */
+function moduleLine({ path, names }: LibraryFile): string | null {
+  if (names === undefined) return null;
+  const assignments = names.map((name) => `if (met.${name} !== ${name}) ${name} = met.${name};`).join(' ');
+  const at = JSON.stringify(path);
+  return `;try { const met = ${meetingPoint}.meet(${at}, { ${names.join(', ')} }); ${assignments} } catch (error) { ${meetingPoint}.cannotHook(${at}, error); }`;
+}
+
+function versionOf(folder: string): string {
+  const { version } = JSON.parse(readFileSync(fileURLToPath(`${folder}/package.json`), 'utf8')) as { readonly version?: unknown };
   return typeof version === 'string' ? version : '';
+}
+
+function isWithin(version: string, [from, below]: KnownVersions): boolean {
+  return order(version, from) >= 0 && order(version, below) < 0;
+}
+
+/** By major, then by minor. */
+function order(one: string, other: string): number {
+  const [major = Number.NaN, minor = 0] = one.split('.', 2).map(Number);
+  const [otherMajor = Number.NaN, otherMinor = 0] = other.split('.', 2).map(Number);
+  return major === otherMajor ? minor - otherMinor : major - otherMajor;
 }

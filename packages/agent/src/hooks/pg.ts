@@ -2,7 +2,7 @@ import type { Observer } from '../observer.ts';
 import { trimOnRelease } from '../policies/pool-size.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
 import type { Call, OpenRequest } from '../request.ts';
-import type { ModuleHooks } from './modules.ts';
+import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 
 /** What the agent uses of a `pg.Client`. */
@@ -41,6 +41,8 @@ const passing = Symbol('passing');
 
 const isError = (error: unknown) => error !== undefined && error !== null;
 
+export const nodePostgres: Library = { packages: { pg: ['8.0', '9.0'], 'pg-pool': ['3.0', '4.0'] }, files: hookPg };
+
 /**
  * Hooks for node-postgres. The application's calls are met at `Pool.query`, `Pool.connect` and
  * `Client.query`, where its own code is still on the stack; what comes back is met at the query
@@ -52,7 +54,7 @@ const isError = (error: unknown) => error !== undefined && error !== null;
  * This is the hottest code of the agent. The wrappers take exactly the parameters that pg reads,
  * because gathering and spreading arguments costs as much as the counting itself.
  */
-export function hookPg(observer: Observer): ModuleHooks {
+function hookPg(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('pg');
   const queryPrototypes: object[] = [];
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
@@ -63,18 +65,10 @@ export function hookPg(observer: Observer): ModuleHooks {
   /** The time of the event being handled: what follows from it in the same turn need not ask the clock again. */
   let eventAt = 0;
 
-  return { pgClient: guarded(hookClient), pgPool: guarded(hookPool) };
-
-  function guarded(install: (exported: Constructor) => unknown): (exported: unknown) => unknown {
-    return (exported) => {
-      try {
-        return typeof exported === 'function' ? install(exported as Constructor) : exported;
-      } catch (error) {
-        hook.failed(error);
-        return exported;
-      }
-    };
-  }
+  return [
+    { path: 'pg/lib/client.js', meet: (exported) => hookClient(exported as Constructor) },
+    { path: 'pg-pool/index.js', meet: (exported) => hookPool(exported as Constructor) },
+  ];
 
   function hookPool(Pool: Constructor): unknown {
     observer.drivers.pgPools.add(Pool.prototype);

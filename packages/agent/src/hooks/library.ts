@@ -1,0 +1,31 @@
+import type { Observer } from '../observer.ts';
+
+/**
+ * A library the agent meets as its files are loaded: what it is called, which versions the agent
+ * knows, and what is installed. One file each in this folder, one line in `libraries.ts`.
+ */
+export interface Library {
+  /** By npm name; several where one hook spans them. Other versions are left alone, with a sentence in the problems. */
+  readonly packages: Readonly<Record<string, KnownVersions>>;
+  /** The files of those packages that are met. Called once per process. */
+  readonly files: (observer: Observer) => readonly LibraryFile[];
+}
+
+/** `[from, below]` as `major.minor`: the versions whose files have the shape that is relied on. */
+export type KnownVersions = readonly [from: string, below: string];
+
+export interface LibraryFile {
+  /** Package name and path within it: `pg/lib/client.js`. */
+  readonly path: string;
+  /**
+   * An ES module's top-level names that are handed over; none for CommonJS, which hands over its
+   * `module.exports`. Importers see a binding live, so what comes back under a name replaces it
+   * where it was declared by `class`, `function`, `let` or `var`.
+   */
+  readonly names?: readonly string[];
+  /**
+   * Called at the end of the file's own code with what it exports (ES modules: an object of `names`);
+   * returns what importers shall get, mostly the same. What it throws is noted, and the file stays as it was.
+   */
+  readonly meet: (exported: unknown) => unknown;
+}
