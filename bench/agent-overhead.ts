@@ -1,120 +1,271 @@
 /**
- * What observing costs: CPU per request of one Fastify process whose agent is switched on and off
- * every 150 ms under steady load. Inside one process and within seconds everything else is equal, so
- * that a difference of a few per cent shows, which two processes side by side would hide. Each round
- * has two blocks with the agent off; what those two differ by is the noise floor.
+ * What observing costs, beside OpenTelemetry: CPU per request and resident memory of the same Fastify
+ * server, once without an agent (twice: what two equal processes differ by is the noise floor), once
+ * under the agent (off, observing, observing with a profile) and once under OpenTelemetry's
+ * auto-instrumentation of http and pg, whose batches go to a local sink that drops them.
  *
- *     node --conditions=@anneal/source bench/agent-overhead.ts [--blocks 45]
+ * All servers are alive at once. A round gives each variant one slice of load, in shuffled order, and
+ * compares only within the round; the whole is repeated with fresh processes, because two equal
+ * processes keep differing by some per cent for as long as they live. The agent's modes alternate
+ * inside one process, so that what observing adds is seen without that difference. A slice's account
+ * closes a little after its last response, so that work put off is paid by those who put it off.
+ *
+ *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--rounds 15] [--requests 6000]
  */
 
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { Pool as HttpPool } from 'undici';
 import { createAgents, type SwitchableAgent } from '../packages/anneal/src/adapters/agent-listener.ts';
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
-import { seededRandom } from '../packages/anneal/src/stats/random.ts';
-import { writeBenchResults } from './result-table.ts';
+import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
+import type { Account, Order } from './agent-target.ts';
+import { writeBenchResults, type BenchRow } from './result-table.ts';
 
-const blockMs = 150;
-const connections = 8;
-const warmupMs = 2500;
-const modes = ['off', 'off again', 'on'] as const;
+const sliceMs = 200;
+/** Long enough for what a slice left behind: batches being sent, collections of its garbage. */
+const settleMs = 25;
+/** Per server and route, before anything counts: the compiler has seen everything by then. */
+const warmupMs = 1500;
 
-type Mode = (typeof modes)[number];
-type Round = Readonly<Record<Mode, number>>;
-
-/** What the server says about one block. */
-interface Block {
-  readonly cpuUs: number;
-  readonly requests: number;
-}
+const variants = ['no agent', 'no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
+type Variant = (typeof variants)[number];
 
 const routes = [
-  { path: '/eleven', name: '11 queries' },
-  { path: '/one', name: '1 query' },
+  { path: '/eleven', name: '11 queries', isBudgeted: true },
+  { path: '/one', name: '1 query', isBudgeted: false },
 ] as const;
+type RouteName = (typeof routes)[number]['name'];
 
-const [role] = process.argv.slice(2);
-if (role === 'server') await serve();
-else if (role === 'load') await load(process.argv[3]!);
-else await compare();
+/** CPU microseconds per request of one round's slices. */
+type Round = Readonly<Record<Variant, number>>;
 
-async function compare(): Promise<void> {
-  const { values } = parseArgs({ options: { blocks: { type: 'string', default: '45' } } });
-  const rounds = Number(values.blocks);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError('--blocks is a whole number of blocks per mode');
-  await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
-  await seed(postgres.url);
-  const agents = createAgents();
-  await using listener = await agents.listen();
-  const server = fork(fileURLToPath(import.meta.url), ['server'], {
-    execArgv: [...process.execArgv, '--import', agents.importSpecifier],
-    env: { ...process.env, ANNEAL_SOCKET: listener.socketPath, DATABASE_URL: postgres.url },
-  });
-  try {
-    const [url] = (await once(server, 'message')) as [string];
-    const agent = await listener.connected(10_000);
-    const random = seededRandom(1, 'agent-overhead');
-    const overheads: Record<string, { readonly change: Interval; readonly noise: Interval; readonly offUs: number }> = {};
-    for (const { path, name } of routes) {
-      console.error(`${name}: ${rounds} rounds of ${modes.length} blocks of ${blockMs} ms`);
-      const generator = fork(fileURLToPath(import.meta.url), ['load', url + path]);
-      try {
-        await agent.observe(true);
-        await sleep(warmupMs);
-        const measured: Round[] = [];
-        for (let round = 0; round < rounds; round += 1) measured.push(await measureRound(agent, server, random.shuffle(modes)));
-        overheads[name] = {
-          change: medianInterval(measured.map((one) => one.on / ((one.off + one['off again']) / 2) - 1)),
-          noise: medianInterval(measured.map((one) => one['off again'] / one.off - 1)),
-          offUs: medianInterval(measured.map((one) => one.off)).point,
-        };
-        await agent.flush();
-      } finally {
-        generator.kill();
-      }
-    }
-    for (const [name, { change, noise, offUs }] of Object.entries(overheads)) {
-      console.error(
-        `${name}: ${offUs.toFixed(0)} us per request unobserved; observed ${percent(change)}; unobserved against unobserved ${percent(noise)}`,
-      );
-    }
-    await writeBenchResults(
-      'agent',
-      routes.map(({ name }) => ({
-        name: `CPU added by observing a request of ${name}`,
-        value: 100 * overheads[name]!.change.point,
-        unit: '%',
-        target: '<= 5' as const,
-        peers: { 'same server, observed by nobody twice': 100 * overheads[name]!.noise.point },
-      })),
-    );
-  } finally {
-    server.kill();
-  }
-}
-
-async function measureRound(agent: SwitchableAgent, server: ChildProcess, order: readonly Mode[]): Promise<Round> {
-  const cost = { off: Number.NaN, 'off again': Number.NaN, on: Number.NaN };
-  for (const mode of order) {
-    await agent.observe(mode === 'on');
-    server.send('block');
-    const [{ cpuUs, requests }] = (await once(server, 'message')) as [Block];
-    cost[mode] = cpuUs / requests;
-  }
-  return cost;
+/** What the servers gained in resident memory over one without an agent, after the same requests. */
+interface MemoryGains {
+  readonly 'no agent again': number;
+  readonly observing: number;
+  readonly OpenTelemetry: number;
 }
 
 interface Interval {
   readonly point: number;
   readonly lower: number;
   readonly upper: number;
+}
+
+interface Surroundings {
+  readonly databaseUrl: string;
+  readonly sinkUrl: string;
+}
+
+/** The budgets of DESIGN.md's agent: 5 % CPU on the route of 11 queries, 10 % with a profile, 15 MB, and off costs nothing measurable. */
+const budgets = { observingPercent: 5, profilingPercent: 10, residentMb: 15 };
+
+const targetFile = fileURLToPath(new URL('./agent-target.ts', import.meta.url));
+
+const { values: options } = parseArgs({
+  options: {
+    generations: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '15' },
+    requests: { type: 'string', default: '6000' },
+  },
+});
+const generations = wholeNumber('generations');
+const roundsEach = wholeNumber('rounds');
+const requestsForMemory = wholeNumber('requests');
+
+await compare();
+
+async function compare(): Promise<void> {
+  await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
+  await seed(postgres.url);
+  const sink = await openSink();
+  const surroundings = { databaseUrl: postgres.url, sinkUrl: sink.url };
+  const random = seededRandom(1, 'agent-overhead');
+  const measured: Record<RouteName, Round[]> = { '11 queries': [], '1 query': [] };
+  const memory: MemoryGains[] = [];
+  try {
+    for (let generation = 1; generation <= generations; generation += 1) {
+      console.error(
+        `generation ${generation} of ${generations}: memory after ${requestsForMemory} requests, then ${roundsEach} rounds per route`,
+      );
+      await measureGeneration(surroundings, random, measured, memory);
+    }
+    if (sink.received() === 0) throw new Error('OpenTelemetry exported nothing: the comparison would flatter it');
+  } finally {
+    sink.server.close();
+    sink.server.closeAllConnections();
+  }
+  await writeBenchResults('agent', [
+    ...routes.flatMap(({ name, isBudgeted }) => cpuRows(name, measured[name], isBudgeted)),
+    ...memoryRows(memory),
+  ]);
+}
+
+async function measureGeneration(
+  surroundings: Surroundings,
+  random: Random,
+  measured: Record<RouteName, Round[]>,
+  memory: MemoryGains[],
+): Promise<void> {
+  const agents = createAgents();
+  await using listener = await agents.listen();
+  const generator = fork(targetFile, ['load']);
+  const children: ChildProcess[] = [generator];
+  const serverWith = async (execArgv: readonly string[], env: Readonly<Record<string, string>>) => {
+    const child = fork(targetFile, ['server'], {
+      execArgv: [...process.execArgv, ...execArgv],
+      env: { ...process.env, DATABASE_URL: surroundings.databaseUrl, ...env },
+    });
+    children.push(child);
+    const [url] = (await once(child, 'message')) as [string];
+    return { child, url };
+  };
+  try {
+    const bare = await serverWith([], {});
+    const bareAgain = await serverWith([], {});
+    const observed = await serverWith(['--import', agents.importSpecifier], { ANNEAL_SOCKET: listener.socketPath });
+    const agent = await listener.connected(10_000);
+    const peer = await serverWith(['--require', '@opentelemetry/auto-instrumentations-node/register'], {
+      OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg',
+      OTEL_NODE_RESOURCE_DETECTORS: 'none',
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_METRICS_EXPORTER: 'none',
+      OTEL_LOGS_EXPORTER: 'none',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: surroundings.sinkUrl,
+    });
+    const servers = {
+      'no agent': bare,
+      'no agent again': bareAgain,
+      off: observed,
+      observing: observed,
+      'with a profile': observed,
+      OpenTelemetry: peer,
+    };
+
+    await agent.observe(true);
+    const residentMb = async (variant: Variant) => {
+      const { child, url } = servers[variant];
+      await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
+      return (await accountOf(child)).residentBytes / 1e6;
+    };
+    const alone = await residentMb('no agent');
+    memory.push({
+      'no agent again': (await residentMb('no agent again')) - alone,
+      observing: (await residentMb('observing')) - alone,
+      OpenTelemetry: (await residentMb('OpenTelemetry')) - alone,
+    });
+
+    for (const { path, name } of routes) {
+      for (const { url } of new Set(Object.values(servers))) await order(generator, { url: url + path, durationMs: warmupMs });
+      await agent.flush();
+      for (let round = 0; round < roundsEach; round += 1) {
+        const cost = {} as Record<Variant, number>;
+        for (const variant of random.shuffle(variants)) {
+          const { child, url } = servers[variant];
+          if (child === observed.child) await switchTo(agent, variant);
+          cost[variant] = await costOfSlice(child, generator, url + path);
+          if (variant === 'with a profile') await agent.flush();
+        }
+        measured[name].push(cost);
+      }
+    }
+  } finally {
+    // Gone before the database is: its end would be an error to them.
+    const gone = children.map((child) => once(child, 'exit'));
+    for (const child of children) child.kill();
+    await Promise.all(gone);
+  }
+}
+
+async function switchTo(agent: SwitchableAgent, variant: Variant): Promise<void> {
+  await agent.observe(variant !== 'off');
+  if (variant === 'with a profile') await agent.startProfile();
+}
+
+async function costOfSlice(server: ChildProcess, generator: ChildProcess, url: string): Promise<number> {
+  const before = await accountOf(server);
+  await order(generator, { url, durationMs: sliceMs });
+  await sleep(settleMs);
+  const after = await accountOf(server);
+  return (after.cpuUs - before.cpuUs) / (after.requests - before.requests);
+}
+
+async function accountOf(server: ChildProcess): Promise<Account> {
+  server.send('account');
+  return ((await once(server, 'message')) as [Account])[0];
+}
+
+async function order(generator: ChildProcess, wanted: Order): Promise<void> {
+  generator.send(wanted);
+  await once(generator, 'message');
+}
+
+function cpuRows(name: RouteName, rounds: readonly Round[], isBudgeted: boolean): readonly BenchRow[] {
+  const over = (variant: Variant, base: (round: Round) => number) =>
+    medianInterval(rounds.map((round) => 100 * (round[variant] / base(round) - 1)));
+  const unobserved = (round: Round) => (round['no agent'] + round['no agent again']) / 2;
+  const noise = over('no agent again', (round) => round['no agent']);
+  const off = over('off', unobserved);
+  const observing = over('observing', (round) => round.off);
+  const profiling = over('with a profile', (round) => round.off);
+  const peer = over('OpenTelemetry', unobserved);
+  const overBare = over('observing', unobserved);
+  console.error(
+    [
+      `${name}: ${medianInterval(rounds.map((round) => round['no agent'])).point.toFixed(0)} us per request without an agent`,
+      `  no agent, against no agent   ${percent(noise)}`,
+      `  agent off, against none      ${percent(off)}`,
+      `  observing, against off       ${percent(observing)}; against none ${percent(overBare)}`,
+      `  with a profile, against off  ${percent(profiling)}`,
+      `  OpenTelemetry, against none  ${percent(peer)}`,
+    ].join('\n'),
+  );
+  // Two equal processes differ by up to this much, in either direction.
+  const floor = Math.max(Math.abs(noise.lower), Math.abs(noise.upper));
+  const rows: readonly BenchRow[] = [
+    {
+      name: `CPU added by the agent, observing, to a request of ${name}`,
+      value: observing.point,
+      unit: '%',
+      target: `<= ${budgets.observingPercent}`,
+      peers: { 'no agent, twice': noise.point, 'observing against no agent': overBare.point, OpenTelemetry: peer.point },
+    },
+    {
+      name: `CPU added by the agent, with a profile, to a request of ${name}`,
+      value: profiling.point,
+      unit: '%',
+      target: `<= ${budgets.profilingPercent}`,
+      peers: {},
+    },
+    {
+      name: `CPU added by the agent that is off, to a request of ${name}`,
+      value: off.point,
+      unit: '%',
+      target: `<= ${Number(floor.toFixed(1))}`,
+      peers: { 'no agent, twice': noise.point },
+    },
+  ];
+  // Outside of the budgeted route the cost per request is told without a promise.
+  return isBudgeted ? rows : rows.slice(0, 1);
+}
+
+function memoryRows(gains: readonly MemoryGains[]): readonly BenchRow[] {
+  const middle = (of: keyof MemoryGains) => medianInterval(gains.map((gain) => gain[of])).point;
+  return [
+    {
+      name: `resident memory added by the agent, observing, after ${requestsForMemory} requests of 11 queries`,
+      value: middle('observing'),
+      unit: 'MB',
+      target: `<= ${budgets.residentMb}`,
+      peers: { 'no agent, twice': middle('no agent again'), OpenTelemetry: middle('OpenTelemetry') },
+    },
+  ];
 }
 
 /** The median with its 95 % interval by order statistics (binomial, normal approximation): nothing is assumed of the noise. */
@@ -131,8 +282,20 @@ function medianInterval(values: readonly number[]): Interval {
 }
 
 function percent({ point, lower, upper }: Interval): string {
-  const figures = [point, lower, upper].map((share) => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)}`);
+  const figures = [point, lower, upper].map((value) => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`);
   return `${figures[0]} % (95 % interval ${figures[1]} to ${figures[2]})`;
+}
+
+/** Accepts every batch and keeps nothing of it. */
+async function openSink(): Promise<{ readonly url: string; readonly server: Server; readonly received: () => number }> {
+  let received = 0;
+  const server = createServer((request, response) => {
+    received += 1;
+    request.resume().on('end', () => response.end());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`, server, received: () => received };
 }
 
 async function seed(url: string): Promise<void> {
@@ -147,57 +310,8 @@ async function seed(url: string): Promise<void> {
   await client.end();
 }
 
-interface FastifyLike {
-  get(path: string, handler: () => Promise<unknown>): void;
-  listen(options: { readonly port: number; readonly host: string }): Promise<string>;
-  readonly server: { address(): AddressInfo | string | null };
-}
-
-async function serve(): Promise<void> {
-  const { default: fastify } = (await import(createRequire(import.meta.url).resolve('fastify'))) as { default: () => FastifyLike };
-  const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'], max: 10 });
-  const app = fastify();
-  let requests = 0;
-  let next = 0;
-  app.get('/one', async () => {
-    next = (next + 1) % 1000;
-    const author = await pool.query('SELECT id, name FROM authors WHERE id = $1', [next + 1]);
-    requests += 1;
-    return author.rows[0];
-  });
-  app.get('/eleven', async () => {
-    next = (next + 10) % 19_000;
-    const posts = await pool.query<{ id: number; author_id: number; title: string }>(
-      'SELECT id, author_id, title FROM posts WHERE id > $1 ORDER BY id LIMIT 10',
-      [next],
-    );
-    const answer: unknown[] = [];
-    for (const post of posts.rows) {
-      const author = await pool.query('SELECT id, name FROM authors WHERE id = $1', [post.author_id]);
-      answer.push({ ...post, author: author.rows[0] });
-    }
-    requests += 1;
-    return answer;
-  });
-  process.on('message', () => {
-    const before = { cpu: process.cpuUsage(), requests };
-    setTimeout(() => {
-      const cpu = process.cpuUsage(before.cpu);
-      process.send!({ cpuUs: cpu.user + cpu.system, requests: requests - before.requests } satisfies Block);
-    }, blockMs);
-  });
-  process.send!(await app.listen({ port: 0, host: '127.0.0.1' }));
-}
-
-async function load(url: string): Promise<void> {
-  const { origin, pathname } = new URL(url);
-  const pool = new HttpPool(origin, { connections });
-  const one = async () => {
-    for (;;) {
-      const { body } = await pool.request({ path: pathname, method: 'GET' });
-      await body.dump();
-    }
-  };
-  // The server ends first at the end: then there is nothing left to ask for.
-  await Promise.all(Array.from({ length: connections }, one)).catch(() => process.exit(0));
+function wholeNumber(name: keyof typeof options): number {
+  const value = Number(options[name]);
+  if (!Number.isInteger(value) || value < 1) throw new RangeError(`--${name} is a whole number of at least 1`);
+  return value;
 }

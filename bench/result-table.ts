@@ -7,8 +7,8 @@ export interface BenchRow {
   /** NaN when it could not be measured; such a row never holds. */
   readonly value: number;
   readonly unit: string;
-  /** What the value must satisfy, e.g. `<= 0.5`. */
-  readonly target: `${'<=' | '>='} ${number}`;
+  /** What the value must satisfy, e.g. `<= 0.5`; null for a figure that is told and not judged. */
+  readonly target: `${'<=' | '>='} ${number}` | null;
   /** The same figure of other tools, same unit; null for one that is not on this machine. */
   readonly peers: Readonly<Record<string, number | null>>;
 }
@@ -35,6 +35,7 @@ export async function writeBenchResults(name: string, rows: readonly BenchRow[])
 }
 
 function meets(value: number, target: BenchRow['target']): boolean {
+  if (target === null) return Number.isFinite(value);
   const bound = Number(target.slice(3));
   return target.startsWith('<=') ? value <= bound : value >= bound;
 }
@@ -42,7 +43,14 @@ function meets(value: number, target: BenchRow['target']): boolean {
 function formatTable(results: readonly BenchResult[]): string {
   const lines = [
     ['', 'value', 'unit', 'target', 'holds', 'peers'],
-    ...results.map((row) => [row.name, figure(row.value), row.unit, row.target, row.holds ? 'yes' : 'NO', peerList(row.peers)]),
+    ...results.map((row) => [
+      row.name,
+      figure(row.value),
+      row.unit,
+      row.target ?? '',
+      row.target === null ? '' : row.holds ? 'yes' : 'NO',
+      peerList(row.peers),
+    ]),
   ];
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines
