@@ -1,11 +1,25 @@
 import { Worker } from 'node:worker_threads';
 import type { Observer } from './observer.ts';
+import { PolicyFlag, sharedFlags } from './policies/flags.ts';
 import { PoliciesInForce } from './policies/in-force.ts';
 import { Profiler } from './profile.ts';
 import { protocolVersion, type FromAgent, type ToAgent } from './protocol.ts';
 
-/** What the thread that owns the socket says besides Anneal's own messages. */
-export type FromThread = ToAgent | { readonly type: 'opened' } | { readonly type: 'closed' };
+/** What the thread that owns the socket says: Anneal's own messages, policies with the flag they were given, and what became of the socket. */
+export type FromThread =
+  | Exclude<ToAgent, { readonly type: 'apply-policy' | 'heartbeat' }>
+  | (Extract<ToAgent, { readonly type: 'apply-policy' }> & { readonly slot: number })
+  | { readonly type: 'opened' }
+  | { readonly type: 'silent' }
+  | { readonly type: 'closed' };
+
+/** What that thread is told: messages for Anneal, and flags that nobody needs any more. */
+export type ToThread = FromAgent | { readonly type: 'released'; readonly slot: number };
+
+export interface ThreadSetup {
+  readonly socketPath: string;
+  readonly flags: Int32Array;
+}
 
 /**
  * The application's end of the channel. A thread of its own keeps the socket, so that a connection
@@ -15,6 +29,7 @@ export type FromThread = ToAgent | { readonly type: 'opened' } | { readonly type
 export class Channel {
   readonly #socketPath: string;
   readonly #observer: Observer;
+  readonly #flags = sharedFlags();
   readonly #policies: PoliciesInForce;
   readonly #profiler = new Profiler();
   #thread: Worker | null = null;
@@ -22,7 +37,7 @@ export class Channel {
   constructor(socketPath: string, observer: Observer) {
     this.#socketPath = socketPath;
     this.#observer = observer;
-    this.#policies = new PoliciesInForce({ observer, drivers: observer.drivers });
+    this.#policies = new PoliciesInForce({ observer, drivers: observer.drivers }, (slot) => this.#say({ type: 'released', slot }));
   }
 
   open(): void {
@@ -34,7 +49,7 @@ export class Channel {
         name: 'anneal-agent',
         execArgv: [],
         env: {},
-        workerData: this.#socketPath,
+        workerData: { socketPath: this.#socketPath, flags: this.#flags } satisfies ThreadSetup,
       });
       this.#thread = thread;
       thread.on('message', (message: FromThread) => void this.#receive(message));
@@ -69,6 +84,10 @@ export class Channel {
         });
         this.#observer.switch(true);
         return;
+      case 'silent':
+        this.#policies.switchAllOff();
+        this.#observer.problems.note('all policies went off: nothing was heard of Anneal');
+        return;
       case 'closed':
         this.#close();
         return;
@@ -84,13 +103,24 @@ export class Channel {
         this.#say({ type: 'done', replyTo: message.id });
         return;
       case 'apply-policy': {
-        const reason = this.#policies.apply(message.policyId, message.policy, message.expiresAfterMs);
+        const reason = this.#policies.apply(
+          message.policyId,
+          message.policy,
+          new PolicyFlag(this.#flags, message.slot),
+          message.expiresAfterMs,
+        );
         this.#confirm(message.id, reason);
         return;
       }
       case 'switch-policy':
         this.#confirm(message.id, this.#policies.switch(message.policyId, message.on));
         return;
+      case 'toggle-policy': {
+        const toggled = await this.#policies.toggle(message);
+        if (typeof toggled === 'string') this.#confirm(message.id, toggled);
+        else this.#say({ type: 'toggled', replyTo: message.id, blocks: toggled });
+        return;
+      }
       case 'revoke-policy':
         this.#policies.revoke(message.policyId);
         this.#say({ type: 'done', replyTo: message.id });
@@ -117,7 +147,7 @@ export class Channel {
     this.#say(reasonAgainst === null ? { type: 'done', replyTo: id } : { type: 'refused', replyTo: id, reason: reasonAgainst });
   }
 
-  #say(message: FromAgent): void {
+  #say(message: ToThread): void {
     this.#thread?.postMessage(message);
   }
 

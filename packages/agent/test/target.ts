@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { socketVariable, type AgentHello, type AgentSummary, type FromAgent, type ToAgent } from '../src/protocol.ts';
+import { silenceMs, socketVariable, type AgentHello, type AgentSummary, type FromAgent, type ToAgent } from '../src/protocol.ts';
 
 const agentFile = fileURLToPath(new URL('../src/agent.ts', import.meta.url));
 export const appFile = (name: string): string => fileURLToPath(new URL(`./apps/${name}`, import.meta.url));
@@ -23,6 +23,8 @@ export interface Target extends AsyncDisposable {
   readonly get: (path: string, init?: RequestInit) => Promise<Response>;
   /** Ends the listener as a killed Anneal would: the sockets close without a word. */
   loseListener(): void;
+  /** No more heartbeats: as when Anneal hangs or its machine is gone. */
+  fallSilent(): void;
   readonly output: () => string;
   /** SIGTERM, then the code the application ended with by itself. */
   readonly finish: () => Promise<number | null>;
@@ -82,6 +84,8 @@ export async function startTarget(name: string, env: Readonly<Record<string, str
   const app = await startApp(name, { ...env, [socketVariable]: socketPath });
   const [socket] = await connected;
   const { next, ask } = conversation(socket);
+  const heartbeat = setInterval(() => socket.write('{"type":"heartbeat"}\n'), silenceMs / 3).unref();
+  socket.once('close', () => clearInterval(heartbeat));
   const hello = (await next()) as FromAgent & { type: 'hello' };
   return {
     process: app.process,
@@ -97,6 +101,7 @@ export async function startTarget(name: string, env: Readonly<Record<string, str
       return answer.summary;
     },
     loseListener: () => closeAll(listener, socket),
+    fallSilent: () => clearInterval(heartbeat),
     async [Symbol.asyncDispose]() {
       await app[Symbol.asyncDispose]();
       closeAll(listener, socket);

@@ -1,11 +1,14 @@
-import type { PolicySummary } from '../protocol.ts';
+import type { PolicySummary, ToggledBlock, Toggling } from '../protocol.ts';
+import type { PolicyFlag } from './flags.ts';
 import { policyKinds, type Policy } from './index.ts';
-import type { PolicyContext, PolicyKind, RunningPolicy } from './policy.ts';
+import type { PolicyContext, RunningPolicy } from './policy.ts';
+import { refuseToggling, runBlocks } from './toggle.ts';
 
 interface Entry {
   readonly id: string;
   readonly policy: Policy;
   readonly running: RunningPolicy;
+  readonly flag: PolicyFlag;
   readonly expiry: NodeJS.Timeout | null;
   on: boolean;
 }
@@ -13,10 +16,14 @@ interface Entry {
 /** Changes of behaviour in force, each with its undo. All end when Anneal's socket closes. */
 export class PoliciesInForce {
   readonly #context: PolicyContext;
+  readonly #released: (slot: number) => void;
   readonly #entries = new Map<string, Entry>();
+  #toggling: { readonly id: string | null; readonly abort: AbortController } | null = null;
 
-  constructor(context: PolicyContext) {
+  /** `released` is told which flags have no policy any more. */
+  constructor(context: PolicyContext, released: (slot: number) => void = () => undefined) {
     this.#context = context;
+    this.#released = released;
   }
 
   ids(): readonly string[] {
@@ -24,45 +31,115 @@ export class PoliciesInForce {
   }
 
   /** Null when in force, else why not. Ends by itself after `expiresAfterMs`, where that is given. */
-  apply(id: string, policy: Policy, expiresAfterMs?: number): string | null {
-    const kind = policyKinds.find((known) => known.kind === policy.kind) as PolicyKind<Policy> | undefined;
-    if (kind === undefined) return `this agent does not know policies of kind ${String(policy.kind)}`;
-    if (this.#entries.has(id)) return `the policy ${id} is already in force`;
-    const others = [...this.#entries.values()].filter((entry) => entry.policy.kind === policy.kind);
-    const running = kind.start(policy, this.#context, others);
-    if (typeof running === 'string') return running;
-    const expiry = expiresAfterMs === undefined ? null : setTimeout(() => this.revoke(id), expiresAfterMs).unref();
-    this.#entries.set(id, { id, policy, running, expiry, on: true });
-    return null;
+  apply(id: string, policy: Policy, flag: PolicyFlag, expiresAfterMs?: number): string | null {
+    let started = false;
+    try {
+      const reasonAgainst = this.#start(id, policy, flag, expiresAfterMs);
+      started = reasonAgainst === null;
+      return reasonAgainst;
+    } finally {
+      if (!started) this.#released(flag.slot);
+    }
   }
 
   /** Null when switched, else why not. Its state is let go each time it goes off. */
   switch(id: string, on: boolean): string | null {
     const entry = this.#entries.get(id);
     if (entry === undefined) return `the policy ${id} is not in force`;
-    if (entry.on !== on) entry.running.switch(on);
-    entry.on = on;
+    this.#endToggling(id, `the policy ${id} was switched`);
+    this.#set(entry, on);
     return null;
+  }
+
+  /** For when nobody is there to watch them: they stay in force, and off until they are switched on again. */
+  switchAllOff(): void {
+    for (const id of this.ids()) this.switch(id, false);
+  }
+
+  /** Switches a policy (or, for the noise floor, nothing) on and off in blocks; afterwards it is as it was. Why not, where a sentence comes back. */
+  async toggle(toggling: Toggling): Promise<readonly ToggledBlock[] | string> {
+    const id = toggling.policyId;
+    const entry = id === null ? null : this.#entries.get(id);
+    if (entry === undefined) return `the policy ${String(id)} is not in force`;
+    const refused = refuseToggling(toggling);
+    if (refused !== null) return refused;
+    if (this.#toggling !== null) return 'another policy is being toggled';
+    const abort = new AbortController();
+    this.#toggling = { id, abort };
+    const before = entry?.on ?? false;
+    const states = {
+      switchTo: (on: boolean) => entry !== null && this.#set(entry, on),
+      // What the channel's thread has forbidden is off whatever this thread wants.
+      holds: () => entry === null || entry.flag.on === entry.on,
+    };
+    try {
+      return await runBlocks(toggling, states, abort.signal);
+    } catch (error) {
+      const reason: unknown = abort.signal.aborted ? abort.signal.reason : error;
+      return reason instanceof Error ? reason.message : String(reason);
+    } finally {
+      this.#toggling = null;
+      if (entry !== null && !abort.signal.aborted) this.#set(entry, before);
+    }
   }
 
   revoke(id: string): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
+    this.#endToggling(id, `the policy ${id} ended`);
     this.#entries.delete(id);
     if (entry.expiry !== null) clearTimeout(entry.expiry);
+    entry.flag.want(false);
+    this.#released(entry.flag.slot);
     entry.running.stop();
   }
 
   revokeAll(): void {
+    this.#toggling?.abort.abort('the connection was closed');
     for (const id of this.ids()) this.revoke(id);
   }
 
   take(): readonly PolicySummary[] {
-    return [...this.#entries.values()].map(({ id, policy, on, running }) => ({
+    return [...this.#entries.values()].map(({ id, policy, flag, running }) => ({
       id,
       kind: policy.kind,
-      on,
+      on: flag.on,
       figures: running.take?.() ?? {},
     }));
+  }
+
+  #start(id: string, policy: Policy, flag: PolicyFlag, expiresAfterMs: number | undefined): string | null {
+    const kind = policyKinds.find((known) => known.kind === policy.kind);
+    if (kind === undefined) return `this agent does not know policies of kind ${policy.kind}`;
+    if (this.#entries.has(id)) return `the policy ${id} is already in force`;
+    const others = [...this.#entries.values()].filter((entry) => entry.policy.kind === policy.kind);
+    const running = kind.start(policy, this.#context, others, {
+      get on() {
+        return flag.on;
+      },
+      end: (reason) => {
+        flag.want(false);
+        this.#context.observer.problems.note(`the policy ${id} ended: ${reason}`);
+        this.revoke(id);
+      },
+    });
+    if (typeof running === 'string') return running;
+    flag.want(true);
+    const expiry = expiresAfterMs === undefined ? null : setTimeout(() => this.revoke(id), expiresAfterMs).unref();
+    this.#entries.set(id, { id, policy, running, flag, expiry, on: true });
+    return null;
+  }
+
+  #set(entry: Entry, on: boolean): void {
+    if (entry.on === on) return;
+    entry.on = on;
+    // On only once it is ready, off before it lets go of what it holds.
+    if (!on) entry.flag.want(false);
+    entry.running.switch(on);
+    if (on) entry.flag.want(true);
+  }
+
+  #endToggling(id: string, reason: string): void {
+    if (this.#toggling?.id === id) this.#toggling.abort.abort(reason);
   }
 }

@@ -12,12 +12,22 @@ export interface PolicyContext {
 export interface PolicyKind<Policy extends { readonly kind: string }> {
   readonly kind: Policy['kind'];
   /** Puts the policy in force, or says in a sentence why not and has changed nothing. `others` are those of the kind in force already. */
-  start(policy: Policy, context: PolicyContext, others: readonly InForce<Policy>[]): RunningPolicy | string;
+  start(policy: Policy, context: PolicyContext, others: readonly InForce<Policy>[], control: PolicyControl): RunningPolicy | string;
 }
 
 export interface InForce<Policy> {
   readonly id: string;
   readonly policy: Policy;
+}
+
+export interface PolicyControl {
+  /**
+   * For hot paths: goes off as soon as Anneal says so or is gone, before `switch(false)` is called when the thread
+   * is busy. On once `start` has returned.
+   */
+  readonly on: boolean;
+  /** The policy's own code failed, or it answered wrongly: it ends for good, and the next summary says why. */
+  end(reason: string): void;
 }
 
 export interface RunningPolicy {

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { protocolVersion, type AgentHello, type FromAgent, type ToAgent } from '@anneal/agent/protocol';
+import { protocolVersion, silenceMs, type AgentHello, type FromAgent, type ToAgent, type Toggling } from '@anneal/agent/protocol';
 import { AnnealError } from '../errors.ts';
 import type { AgentControl, AgentListener, Agents } from '../ports/agent.ts';
 
@@ -106,6 +106,7 @@ class Conversation implements SwitchableAgent {
   readonly #socket: Socket;
   readonly #pending = new Map<number, Pending>();
   #hello: AgentHello | null = null;
+  #heartbeat: NodeJS.Timeout | undefined;
   #lastId = 0;
   #problem = 'the connection was closed';
 
@@ -119,6 +120,7 @@ class Conversation implements SwitchableAgent {
       if (message === null) this.#fail('it sent something that is not the protocol');
       else if (message.type === 'hello') {
         this.#hello = message;
+        this.#heartbeat = setInterval(() => this.#send({ type: 'heartbeat' }), silenceMs / 3).unref();
         greeted(message);
       } else this.#answered(message.replyTo, message);
     });
@@ -126,6 +128,7 @@ class Conversation implements SwitchableAgent {
       this.#problem = error.message;
     });
     socket.on('close', () => {
+      clearInterval(this.#heartbeat);
       for (const { reject } of this.#pending.values()) reject(this.#lost());
       this.#pending.clear();
     });
@@ -155,9 +158,20 @@ class Conversation implements SwitchableAgent {
   }
 
   async apply(id: string, policy: Parameters<AgentControl['apply']>[1]) {
-    const answer = await this.#ask({ type: 'apply-policy', policyId: id, policy });
-    if (answer.type === 'refused') throw new AnnealError('ANNEAL_POLICY_REFUSED', { policy: id, problem: answer.reason });
+    const answer = await this.#askOf(id, { type: 'apply-policy', policyId: id, policy });
     if (answer.type !== 'done') throw this.#unexpected(answer);
+  }
+
+  async switch(id: string, on: boolean) {
+    const answer = await this.#askOf(id, { type: 'switch-policy', policyId: id, on });
+    if (answer.type !== 'done') throw this.#unexpected(answer);
+  }
+
+  async toggle(toggling: Toggling) {
+    const name = toggling.policyId ?? 'that changes nothing';
+    const answer = await this.#askOf(name, { type: 'toggle-policy', ...toggling }, toggling.blocks * toggling.blockMs);
+    if (answer.type === 'toggled') return answer.blocks;
+    throw this.#unexpected(answer);
   }
 
   async revoke(id: string) {
@@ -180,12 +194,20 @@ class Conversation implements SwitchableAgent {
     if (answer.type !== 'done') throw this.#unexpected(answer);
   }
 
-  #ask(question: Question): Promise<FromAgent> {
+  async #askOf(policy: string, question: Question, takesMs?: number): Promise<FromAgent> {
+    const answer = await this.#ask(question, takesMs);
+    if (answer.type === 'refused') throw new AnnealError('ANNEAL_POLICY_REFUSED', { policy, problem: answer.reason });
+    return answer;
+  }
+
+  /** `takesMs`: how long the agent is busy with it before it can answer. */
+  #ask(question: Question, takesMs = 0): Promise<FromAgent> {
     if (!this.open) return Promise.reject(this.#lost());
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#fail(`it did not answer "${question.type}" within ${answerTimeoutMs} ms`), answerTimeoutMs);
+      const timeoutMs = answerTimeoutMs + takesMs;
+      const timer = setTimeout(() => this.#fail(`it did not answer "${question.type}" within ${timeoutMs} ms`), timeoutMs);
       const settled =
         <Value>(settle: (value: Value) => void) =>
         (value: Value) => {
@@ -193,8 +215,12 @@ class Conversation implements SwitchableAgent {
           settle(value);
         };
       this.#pending.set(id, { resolve: settled(resolve), reject: settled(reject) });
-      this.#socket.write(`${JSON.stringify({ ...question, id })}\n`);
+      this.#send({ ...question, id });
     });
+  }
+
+  #send(message: ToAgent): void {
+    this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
   #answered(id: number, message: FromAgent): void {

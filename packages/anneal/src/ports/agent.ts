@@ -1,4 +1,4 @@
-import type { AgentHello, AgentSummary, Policy } from '@anneal/agent/protocol';
+import type { AgentHello, AgentSummary, Policy, ToggledBlock, Toggling } from '@anneal/agent/protocol';
 
 /** One connected agent, as the rest of Anneal sees it. */
 export interface AgentControl {
@@ -9,6 +9,16 @@ export interface AgentControl {
   startProfile(): Promise<void>;
   /** Resolves when the policy is in force; throws ANNEAL_POLICY_REFUSED with the agent's reason. */
   apply(id: string, policy: Policy): Promise<void>;
+  /**
+   * Resolves when the policy acts, or no longer acts and has let go of what it held; it stays in force. Off is in effect
+   * before that, also in a process that is too busy to confirm. Throws ANNEAL_POLICY_REFUSED when it is not in force.
+   */
+  switch(id: string, on: boolean): Promise<void>;
+  /**
+   * Proof in the live process, under whatever traffic it has: the agent switches the policy itself, in pairs of blocks.
+   * Throws ANNEAL_POLICY_REFUSED when it ends or is switched meanwhile. Asked to toggle nothing, it shows the noise floor.
+   */
+  toggle(toggling: Toggling): Promise<readonly ToggledBlock[]>;
   /** Resolves when the policy is off. Unknown ids are already off. */
   revoke(id: string): Promise<void>;
   /** Ids of policies in force, asked of the agent. */

@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { createTestDatabase } from '../../../../test/support/test-database.ts';
+import { startTarget, type Target } from '../../test/target.ts';
+import { schemaSql } from '../../test/apps/schema.ts';
+import { silenceMs, type FromAgent, type ToggledBlock, type Toggling } from '../protocol.ts';
+
+const toggling: Toggling = { policyId: null, blockMs: 20, blocks: 20, seed: 7 };
+
+async function toggled(target: Target, asked: Partial<Toggling> = {}): Promise<readonly ToggledBlock[]> {
+  const answer = await target.ask({ type: 'toggle-policy', ...toggling, ...asked });
+  if (answer.type !== 'toggled') throw new Error(JSON.stringify(answer));
+  return answer.blocks;
+}
+
+/** Keeps `clients` requests under way until stopped; tells how many were sent. */
+function traffic(target: Target, path: string, clients = 4): () => Promise<number> {
+  const stopping = new AbortController();
+  let sent = 0;
+  const client = async () => {
+    while (!stopping.signal.aborted) {
+      sent += 1;
+      await (await target.get(path)).text();
+    }
+  };
+  const all = Promise.all(Array.from({ length: clients }, client));
+  return async () => {
+    stopping.abort();
+    await all;
+    return sent;
+  };
+}
+
+async function withPool(): Promise<{ readonly stack: AsyncDisposableStack; readonly target: Target; readonly pool: string }> {
+  const stack = new AsyncDisposableStack();
+  const database = stack.use(await createTestDatabase(schemaSql));
+  const target = stack.use(await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '1' }));
+  await (await target.get('/held')).text();
+  const { pools } = await target.flush();
+  return { stack, target, pool: pools[0]!.name };
+}
+
+const poolMax = async (target: Target) => ((await (await target.get('/state')).json()) as { readonly max: number }).max;
+const onOf = (answer: FromAgent) =>
+  answer.type === 'summary' ? answer.summary.policies.map(({ id, on }) => ({ id, on })) : `answered ${answer.type}`;
+
+describe('blocks', () => {
+  test('come in pairs of both states, in an order that the seed decides and that inverting exchanges', async () => {
+    await using target = await startTarget('bare.mjs');
+    const order = async (asked: Partial<Toggling>) => (await toggled(target, asked)).map(({ on }) => on);
+    const first = await order({ seed: 7 });
+    const pairs = Array.from({ length: 10 }, (_, index) => first.slice(2 * index, 2 * index + 2));
+    expect(pairs.every(([one, other]) => one !== other)).toBe(true);
+    expect(new Set(pairs.map(([one]) => one))).toEqual(new Set([true, false]));
+    expect(await order({ seed: 7 })).toEqual(first);
+    expect(await order({ seed: 8 })).not.toEqual(first);
+    expect(await order({ seed: 7, inverted: true })).toEqual(first.map((on) => !on));
+  });
+
+  test('count every request where it began, and leave those an edge interrupts out of the response times', async () => {
+    await using target = await startTarget('bare.mjs');
+    const stop = traffic(target, '/things/1');
+    const blocks = await toggled(target);
+    const sent = await stop();
+    const total = (figure: (block: ToggledBlock) => number) => blocks.reduce((sum, block) => sum + figure(block), 0);
+    const begun = total(({ requests }) => requests);
+    expect(begun).toBeGreaterThan(50);
+    expect(begun).toBeLessThanOrEqual(sent);
+    expect(total(({ responseTimeUs }) => responseTimeUs.count)).toBe(begun - total(({ straddling }) => straddling));
+    expect(total(({ ended }) => ended)).toBeLessThanOrEqual(begun + 4);
+    expect(total(({ failed }) => failed)).toBe(0);
+    expect(blocks.every(({ cpuMs, durationMs }) => cpuMs > 0 && durationMs > 0)).toBe(true);
+  });
+
+  test('with requests longer than a block have no response times, and failures count for the block that began them', async () => {
+    const { stack, target } = await withPool();
+    await using _ = stack;
+    const stop = traffic(target, '/held', 1);
+    const slow = await toggled(target, { blocks: 10 });
+    await stop();
+    expect(slow.some(({ straddling }) => straddling === 1)).toBe(true);
+    expect(slow.every(({ requests, straddling, responseTimeUs }) => responseTimeUs.count === requests - straddling)).toBe(true);
+  });
+
+  test('are refused where they make no pairs, are too short for anything, or their policy is not in force', async () => {
+    await using target = await startTarget('bare.mjs');
+    for (const asked of [{ blocks: 3 }, { blocks: 0 }, { blockMs: 1 }, { policyId: 'unknown' }]) {
+      expect(await target.ask({ type: 'toggle-policy', ...toggling, ...asked })).toMatchObject({ type: 'refused' });
+    }
+    expect(await toggled(target, { blocks: 2 })).toHaveLength(2);
+  });
+});
+
+describe('a policy', () => {
+  test('is switched by its blocks and afterwards what it was before', async () => {
+    const { stack, target, pool } = await withPool();
+    await using _ = stack;
+    await target.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool, max: 5 } });
+    const seen = new Set<number>();
+    const over = new AbortController();
+    const blocks = toggled(target, { policyId: 'bigger', blocks: 30 }).finally(() => over.abort());
+    while (!over.signal.aborted) seen.add(await poolMax(target));
+    expect(seen).toEqual(new Set([1, 5]));
+    expect((await blocks).filter(({ on }) => on)).toHaveLength(15);
+    expect(await poolMax(target)).toBe(5);
+    expect(onOf(await target.ask({ type: 'flush' }))).toEqual([{ id: 'bigger', on: true }]);
+  });
+
+  test('that was off before is off afterwards', async () => {
+    const { stack, target, pool } = await withPool();
+    await using _ = stack;
+    await target.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool, max: 5 } });
+    await target.ask({ type: 'switch-policy', policyId: 'bigger', on: false });
+    await toggled(target, { policyId: 'bigger', blocks: 4 });
+    expect(await poolMax(target)).toBe(1);
+  });
+
+  test('that ends by itself while it is toggled gives no proof, and its traces are gone', async () => {
+    const { stack, target, pool } = await withPool();
+    await using _ = stack;
+    await target.ask({
+      type: 'apply-policy',
+      policyId: 'short',
+      policy: { kind: 'pool-size', pool, max: 5 },
+      expiresAfterMs: 100,
+    });
+    expect(await target.ask({ type: 'toggle-policy', ...toggling, policyId: 'short', blocks: 100 })).toMatchObject({
+      type: 'refused',
+      reason: 'the policy short ended',
+    });
+    expect(await poolMax(target)).toBe(1);
+    expect(await toggled(target, { blocks: 2 })).toHaveLength(2);
+  });
+
+  test(
+    'goes off when Anneal falls silent, stays off when it speaks again, and acts once it is switched on',
+    { timeout: 20_000 },
+    async () => {
+      const { stack, target, pool } = await withPool();
+      await using _ = stack;
+      await target.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool, max: 5 } });
+      await sleep(silenceMs + 500);
+      expect(await poolMax(target)).toBe(5);
+      target.fallSilent();
+      await expect.poll(() => poolMax(target), { timeout: 3 * silenceMs }).toBe(1);
+      const summary = await target.flush();
+      expect(summary.policies).toMatchObject([{ id: 'bigger', on: false }]);
+      expect(summary.problems).toEqual(['all policies went off: nothing was heard of Anneal']);
+      expect(await poolMax(target)).toBe(1);
+      await target.ask({ type: 'switch-policy', policyId: 'bigger', on: true });
+      expect(await poolMax(target)).toBe(5);
+    },
+  );
+});
