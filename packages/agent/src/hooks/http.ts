@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import { examineAnswer } from '../answer.ts';
 import type { Observer } from '../observer.ts';
 import type { OpenRequest } from '../request.ts';
 import { expressRoute, templatedPath } from '../route-name.ts';
@@ -39,6 +40,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
 
   function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest {
     const request = observer.open(incoming.method ?? 'GET');
+    if (request.examined) examineAnswer(request, incoming, response, observer.examination);
     const { socket } = incoming;
     const sentBefore = socket.bytesWritten;
     // A middleware that strips a prefix rewrites `url`; the name comes from what the client sent.
@@ -46,7 +48,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     response.on('close', () => {
       try {
         observer.close(request, {
-          route: request.route ?? expressRoute(incoming, url) ?? templatedPath(url),
+          route: request.route ?? request.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url),
           failed: response.statusCode >= 500 || !response.writableFinished,
           responseBytes: bodyBytes(response, socket, sentBefore),
         });
