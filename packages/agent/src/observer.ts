@@ -110,8 +110,8 @@ export class Observer {
     const nowMs = performance.now();
     const teaches = this.#opened <= firstRequests;
     const followed = this.#following.takesNext(nowMs) || teaches;
-    const examined = this.examination.takesNext(nowMs);
-    const keepsRows = followed && (teaches || examined || this.#opened % keepsRowsThenOneIn === 0);
+    const examined = this.examination.takesNext(nowMs) || teaches;
+    const keepsRows = followed && (examined || this.#opened % keepsRowsThenOneIn === 0);
     return new OpenRequest(method, nowMs, followed, keepsRows, examined);
   }
 

@@ -152,6 +152,12 @@ export interface RouteSummary {
   readonly longestSerialisationMs: number;
   readonly responseBytes: number;
   readonly largestResponseBytes: number;
+  /** Where the application sends its answers from, else where it declares the route; null where neither shows. */
+  readonly answeredAt: SourceLocation | null;
+  /** Null where no answer was looked at. */
+  readonly answers: AnswerSummary | null;
+  /** Calls of `...Sync` functions of fs, crypto, zlib and child_process, most time first. */
+  readonly synchronousCalls: readonly SynchronousCallSummary[];
   readonly statements: readonly StatementSummary[];
   readonly outgoing: readonly OutgoingSummary[];
 }
@@ -173,6 +179,57 @@ export interface StatementSummary {
   readonly totalMs: number;
   readonly rows: number;
   readonly receivedBytes: number;
+  /** Null where no result was compared with its answer. */
+  readonly shown: ShownSummary | null;
+}
+
+/** What of a statement's results stood in the JSON that its requests answered with. Of those compared; never scaled. */
+export interface ShownSummary {
+  readonly comparisons: number;
+  /** Rows of the comparisons in which rows could be told apart, and how many of those were shown. */
+  readonly rows: number;
+  readonly shownRows: number;
+  readonly columns: readonly {
+    readonly name: string;
+    /** What its values weigh as text, summed over the comparisons. */
+    readonly sizeBytes: number;
+    /** Comparisons in which it was shown, or went into a later statement. */
+    readonly shown: number;
+  }[];
+}
+
+/** The answers of a route that were looked at: all in light traffic, else a sample. Never scaled. */
+export interface AnswerSummary {
+  readonly examined: number;
+  readonly bodyBytes: number;
+  /** Of a type that compresses, not compressed, and longer than a server may send at once (14,600 bytes). */
+  readonly large: number;
+  /** Of those: the ones whose clients had said that they take compressed ones. */
+  readonly uncompressed: number;
+  readonly uncompressedBytes: number;
+  /** A few of those were compressed (gzip, zlib's own level) to see what it brings. */
+  readonly sampledBytes: number;
+  readonly sampledCompressedBytes: number;
+  /** Answers to GET with status 200 that were read whole. */
+  readonly reads: number;
+  /** Of those: with ETag or Last-Modified; with Cache-Control or Expires. */
+  readonly withValidator: number;
+  readonly withCacheControl: number;
+  /** Of those: asked for before by the same client in the same words; answered the same as the time before; and what those weighed. */
+  readonly repeats: number;
+  readonly equalRepeats: number;
+  readonly equalRepeatBytes: number;
+}
+
+/** One synchronous function from one place within one route; calls inside other such calls count with those. */
+export interface SynchronousCallSummary {
+  /** `fs.readFileSync` */
+  readonly name: string;
+  readonly location: SourceLocation | null;
+  readonly calls: number;
+  readonly requests: number;
+  readonly totalMs: number;
+  readonly longestMs: number;
 }
 
 export type OutgoingKind = 'http' | 'redis' | 'queue';

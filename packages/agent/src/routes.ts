@@ -10,7 +10,10 @@ import type { OutgoingSummary, RouteSummary, SourceLocation, StatementSummary } 
 import { ParentVotes, repeatsFrom, share } from './repetition.ts';
 import type { CallTotals, OpenRequest } from './request.ts';
 import { Room } from './room.ts';
+import { RouteAnswers } from './route-answers.ts';
+import { Shown } from './shown-totals.ts';
 import type { Template } from './statements.ts';
+import { SynchronousWork } from './synchronous-work.ts';
 
 const mostRoutes = 10_000;
 const mostStatements = 256;
@@ -36,6 +39,7 @@ class StatementTotals implements CallTotals {
   totalMs = 0;
   rows = 0;
   receivedBytes = 0;
+  shown: Shown | null = null;
   readonly parents = new ParentVotes();
 
   constructor(template: Template, location: SourceLocation | null) {
@@ -78,6 +82,7 @@ class StatementTotals implements CallTotals {
       totalMs: this.totalMs * factor,
       rows: scaled(this.rows),
       receivedBytes: scaled(this.receivedBytes),
+      shown: this.shown?.toSummary() ?? null,
     };
   }
 }
@@ -99,6 +104,8 @@ class RouteWindow {
   longestSerialisationMs = 0;
   responseBytes = 0;
   largestResponseBytes = 0;
+  answers: RouteAnswers | null = null;
+  synchronous: SynchronousWork | null = null;
   readonly #statements = new Map<Template, StatementTotals[]>();
   #statementCount = 0;
   /** Calls to other services, once there are any. */
@@ -127,6 +134,12 @@ class RouteWindow {
   destination(destination: Destination, location: SourceLocation | null): OutgoingTotals | null {
     this.outgoing ??= new RouteOutgoing(this.#room);
     return this.outgoing.of(destination, location);
+  }
+
+  /** The statement of that place, or of whichever place is known. */
+  seen(template: Template, location: SourceLocation | null): StatementTotals | null {
+    const places = this.#statements.get(template);
+    return places?.find((statement) => statement.location === location) ?? places?.[0] ?? null;
   }
 
   /** For how many requests each followed one stands. */
@@ -214,6 +227,7 @@ class Route {
 /** Everything counted, by route and statement. */
 export class Routes {
   readonly #problems: Problems;
+  readonly #declared = new Map<string, SourceLocation>();
   /** By name, then by method: joining the two would make a new string for every request. */
   readonly #routes = new Map<string, Map<string, Route>>();
   #routeCount = 0;
@@ -238,6 +252,11 @@ export class Routes {
     window.responseBytes += request.responseBytes;
     window.largestResponseBytes = Math.max(window.largestResponseBytes, request.responseBytes);
     request.counted = true;
+    if (request.synchronous !== null) (window.synchronous ??= new SynchronousWork()).add(request.synchronous);
+    if (request.answer !== null) {
+      if (request.answer.location !== null) route.placesOf(answers).add(request.answer.location, 1);
+      (window.answers ??= new RouteAnswers()).add(request.method, request.answer);
+    }
     if (!request.followed) return;
     window.followed += 1;
     window.queryMs += queryMsOf(request);
@@ -248,11 +267,16 @@ export class Routes {
     }
     for (const call of request.calls) call.template.sampleParameters(call.values);
     for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
+    if (request.answer !== null) countShown(window, request);
     if (request.outgoing === null) return;
     const { outgoingMs, redisMs } = outgoingTimesOf(request);
     window.outgoingMs += outgoingMs;
     window.redisMs += redisMs;
     for (const [destination, calls] of destinationsOf(request)) this.#countDestination(route, request, destination, calls);
+  }
+
+  declared(method: string, route: string, location: SourceLocation): void {
+    if (this.#declared.size < mostRoutes) this.#declared.set(`${method} ${route}`, location);
   }
 
   /** A connection that was given back after its request was counted. */
@@ -293,7 +317,8 @@ export class Routes {
     };
     const routes: RouteSummary[] = [];
     for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) {
-      if (route.window.requests > 0) routes.push(routeSummary(route, summarise(route, route.window), outgoingSummaries(route)));
+      if (route.window.requests > 0)
+        routes.push(routeSummary(route, summarise(route, route.window), this.#answeredAt(route), outgoingSummaries(route)));
       else if (this.#routeCount >= routesWorthForgetting) this.#forget(route);
     }
     const background = summarise(this.#backgroundPlaces, this.#background);
@@ -309,6 +334,10 @@ export class Routes {
     if (byMethod?.size === 0) this.#routes.delete(route.name);
     route.forget();
     this.#routeCount -= 1;
+  }
+
+  #answeredAt(route: Route): SourceLocation | null {
+    return route.places.get(answers)?.usual ?? this.#declared.get(`${route.method} ${route.name}`) ?? null;
   }
 
   #routeOf(request: OpenRequest): Route {
@@ -367,7 +396,16 @@ export class Routes {
   }
 }
 
+function countShown(window: RouteWindow, request: OpenRequest): void {
+  for (const { template, location, shown } of request.calls) {
+    if (shown === null) continue;
+    const statement = window.seen(template, location);
+    if (statement !== null) (statement.shown ??= new Shown()).add(shown);
+  }
+}
+
 const holds = {};
+const answers = {};
 
 /**
  * Calls whose stack was not taken get the place that this request, else this route, is known to use
@@ -413,7 +451,12 @@ function outgoingSummaries(route: Route): readonly OutgoingSummary[] {
   }));
 }
 
-function routeSummary(route: Route, statements: readonly StatementSummary[], outgoing: readonly OutgoingSummary[]): RouteSummary {
+function routeSummary(
+  route: Route,
+  statements: readonly StatementSummary[],
+  answeredAt: SourceLocation | null,
+  outgoing: readonly OutgoingSummary[],
+): RouteSummary {
   const { window } = route;
   const { factor } = window;
   return {
@@ -439,6 +482,9 @@ function routeSummary(route: Route, statements: readonly StatementSummary[], out
     longestSerialisationMs: window.longestSerialisationMs,
     responseBytes: window.responseBytes,
     largestResponseBytes: window.largestResponseBytes,
+    answeredAt,
+    answers: window.answers?.toSummary() ?? null,
+    synchronousCalls: window.synchronous?.toSummaries() ?? [],
     statements,
     outgoing,
   };
