@@ -1,0 +1,29 @@
+import { subscribe } from 'node:diagnostics_channel';
+import { captureCallSite } from '../call-site.ts';
+import type { Observer } from '../observer.ts';
+
+interface FastifyLike {
+  addHook(name: 'onRoute', hook: (route: { readonly method: string | readonly string[]; readonly url: string }) => void): unknown;
+}
+
+/**
+ * Where each route is declared. Fastify sends what a handler returns from code of its own, so no stack of an answer
+ * shows the application; the stack of `app.get(...)` does, once per route, while the application starts.
+ */
+export function hookFastifyRoutes(observer: Observer): void {
+  const hook = observer.hook('places of Fastify routes');
+  subscribe('fastify.initialization', (message) => {
+    try {
+      (message as { readonly fastify: FastifyLike }).fastify.addHook('onRoute', ({ method, url }) => {
+        try {
+          const location = captureCallSite();
+          if (location !== null) for (const one of [method].flat()) observer.declared(one, url, location);
+        } catch (error) {
+          hook.failed(error);
+        }
+      });
+    } catch (error) {
+      hook.failed(error);
+    }
+  });
+}
