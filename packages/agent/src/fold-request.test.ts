@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { queryMsOf, templatesOf } from './fold-request.ts';
 import { Call, OpenRequest } from './request.ts';
+import { Room } from './room.ts';
 import { Template } from './statements.ts';
 
-const byId = new Template(1, 'SELECT name FROM authors WHERE id = $1', false, '');
-const byTitle = new Template(2, 'SELECT id FROM posts WHERE title = ?', true, '');
+const byId = new Template(new Room(1_000), 1, 'SELECT name FROM authors WHERE id = $1', false, '');
+const byTitle = new Template(new Room(1_000), 2, 'SELECT id FROM posts WHERE title = ?', true, '');
 const here = { file: '/app/a.js', line: 1, column: 1, function: null };
 const there = { ...here, line: 2 };
 

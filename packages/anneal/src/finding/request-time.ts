@@ -24,6 +24,14 @@ export function waitShare(waitMs: number, routes: readonly RouteObservation[], r
   return shareOf(waitMs, requestTimeMs(routes, runtime) + connectionWaitMs(routes));
 }
 
+/**
+ * Share of a wait for another service in all time of the requests: the work and that wait. Other waits
+ * outside are left out, for the reason above: one model that thinks for 20 s would hide all the rest.
+ */
+export function elsewhereShare(waitMs: number, routes: readonly RouteObservation[], runtime: RuntimeObservation): number {
+  return shareOf(waitMs, requestTimeMs(routes, runtime) + waitMs);
+}
+
 /** A part of a whole that may be zero or, where parts overlap, too small. */
 export function shareOf(part: number, whole: number): number {
   return whole > 0 ? Math.min(part / whole, 1) : 0;

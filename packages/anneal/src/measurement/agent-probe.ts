@@ -1,5 +1,13 @@
 import { isAbsolute, relative } from 'node:path';
-import type { AgentSummary, PoolSummary, RouteSummary, SourceLocation, StatementSummary, StatementText } from '@anneal/agent/protocol';
+import type {
+  AgentSummary,
+  OutgoingSummary,
+  PoolSummary,
+  RouteSummary,
+  SourceLocation,
+  StatementSummary,
+  StatementText,
+} from '@anneal/agent/protocol';
 import type { AgentControl } from '../ports/agent.ts';
 import type { StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
@@ -8,6 +16,7 @@ import type {
   Capability,
   CodeLocation,
   Observations,
+  OutgoingObservation,
   PoolObservation,
   ProfileObservation,
   RouteObservation,
@@ -134,6 +143,8 @@ function routeObservation(route: RouteSummary, statements: Statements, locate: L
     durationUs: route.durationUs,
     totalMs: route.durationUs.sum / 1000,
     queryMs: route.queryMs,
+    outgoingMs: route.outgoingMs,
+    redisMs: route.redisMs,
     poolWaitMs: route.poolWaitMs,
     heldIdleMs: route.heldIdleMs,
     heldAt: route.heldAt.map(({ location, heldIdleMs, requests }) => ({ ...locate(location), heldIdleMs, requests })),
@@ -145,6 +156,63 @@ function routeObservation(route: RouteSummary, statements: Statements, locate: L
       route.statements.map((statement) => routeStatement(statement, statements, locate)),
       route.requests,
     ),
+    outgoing: mergeOutgoing(
+      route.outgoing.map((outgoing) => outgoingObservation(outgoing, statements, locate)),
+      route.requests,
+    ),
+  };
+}
+
+function outgoingObservation(outgoing: OutgoingSummary, statements: Statements, locate: Locate): OutgoingObservation {
+  const { location, parentTemplateId, ...counts } = outgoing;
+  return {
+    ...counts,
+    location: location === null ? null : locate(location),
+    parentStatementId: statements.idOf(parentTemplateId),
+  };
+}
+
+/** One line is one place: the column differs between a call that was made at once and one that a package made after waiting. */
+function mergeOutgoing(outgoing: readonly OutgoingObservation[], requests: number): readonly OutgoingObservation[] {
+  const groups = Map.groupBy(outgoing, ({ kind, peer, operation, location }) =>
+    JSON.stringify([kind, peer, operation, location?.file, location?.line]),
+  );
+  return [...groups.values()].map((group) => group.reduce((one, other) => mergedOutgoing(one, other, requests)));
+}
+
+function mergedOutgoing(one: OutgoingObservation, other: OutgoingObservation, requests: number): OutgoingObservation {
+  const repeatingCalls = one.repeatingCalls + other.repeatingCalls;
+  const weighted = (key: 'distinctCallsShare' | 'overlappingShare') =>
+    repeatingCalls === 0 ? 0 : (one[key] * one.repeatingCalls + other[key] * other.repeatingCalls) / repeatingCalls;
+  const gaps = [one.shortestRetryGapMs, other.shortestRetryGapMs].filter((gap) => gap !== null);
+  return {
+    ...one,
+    via: one.via ?? other.via,
+    calls: one.calls + other.calls,
+    errors: one.errors + other.errors,
+    requests: Math.min(one.requests + other.requests, requests),
+    maxCallsPerRequest: Math.max(one.maxCallsPerRequest, other.maxCallsPerRequest),
+    repeatingRequests: Math.min(one.repeatingRequests + other.repeatingRequests, requests),
+    repeatingCalls,
+    distinctCallsShare: weighted('distinctCallsShare'),
+    duplicateCalls: one.duplicateCalls + other.duplicateCalls,
+    overlappingShare: weighted('overlappingShare'),
+    parentStatementId: one.parentStatementId ?? other.parentStatementId,
+    totalMs: one.totalMs + other.totalMs,
+    connectionsOpened: one.connectionsOpened + other.connectionsOpened,
+    connectionsReused: one.connectionsReused + other.connectionsReused,
+    connectMs: one.connectMs + other.connectMs,
+    keepAliveRefused: one.keepAliveRefused + other.keepAliveRefused,
+    withoutTimeout: one.withoutTimeout + other.withoutTimeout,
+    retries: one.retries + other.retries,
+    promptRetries: one.promptRetries + other.promptRetries,
+    shortestRetryGapMs: gaps.length === 0 ? null : Math.min(...gaps),
+    retryMs: one.retryMs + other.retryMs,
+    mostAttempts: Math.max(one.mostAttempts, other.mostAttempts),
+    insideTransactionCalls: one.insideTransactionCalls + other.insideTransactionCalls,
+    insideTransactionMs: one.insideTransactionMs + other.insideTransactionMs,
+    unreadAnswers: one.unreadAnswers + other.unreadAnswers,
+    unreadWaitMs: one.unreadWaitMs + other.unreadWaitMs,
   };
 }
 

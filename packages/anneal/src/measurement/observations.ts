@@ -57,6 +57,10 @@ export interface RouteObservation {
   readonly totalMs: number;
   /** Wall time in queries, counted once where queries overlap. */
   readonly queryMs: number;
+  /** Wall time with at least one call to another service on its way, counted once where calls overlap. */
+  readonly outgoingMs: number;
+  /** Wall time with at least one Redis command on its way, counted once where commands overlap. */
+  readonly redisMs: number;
   readonly poolWaitMs: number;
   /** Time a connection was checked out while no query ran on it. */
   readonly heldIdleMs: number;
@@ -67,6 +71,8 @@ export interface RouteObservation {
   readonly responseBytes: number;
   readonly largestResponseBytes: number;
   readonly statements: readonly RouteStatementObservation[];
+  /** What it asked of other services, Redis and queues. */
+  readonly outgoing: readonly OutgoingObservation[];
 }
 
 /** One statement from one call site within one route. */
@@ -94,6 +100,65 @@ export interface RouteStatementObservation {
   readonly rows: number;
   /** Bytes of row data received from the database. */
   readonly receivedBytes: number;
+}
+
+/** One operation of one other service, asked for from one call site within one route. */
+export interface OutgoingObservation {
+  readonly kind: 'http' | 'redis' | 'queue';
+  /** `host:port`, or the name of a queue. */
+  readonly peer: string;
+  /** `GET /users/:id`, a Redis command, what is done to a queue; never a value. */
+  readonly operation: string;
+  readonly location: CodeLocation | null;
+  /** The package that made the call for the application; null where it made it itself. */
+  readonly via: string | null;
+  readonly calls: number;
+  /** Calls without an answer, or answered with 5xx, 408 or 429. */
+  readonly errors: number;
+  /** Requests that made at least one call. */
+  readonly requests: number;
+  readonly maxCallsPerRequest: number;
+  /** Requests that made three calls or more. */
+  readonly repeatingRequests: number;
+  /** Calls made in those requests. */
+  readonly repeatingCalls: number;
+  /** Of the calls in repeating requests: share that asked for what their request had not asked for before. */
+  readonly distinctCallsShare: number;
+  /** Calls equal to an earlier one of the same request that had not failed. */
+  readonly duplicateCalls: number;
+  /** Of the calls in repeating requests: share that began while another one was running. */
+  readonly overlappingShare: number;
+  /** The statement whose result held what the calls differ by; null when not seen. */
+  readonly parentStatementId: string | null;
+  /** From the call to the last byte of the answer, summed. */
+  readonly totalMs: number;
+  /** Calls that had to wait for a connection to be made, and calls that found one. Neither is known of Redis and queues. */
+  readonly connectionsOpened: number;
+  readonly connectionsReused: number;
+  /** How long those connections took to make, summed. */
+  readonly connectMs: number;
+  /** Calls after which the peer closed the connection though it was asked to keep it. */
+  readonly keepAliveRefused: number;
+  /** Calls that nothing limited in time, as far as that can be seen. */
+  readonly withoutTimeout: number;
+  /** Calls equal to an earlier one of the same request that had failed. */
+  readonly retries: number;
+  /** Of those, the ones that came less than 10 ms after the failure. */
+  readonly promptRetries: number;
+  /** The shortest time between a failure and its retry; null without retries. */
+  readonly shortestRetryGapMs: number | null;
+  /** Time of the retries themselves. */
+  readonly retryMs: number;
+  /** The most attempts of one call in one request. */
+  readonly mostAttempts: number;
+  /** Calls during which a transaction of their request stayed open without any statement. */
+  readonly insideTransactionCalls: number;
+  /** How long transactions stayed so, counted once where calls overlap. */
+  readonly insideTransactionMs: number;
+  /** Calls whose answer was complete before the response and whose body nobody read. */
+  readonly unreadAnswers: number;
+  /** Of those, time of waits of 100 ms or more in which the request did nothing else. */
+  readonly unreadWaitMs: number;
 }
 
 export interface PoolObservation {
