@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Assessment } from '../../packages/anneal/src/index.ts';
 import { anneal, type CliResult } from '../support/anneal-cli.ts';
@@ -75,7 +77,14 @@ describe('anneal optimize on a backend it has never seen', () => {
 
   test('writes every report', async () => {
     const files = await readdir(join(output, 'latest'));
-    expect(files).toEqual(expect.arrayContaining(['report.json', 'report.html', 'optimization-report.md', 'slow-query-fixes']));
+    expect(files).toEqual(expect.arrayContaining(['report.json', 'report.html', 'optimization-report.md', 'slow-query-fixes', 'changes']));
+  });
+
+  test('writes the loop of queries as one statement, as a patch that applies to the source', async () => {
+    const folder = join(output, 'latest', 'changes');
+    const name = (await readdir(folder)).find((file) => file.endsWith('-n-plus-one.patch'));
+    expect(await readFile(join(folder, name!), 'utf8')).toContain('FROM products WHERE id = ANY($1)');
+    await promisify(execFile)('git', ['apply', '--check', join(folder, name!)], { cwd: shop });
   });
 
   test('leaves no copy behind', async () => {

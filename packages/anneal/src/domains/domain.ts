@@ -2,6 +2,7 @@ import type { Finding, Rule, Silence } from '../finding/finding.ts';
 import type { Derivation, Probe } from '../measurement/measurement.ts';
 import type { Capability } from '../measurement/observations.ts';
 import type { PlanningContext, Remedy } from '../remedy/remedy.ts';
+import type { Codemod } from '../source-change/codemod.ts';
 
 export type DomainId = 'database' | 'api' | 'cache' | 'realtime' | 'feed' | 'ai' | 'queue' | 'infrastructure' | 'frontend';
 
@@ -15,6 +16,8 @@ export interface Domain {
   readonly derivations: readonly Derivation[];
   readonly rules: readonly Rule[];
   readonly remedies: readonly Remedy[];
+  /** Writers of lasting forms into the source. */
+  readonly codemods?: readonly Codemod[];
   readonly health?: Health;
   /**
    * Tries on a scratch copy what its rules can only propose in words. Findings come back with what was proven about their

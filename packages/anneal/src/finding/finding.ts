@@ -70,6 +70,8 @@ export interface Proposal {
   readonly code: string | null;
   /** What takes `code` back; absent where nothing needs to or can. */
   readonly undo?: string;
+  /** The lasting form as a unified diff of the source, where a codemod could write it. */
+  readonly patch?: { readonly title: string; readonly diff: string };
   /** Expected change of `impact.resource`, or null where nothing supports a number. */
   readonly expected: Estimate | null;
 }

@@ -18,6 +18,8 @@ import type {
   WorkloadFacts,
 } from './assessment.ts';
 
+import { patchFiles, patchFolder } from './patches.ts';
+
 /** Everything a run found out, before it is put into the form that reports read. */
 export interface RunResults {
   /** Asked last, so that its duration is that of the whole run. */
@@ -165,6 +167,7 @@ function costsOf(kept: readonly Trial[], overall: Overall | null): Costs {
 
 function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[], results: RunResults): readonly string[] {
   const lasting = kept.flatMap((trial) => (trial.description.lasting === null ? [] : [trial.description.lasting]));
+  const patches = patchFiles({ findings });
   const toApply = kept.some((trial) => trial.description.sql !== null) && !results.applied;
   return [
     ...(toApply ? ['Run the files in slow-query-fixes/ on the database, or `anneal optimize` without --dry-run.'] : []),
@@ -173,7 +176,9 @@ function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[
       .filter((finding) => finding.standing === 'proposed' && finding.level !== 'note')
       .map((finding) => {
         const where = finding.locations[0];
-        return `${finding.proposal.title}${where === undefined ? '' : ` (${where.file}:${where.line})`}`;
+        const patch = patches.find((candidate) => candidate.finding === finding);
+        const proof = patch === undefined ? '' : `: read and prove ${patchFolder}/${patch.name} (anneal try --patch)`;
+        return `${finding.proposal.title}${where === undefined ? '' : ` (${where.file}:${where.line})`}${proof}`;
       }),
     ...(results.thresholds.some((threshold) => !threshold.holds)
       ? ['Thresholds still fail: see the report for the routes that miss them.']

@@ -14,6 +14,7 @@ import {
   quantity,
   share,
 } from './format.ts';
+import { patchFolder } from './patches.ts';
 import { withoutCredentials } from './redaction.ts';
 import { quantileUs } from '../stats/histogram.ts';
 import {
@@ -143,6 +144,9 @@ function findingSection(finding: AssessedFinding, number: number, assessment: As
           proposal.code,
           /^(?:\s*--.*\n)*\s*\(?(?:select|with|insert|update|delete|create|where|and|order)\b/iu.test(proposal.code) ? 'sql' : 'js',
         ),
+    proposal.patch === undefined
+      ? ''
+      : `As a patch, not tried yet (${code(`${patchFolder}/`)}): ${inline(proposal.patch.title)}.\n\n${fence(proposal.patch.diff, 'diff')}`,
   ]
     .filter((part) => part !== '')
     .join('\n\n');

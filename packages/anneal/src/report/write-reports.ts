@@ -6,6 +6,7 @@ import { parseAssessment } from './assessment-schema.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { withoutCredentials } from './redaction.ts';
+import { patchFiles, patchFolder, patchReadme } from './patches.ts';
 import { sqlFiles } from './sql.ts';
 
 const source = 'report.json';
@@ -18,13 +19,23 @@ const sqlFolder = 'slow-query-fixes';
 export async function writeReports(files: Files, folder: string, given: Assessment): Promise<readonly string[]> {
   const assessment = withoutCredentials(given);
   const fixes = sqlFiles(assessment).map(({ name, content }) => ({ name: join(sqlFolder, name), content }));
+  const written = patchFiles(assessment);
+  const patches =
+    written.length === 0
+      ? []
+      : [...written, { name: 'README.md', content: patchReadme(written) }].map(({ name, content }) => ({
+          name: join(patchFolder, name),
+          content,
+        }));
   const reports = [
     { name: source, content: `${JSON.stringify(assessment, writable)}\n` },
     { name: 'optimization-report.md', content: renderMarkdown(assessment) },
     { name: 'report.html', content: renderHtml(assessment) },
     ...fixes,
+    ...patches,
   ];
   if (fixes.length > 0) await files.makeFolder(join(folder, sqlFolder));
+  if (patches.length > 0) await files.makeFolder(join(folder, patchFolder));
   for (const { name, content } of reports) await files.write(join(folder, name), content);
   return reports.map(({ name }) => name);
 }

@@ -1,5 +1,6 @@
 import { agentProbe } from '../../measurement/agent-probe.ts';
 import type { Domain } from '../domain.ts';
+import { apiCodemods } from './codemods/index.ts';
 import { resizePool } from './remedies/resize-pool.ts';
 import { blockingCall } from './rules/blocking-call.ts';
 import { connectionHeld } from './rules/connection-held.ts';
@@ -26,5 +27,6 @@ export const api: Domain = {
     unboundedResult,
     heavySerialisation,
   ],
+  codemods: apiCodemods,
   remedies: [resizePool],
 };

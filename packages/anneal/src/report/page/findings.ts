@@ -48,5 +48,6 @@ function findingFold(finding: AssessedFinding, assessment: Assessment): Markup {
       proposal.expected === null ? '' : markup` Expected: ${figures(interval(proposal.expected))} ${known('predicted')}`
     }</p>`,
     proposal.code === null ? '' : block(proposal.code),
+    proposal.patch === undefined ? '' : markup`<p>As a patch, not tried yet: ${proposal.patch.title}.</p>${block(proposal.patch.diff)}`,
   );
 }
