@@ -25,7 +25,7 @@ import { shareable } from './trial/grouping.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
 import { planChanges, type Planning, type TriedChange } from './trial/planned-change.ts';
-import { statementGroup, tryChanges, type TrialRequest } from './trial/try-changes.ts';
+import { tryChanges, type TrialRequest } from './trial/try-changes.ts';
 import type { Trial } from './trial/trial.ts';
 import { describeExecutor } from './workload/executor-description.ts';
 import { openLoad } from './workload/load-session.ts';
@@ -228,7 +228,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   progress.stage('Comparing the target with itself: the noise floor');
   const calibration = await calibrateArms(bench, {
     baseDatabase,
-    groups: changes.flatMap(statementGroup),
+    changes,
     design,
     measurement: observed.measurement,
   });
@@ -241,7 +241,15 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   const kept: TriedChange[] = [];
   for (const group of shareable(changes)) {
     progress.stage(`Trying ${group.map((change) => change.description.title).join(' and ')}`);
-    const request: TrialRequest = { baseDatabase, kept, changes: group, design, writeVolumeMargin, calibration };
+    const request: TrialRequest = {
+      baseDatabase,
+      kept,
+      changes: group,
+      design,
+      writeVolumeMargin,
+      calibration,
+      measurement: observed.measurement,
+    };
     for (const trial of await tryChanges(bench, request)) {
       await run.ledger.append(run.id, { type: 'verdict', trialId: trial.id, verdict: trial.verdict });
       trials.push(trial);
@@ -260,7 +268,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   };
 }
 
-/** Everything kept, together, against the original, in fresh processes. */
+/** Everything kept, together, against the original, in fresh processes and in ordinary traffic. */
 async function confirm(run: Run, bench: Bench, kept: readonly TriedChange[], design: TrialRequest['design']): Promise<Overall> {
   run.progress.stage(`Confirming everything kept (${kept.length}) against the original, in fresh processes`);
   const mostRounds = design.looks[0]!;

@@ -222,6 +222,7 @@ const trial = z
       nominalLevel: share,
       minimumEffect: share,
       sharedWith: list(text),
+      leaning: z.strictObject({ scenarios: list(text), factor: amount, ordinaryPerSlice: amount, perSlice: amount }).exactOptional(),
     }),
     primary: comparison,
     guards: list(guard),

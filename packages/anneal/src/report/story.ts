@@ -3,6 +3,7 @@ import type { Finding, Impact } from '../finding/finding.ts';
 import { subjectName } from '../finding/subject.ts';
 import { summariseCalibration } from '../prediction/calibration.ts';
 import { quantileUs } from '../stats/histogram.ts';
+import { leaningInWords } from '../trial/lean-traffic.ts';
 import { guardedAnywhere } from '../trial/try-changes.ts';
 import type { Equality, Result, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
 import { bytes, change, counted, duration, interval, level, metricName, plain, quantity, share } from './format.ts';
@@ -148,11 +149,12 @@ export function impactWords({ resource, share: part, certainShare }: Impact): st
 
 export function designWords({ design, rounds }: Pick<Trial, 'design' | 'rounds'>): string {
   const dropped = rounds.filter((round) => round.dropped.length > 0).length;
+  const leaning = design.leaning === undefined ? '' : `; ${plain(leaningInWords(design.leaning))}`;
   const sharing = design.sharedWith.length === 0 ? '' : `; shared its arms with ${design.sharedWith.join(', ')}`;
   return (
     `${counted(rounds.length - dropped, 'round')} kept, ${dropped} dropped before anyone looked at the outcome; ` +
     `one slice of ${duration(design.sliceMs)} per arm and round in random order (seed ${design.seed}); ${lookWords(design)}; ` +
-    `to be kept, the whole interval must lie below ${change(-design.minimumEffect)}${sharing}.`
+    `to be kept, the whole interval must lie below ${change(-design.minimumEffect)}${leaning}${sharing}.`
   );
 }
 

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { leaningInWords } from '../trial/lean-traffic.ts';
 import type { Trial } from '../trial/trial.ts';
 import type { AssessedFinding, Assessment } from './assessment.ts';
 import { counted, duration, interval, metricName, moment, plain, quantity, share } from './format.ts';
@@ -125,7 +126,7 @@ function trials({ trials }: Assessment, paint: Paint): readonly string[] {
 const toneStyles = { good: 'green', bad: 'red', open: 'yellow' } as const;
 
 function trialLines(trial: Trial, paint: Paint): readonly string[] {
-  const { prediction, primary, verdict, description } = trial;
+  const { prediction, primary, verdict, description, design } = trial;
   const predicted = prediction === null ? '' : `predicted ${predictedWords(trial)}, `;
   const mark = verdict.decision === 'keep' ? '+' : '-';
   return [
@@ -136,6 +137,7 @@ function trialLines(trial: Trial, paint: Paint): readonly string[] {
       4,
     ),
     ...wrap(verdictReason(trial), 4),
+    ...(design.leaning === undefined ? [] : wrap(`${capital(leaningInWords(design.leaning))}.`, 4)),
     ...(verdict.decision === 'keep' ? [] : wrap(equalityWords(trial.equality), 4)),
   ];
 }

@@ -2,8 +2,9 @@ import type { Measurement } from '../measurement/measurement.ts';
 import { calibrate, raisedMinimumEffect, smallestProvableEffect, type Noise } from './calibrate.ts';
 import { compareArms, type Bench } from './compare-arms.ts';
 import { learnMasks, learnOrderFreeRequests } from './equality.ts';
+import { leanTo } from './lean-to-changes.ts';
+import { statementGroup, type TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
-import type { StatementGroup } from './slice.ts';
 import type { Mask, NoiseFloor, TrialDesign } from './trial.ts';
 
 /** What the machine and the target show when nothing was changed: the ruler of every trial that follows. */
@@ -14,26 +15,36 @@ export interface Calibration {
   readonly floor: NoiseFloor;
 }
 
-/** Rounds of baseline against baseline: as many as the first look of a trial will have. */
+/**
+ * Rounds of baseline against baseline: as many as the first look of a trial will have.
+ *
+ * Their traffic leans to everything that any of the changes touches. A trial leans to fewer things and therefore at least
+ * as far to each, so it meets at most the noise seen here; in ordinary traffic a rare statement would show none at all.
+ * At least two requests of three are ordinary traffic here too, which is what the guards' noise is made of.
+ */
 export async function calibrateArms(
   bench: Bench,
   request: {
     readonly baseDatabase: string | null;
-    readonly groups: readonly StatementGroup[];
-    readonly design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect'>;
+    readonly changes: readonly TriedChange[];
+    readonly design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect' | 'sliceMs'>;
     readonly measurement: Measurement;
   },
 ): Promise<Calibration> {
-  const { design } = request;
-  const compared = await compareArms(bench, {
-    label: 'calibration',
-    baseDatabase: request.baseDatabase,
-    standing: [],
-    changes: [],
-    groups: request.groups,
-    mostRounds: design.looks[0]!,
-    isDecided: () => false,
-  });
+  const { design, changes, measurement } = request;
+  const { workload } = leanTo(changes, { ...bench, ...design, measurement });
+  const compared = await compareArms(
+    { ...bench, workload },
+    {
+      label: 'calibration',
+      baseDatabase: request.baseDatabase,
+      standing: [],
+      changes: [],
+      groups: changes.flatMap(statementGroup),
+      mostRounds: design.looks[0]!,
+      isDecided: () => false,
+    },
+  );
   const noise = calibrate(compared.rounds);
   const { baseline, candidate } = compared.answers;
   const masks = learnMasks(baseline, candidate);
@@ -41,7 +52,7 @@ export async function calibrateArms(
   return {
     noise,
     masks,
-    orderFreeRequests: new Set([...learnOrderFreeRequests(baseline, candidate), ...stepsWithoutOrder([...steps], request.measurement)]),
+    orderFreeRequests: new Set([...learnOrderFreeRequests(baseline, candidate), ...stepsWithoutOrder([...steps], measurement)]),
     floor: {
       rounds: compared.rounds,
       metrics: noise.map((figure) => ({

@@ -1,6 +1,7 @@
 import type { Finding } from '../finding/finding.ts';
 import type { MetricId, Prediction } from '../prediction/prediction.ts';
 import type { Description, Json, PlanningContext, Remedy, Touched } from '../remedy/remedy.ts';
+import type { StatementGroup } from './slice.ts';
 
 /** A change as a trial sees it, whoever thought of it. */
 export interface TriedChange {
@@ -26,6 +27,13 @@ export interface PlannedChange extends TriedChange {
   readonly remedy: Remedy;
   readonly prediction: Prediction;
   readonly touched: Touched;
+}
+
+/** The time and the log of the statements a change touches and of the writes that pay for it; none for a policy. */
+export function statementGroup(change: Pick<TriedChange, 'metric' | 'touched'>): readonly StatementGroup[] {
+  const [, figure, key] = /^(database\.time|wal\.bytes):(.*)$/su.exec(change.metric) ?? [];
+  if (key === undefined || change.touched === null) return [];
+  return [{ key, statementIds: new Set(change.touched.statementIds), judgedByLog: figure === 'wal.bytes' }];
 }
 
 export interface Planning {

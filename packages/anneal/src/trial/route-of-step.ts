@@ -9,6 +9,11 @@ export function stepIsOfRoute(step: string, route: string): boolean {
   return routePath.every((segment, index) => segment.startsWith(':') || segment === stepPath[index]);
 }
 
+/** How many parts of its path a route leaves open. */
+export function parametersOf(route: string): number {
+  return split(route)[1].filter((segment) => segment.startsWith(':')).length;
+}
+
 function split(endpoint: string): readonly [string, readonly string[]] {
   const [method = '', path = ''] = endpoint.split(' ');
   return [method, path.replace(/\?.*$/, '').replace(/\/$/, '').split('/')];

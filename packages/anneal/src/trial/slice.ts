@@ -20,6 +20,8 @@ export interface SliceSource {
 export interface StatementGroup {
   readonly key: string;
   readonly statementIds: ReadonlySet<string>;
+  /** Its trial is decided by what they log, not by their time. */
+  readonly judgedByLog: boolean;
 }
 
 /** Time of the statements that no group touches: what should not move, and sizes the drift when it does. */
@@ -72,6 +74,8 @@ export async function takeSlice(
       // A slice in which none of them ran says nothing about them: no figure, and not one of zero.
       if (touched.length === 0) continue;
       metrics[`database.time:${group.key}`] = perRequest(total(touched, (statement) => statement.totalMs));
+      // Nor does one in which they only read say what writing costs. A guard asks less: without a write nothing was added.
+      if (group.judgedByLog && touched.every(({ kind }) => kind === 'select')) continue;
       metrics[`wal.bytes:${group.key}`] = perRequest(total(touched, (statement) => statement.walBytes));
     }
   }

@@ -3,6 +3,7 @@ import type { HistogramData } from '../stats/histogram.ts';
 import type { MetricId, Prediction } from '../prediction/prediction.ts';
 import type { Cost, Description, Json } from '../remedy/remedy.ts';
 import type { Estimate } from '../stats/estimate.ts';
+import type { Leaning } from './lean-traffic.ts';
 
 /** One remedy on two arms. Several trials may share their slices when they touch nothing in common. */
 export interface Trial {
@@ -52,6 +53,8 @@ export interface TrialDesign {
   readonly minimumEffect: number;
   /** Ids of trials that shared the arms. */
   readonly sharedWith: readonly string[];
+  /** Where what the change touches is rare: how far both arms' traffic was leaned to it. Absent in ordinary traffic. */
+  readonly leaning?: Leaning;
 }
 
 /** One slice per arm, in random order. */

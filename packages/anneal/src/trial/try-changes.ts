@@ -1,13 +1,15 @@
+import type { Measurement } from '../measurement/measurement.ts';
 import type { MetricId } from '../prediction/prediction.ts';
 import type { Calibration } from './calibrate-arms.ts';
 import { guardMargin, placeboDrift, provability } from './calibrate.ts';
 import { compareArms, wholeWorkload, type AnswersCompared, type ArmsCompared, type Bench } from './compare-arms.ts';
 import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
-import type { TriedChange } from './planned-change.ts';
-import { stepIsOfRoute } from './route-of-step.ts';
+import { leanTo } from './lean-to-changes.ts';
 import { keptRounds } from './paired-evidence.ts';
-import { placeboMetric, type StatementGroup } from './slice.ts';
+import { statementGroup, type TriedChange } from './planned-change.ts';
+import { stepIsOfRoute } from './route-of-step.ts';
+import { placeboMetric } from './slice.ts';
 import type { Equality, NoiseFloor, Trial, TrialDesign } from './trial.ts';
 
 export interface TrialRequest {
@@ -18,6 +20,8 @@ export interface TrialRequest {
   readonly design: Pick<TrialDesign, 'looks' | 'nominalLevel' | 'minimumEffect' | 'seed' | 'sliceMs'>;
   readonly writeVolumeMargin: number;
   readonly calibration: Calibration;
+  /** Of ordinary traffic: which scenarios run what the changes touch. */
+  readonly measurement: Measurement;
 }
 
 /**
@@ -41,26 +45,32 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
       negligibleEffect: request.design.minimumEffect,
     };
   });
+  const { workload, leanings, notes } = leanTo(request.changes, { ...bench, ...request.design, measurement: request.measurement });
+  for (const note of notes) bench.context.progress.note(note);
   let known: Equality | undefined;
   const equalityOf = ({ baseline, candidate }: AnswersCompared) => (known ??= compareAnswers(baseline, candidate, request.calibration));
-  const compared = await compareArms(bench, {
-    label: request.changes.map((change) => change.id).join('+'),
-    baseDatabase: request.baseDatabase,
-    standing: request.kept,
-    changes: request.changes,
-    groups: request.changes.flatMap(statementGroup),
-    mostRounds: request.design.looks.at(-1)!,
-    isDecided: (rounds, answers) =>
-      // Answers that differ decide alone; the first look's figures say what the change would have been worth. Of several
-      // changes one may be innocent, and only its figures can tell that it should be tried again alone.
-      (request.changes.length === 1 &&
-        equalityOf(answers).result === 'mismatch' &&
-        keptRounds(rounds).length >= request.design.looks[0]!) ||
-      questions.every((question) => assess({ ...question, rounds }).finished),
-  });
+  const compared = await compareArms(
+    { ...bench, workload },
+    {
+      label: request.changes.map((change) => change.id).join('+'),
+      baseDatabase: request.baseDatabase,
+      standing: request.kept,
+      changes: request.changes,
+      groups: request.changes.flatMap(statementGroup),
+      mostRounds: request.design.looks.at(-1)!,
+      isDecided: (rounds, answers) =>
+        // Answers that differ decide alone; the first look's figures say what the change would have been worth. Of several
+        // changes one may be innocent, and only its figures can tell that it should be tried again alone.
+        (request.changes.length === 1 &&
+          equalityOf(answers).result === 'mismatch' &&
+          keptRounds(rounds).length >= request.design.looks[0]!) ||
+        questions.every((question) => assess({ ...question, rounds }).finished),
+    },
+  );
   const equality = equalityOf(compared.answers);
   const trials = request.changes.map((change, index): Trial => {
     const question = questions[index]!;
+    const leaning = leanings.get(change.id);
     const judgement = assess({ ...question, rounds: compared.rounds });
     return {
       id: change.id,
@@ -73,6 +83,7 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
         ...request.design,
         minimumEffect: question.minimumEffect,
         sharedWith: request.changes.filter((other) => other !== change).map((other) => other.id),
+        ...(leaning === undefined ? {} : { leaning }),
       },
       primary: judgement.primary,
       guards: judgement.guards,
@@ -99,12 +110,6 @@ function halves<T>(items: readonly T[]): readonly (readonly T[])[] {
 /** Its own metric improved, and yet something that the changes share stood in the way. */
 function failedInCommon(trial: Trial): boolean {
   return trial.verdict.decision === 'rollback' && trial.primary.result === 'improved';
-}
-
-/** The time and the log of the statements a change touches and of the writes that pay for it; none for a policy. */
-export function statementGroup(change: TriedChange): readonly StatementGroup[] {
-  const [, key] = /^(?:database\.time|wal\.bytes):(.*)$/su.exec(change.metric) ?? [];
-  return key === undefined || change.touched === null ? [] : [{ key, statementIds: new Set(change.touched.statementIds) }];
 }
 
 const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency.p99', 'errors', 'memory'];
