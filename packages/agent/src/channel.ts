@@ -3,6 +3,7 @@ import type { Observer } from './observer.ts';
 import { PolicyFlag, sharedFlags } from './policies/flags.ts';
 import { PoliciesInForce } from './policies/in-force.ts';
 import { Profiler } from './profile.ts';
+import { Recorder } from './recording.ts';
 import { protocolVersion, type FromAgent, type ToAgent } from './protocol.ts';
 
 /** What the thread that owns the socket says: Anneal's own messages, policies with the flag they were given, and what became of the socket. */
@@ -31,12 +32,14 @@ export class Channel {
   readonly #observer: Observer;
   readonly #flags = sharedFlags();
   readonly #policies: PoliciesInForce;
-  readonly #profiler = new Profiler();
+  readonly #profiler: Profiler;
+  readonly #recorder = new Recorder();
   #thread: Worker | null = null;
 
   constructor(socketPath: string, observer: Observer) {
     this.#socketPath = socketPath;
     this.#observer = observer;
+    this.#profiler = new Profiler(observer.timeline);
     this.#policies = new PoliciesInForce({ observer, drivers: observer.drivers }, (slot) => this.#say({ type: 'released', slot }));
   }
 
@@ -121,9 +124,19 @@ export class Channel {
         else this.#say({ type: 'toggled', replyTo: message.id, blocks: toggled });
         return;
       }
+      case 'inform-policy':
+        this.#confirm(message.id, this.#policies.inform(message.policyId, message.news));
+        return;
       case 'revoke-policy':
         this.#policies.revoke(message.policyId);
         this.#say({ type: 'done', replyTo: message.id });
+        return;
+      case 'start-recording':
+        this.#recorder.start(message.share, message.most);
+        this.#say({ type: 'done', replyTo: message.id });
+        return;
+      case 'stop-recording':
+        this.#say({ type: 'recording', replyTo: message.id, ...this.#recorder.stop() });
         return;
       case 'list-policies':
         this.#say({ type: 'policies', replyTo: message.id, ids: this.#policies.ids() });
@@ -155,6 +168,7 @@ export class Channel {
     this.#thread = null;
     this.#observer.switch(false);
     this.#policies.revokeAll();
+    this.#recorder.stop();
     this.#profiler.stop().catch(() => undefined);
   }
 }

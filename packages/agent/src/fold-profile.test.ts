@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { foldProfile, type CpuProfile } from './fold-profile.ts';
+import type { Timeline } from './timeline.ts';
 
 const kinds = {
   applicationFile: (url: string) => (url.startsWith('/app/') ? url : null),
@@ -20,11 +21,12 @@ const nodes: CpuProfile['nodes'] = [
   { id: 8, callFrame: frame('(garbage collector)') },
   { id: 9, callFrame: frame('processTicks', 'node:internal/process') },
 ];
-const fold = (samples: readonly number[]) =>
+const fold = (samples: readonly number[], timeline?: Timeline) =>
   foldProfile(
     { nodes, startTime: 0, endTime: samples.length * 10_000, samples, timeDeltas: samples.map((_, index) => (index === 0 ? 0 : 10_000)) },
     10_000,
     kinds,
+    timeline,
   );
 
 test('time below a function of the application is charged to it, named by the first call below', () => {
@@ -36,6 +38,9 @@ test('time below a function of the application is charged to it, named by the fi
       {
         location: { file: '/app/a.js', line: 10, column: 5, function: 'handler' },
         selfMs: 40,
+        ownMs: 10,
+        hottestLine: null,
+        routes: [],
         heaviestCallee: 'scryptSync',
         heaviestCalleeMs: 30,
         longestStretchMs: 30,
@@ -43,6 +48,7 @@ test('time below a function of the application is charged to it, named by the fi
         blockingMs: 30,
       },
     ],
+    routes: [],
   });
 });
 
@@ -62,6 +68,39 @@ test('a lone sample proves no stretch; a collection inside one does not end it; 
   expect(fold([4, 7, 4]).functions[0]).toMatchObject({ longestStretchMs: 0, blockingStretches: 0, blockingMs: 0, selfMs: 20 });
   expect(fold([4, 8, 4]).functions[0]).toMatchObject({ longestStretchMs: 20, blockingStretches: 1, selfMs: 20 });
   expect(fold([4, 4, 7, 4, 4, 4]).functions[0]).toMatchObject({ longestStretchMs: 20, blockingStretches: 2, blockingMs: 30 });
+});
+
+test('no stretch goes on over a turn of the event loop', () => {
+  const turnedBetween = (...turnsUs: number[]) => fold([4, 4, 4, 4], { requests: [], turnsUs }).functions[0];
+  expect(turnedBetween(45_000)).toMatchObject({ longestStretchMs: 30, blockingStretches: 1 });
+  expect(turnedBetween(15_000)).toMatchObject({ longestStretchMs: 10, blockingMs: 20, blockingStretches: 2 });
+  expect(turnedBetween(5_000, 15_000, 25_000)).toMatchObject({ longestStretchMs: 0, blockingStretches: 0, selfMs: 40 });
+});
+
+test('its own time is told from that of libraries, and its hottest line is the one met most', () => {
+  expect(fold([2, 4, 5, 2]).functions[0]).toMatchObject({ selfMs: 40, ownMs: 20 });
+  const [handler] = foldProfile(
+    {
+      nodes: nodes.map((node) =>
+        node.id === 2
+          ? {
+              ...node,
+              positionTicks: [
+                { line: 12, ticks: 1 },
+                { line: 14, ticks: 3 },
+              ],
+            }
+          : node,
+      ),
+      startTime: 0,
+      endTime: 40_000,
+      samples: [2, 2, 2, 2],
+      timeDeltas: [0, 10_000, 10_000, 10_000],
+    },
+    10_000,
+    kinds,
+  ).functions;
+  expect(handler).toMatchObject({ hottestLine: 14, ownMs: 40 });
 });
 
 test('what runs outside the application is sampled and charged to nobody', () => {

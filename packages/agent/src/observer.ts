@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { CaptureBudget, captureCaller, captureCallSite, placesAreFull, type CallSiteSampler } from './call-site.ts';
 import { Drivers } from './drivers.ts';
+import { Entries, unlocatedEntry, type Entry } from './entries.ts';
 import { Examination } from './examination.ts';
 import { mostResults } from './fold-request.ts';
 import { Following } from './following.ts';
@@ -12,7 +13,9 @@ import type { AgentSummary, OutgoingKind, SourceLocation } from './protocol.ts';
 import { Call, OpenRequest } from './request.ts';
 import { Routes } from './routes.ts';
 import { Runtime } from './runtime.ts';
+import type { SqlDialect } from './sql-template.ts';
 import { Templates, type Template } from './statements.ts';
+import { TimelineRecorder } from './timeline.ts';
 
 /** The first requests of a window are followed, and counted at once and in full: they teach which places and parents there are. */
 const firstRequests = 64;
@@ -60,6 +63,7 @@ export class Observer {
   readonly hooks = new Set<string>();
   readonly problems = new Problems();
   readonly drivers = new Drivers();
+  readonly entries = new Entries();
   readonly pools = new Pools(this.problems);
   readonly #storage = new AsyncLocalStorage<OpenRequest>();
   /** Within a call to another service that is told as a whole. */
@@ -67,7 +71,9 @@ export class Observer {
   readonly #templates = new Templates(this.problems);
   readonly #destinations = new Destinations(this.problems);
   readonly #routes = new Routes(this.problems);
-  readonly #runtime = new Runtime();
+  /** For the profile that is being taken, if any. */
+  readonly timeline = new TimelineRecorder();
+  readonly #runtime = new Runtime(this.timeline);
   readonly #budget = new CaptureBudget();
   readonly #following = new Following();
   readonly examination = new Examination();
@@ -139,13 +145,26 @@ export class Observer {
     request.responseBytes = outcome.responseBytes;
     if (request.followed) this.#following.ended(request.calls.length + (request.outgoing?.length ?? 0));
     for (const call of request.outgoing ?? []) call.settle();
+    this.timeline.closed(request);
     this.#closed.push(request);
     if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();
   }
 
+  /**
+   * The application enters a library that will call its driver later (see `entries.ts`). Null when
+   * what comes of it is not told, or told as a part of an entry further out.
+   */
+  enter(): Entry | null {
+    if (!this.on || !this.follows || this.entries.current() !== null) return null;
+    const request = this.current();
+    const wants = request === null ? this.#affords() : this.#wantsPlace(this.entries, request);
+    const location = wants ? captureCallSite() : null;
+    return location === null ? unlocatedEntry : { location };
+  }
+
   /** The application calls a statement. Null when it cannot be counted any more. */
-  call(sql: string, values: readonly unknown[] | undefined): Call | null {
-    const template = this.#templates.of(sql);
+  call(sql: string, values: readonly unknown[] | undefined, dialect?: SqlDialect): Call | null {
+    const template = this.#templates.of(sql, dialect);
     const literals = template.hasLiterals ? sql : '';
     const request = this.current();
     if (request === null) return this.#backgroundCall(template, literals, values);
@@ -213,6 +232,8 @@ export class Observer {
 
   /** For places other than statements, such as checkouts. */
   callSite(sampler: CallSiteSampler): SourceLocation | null {
+    const entry = this.entries.current();
+    if (entry !== null) return entry.location;
     return sampler.wants() ? captureCallSite() : null;
   }
 
@@ -264,11 +285,13 @@ export class Observer {
   }
 
   #callSite(template: Template, request: OpenRequest): SourceLocation | null {
+    const entry = this.entries.current();
+    if (entry !== null) return entry.location;
     return this.#wantsPlace(template, request) ? captureCallSite() : null;
   }
 
   /** Whether this call pays for a stack. */
-  #wantsPlace(subject: Template | Destination, request: OpenRequest): boolean {
+  #wantsPlace(subject: { readonly sampler: CallSiteSampler }, request: OpenRequest): boolean {
     const { sampler } = subject;
     if (!sampler.severalPlaces) return sampler.wants();
     request.captures ??= new Map();
@@ -278,6 +301,13 @@ export class Observer {
       request.captures.set(subject, all);
     }
     if (!all) return sampler.wants();
+    this.#budget.spend();
+    return true;
+  }
+
+  /** The same for work of no request. */
+  #affords(): boolean {
+    if (!this.#budget.take(performance.now())) return false;
     this.#budget.spend();
     return true;
   }

@@ -1,30 +1,36 @@
 import { originalLocation, applicationFile, isAgentFile } from './call-site.ts';
 import { foldProfile, type CpuProfile } from './fold-profile.ts';
+import { HeapSampling } from './heap-sampling.ts';
+import { post, type InspectorSession } from './inspector-session.ts';
 import type { ProfileSummary } from './protocol.ts';
+import type { TimelineRecorder } from './timeline.ts';
 
 /** Profiling at 10 ms stays inside the noise; at 1 ms it costs 9 % of a request. */
 const intervalUs = 10_000;
 
-interface Session {
-  connect(): void;
-  disconnect(): void;
-  post(method: string, parameters: object, done: (error: Error | null, result: unknown) => void): void;
-}
-
-/** V8's own sampling profiler, through the inspector and without a port. */
+/** V8's own sampling profilers, of CPU time and of the heap, through the inspector and without a port. */
 export class Profiler {
-  #session: Session | null = null;
+  readonly #timeline: TimelineRecorder;
+  #session: InspectorSession | null = null;
+  #heap: HeapSampling | null = null;
+
+  constructor(timeline: TimelineRecorder) {
+    this.#timeline = timeline;
+  }
 
   /** Rejects where this Node was built without an inspector. */
   async start(): Promise<void> {
     if (this.#session !== null) return;
     const { Session } = await import('node:inspector');
-    const session = new Session() as Session;
+    const session = new Session() as InspectorSession;
     session.connect();
     this.#session = session;
     await post(session, 'Profiler.enable');
     await post(session, 'Profiler.setSamplingInterval', { interval: intervalUs });
+    this.#timeline.start();
     await post(session, 'Profiler.start');
+    this.#heap = new HeapSampling(session);
+    await this.#heap.start();
   }
 
   /** Null when none was started. */
@@ -34,15 +40,11 @@ export class Profiler {
     this.#session = null;
     try {
       const { profile } = (await post(session, 'Profiler.stop')) as { readonly profile: CpuProfile };
-      return foldProfile(profile, intervalUs, { applicationFile, isAgentFile, originalLocation });
+      const kinds = { applicationFile, isAgentFile, originalLocation };
+      const folded = foldProfile(profile, intervalUs, kinds, this.#timeline.stop());
+      return { ...folded, heap: (await this.#heap?.stop(kinds)) ?? null };
     } finally {
       session.disconnect();
     }
   }
-}
-
-function post(session: Session, method: string, parameters: object = {}): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    session.post(method, parameters, (error, result) => (error === null ? resolve(result) : reject(error)));
-  });
 }

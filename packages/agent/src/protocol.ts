@@ -1,6 +1,7 @@
 import type { HistogramData } from './histogram.ts';
 import type { Policy } from './policies/index.ts';
 
+export { batchedText, batchPrefix, templateHash, textHash, type BatchForm } from './batched-text.ts';
 export type { Policy };
 
 /**
@@ -19,6 +20,7 @@ export type FromAgent =
   | { readonly type: 'summary'; readonly replyTo: number; readonly summary: AgentSummary }
   | { readonly type: 'done'; readonly replyTo: number }
   | { readonly type: 'refused'; readonly replyTo: number; readonly reason: string }
+  | ({ readonly type: 'recording'; readonly replyTo: number } & Recording)
   | { readonly type: 'policies'; readonly replyTo: number; readonly ids: readonly string[] }
   | { readonly type: 'toggled'; readonly replyTo: number; readonly blocks: readonly ToggledBlock[] };
 
@@ -35,9 +37,14 @@ export type ToAgent =
     }
   /** Off: traffic passes as if the policy were not there, at once; it stays in force. */
   | { readonly type: 'switch-policy'; readonly id: number; readonly policyId: string; readonly on: boolean }
+  /** What only Anneal can see and the policy has to know (other writers' commits); the policy's own type of message. */
+  | { readonly type: 'inform-policy'; readonly id: number; readonly policyId: string; readonly news: unknown }
   | { readonly type: 'revoke-policy'; readonly id: number; readonly policyId: string }
   /** Proof in the live process: on and off in blocks, answered by `toggled` when they are over, or `refused` with why they were cut short. */
   | ({ readonly type: 'toggle-policy'; readonly id: number } & Toggling)
+  /** Notes down a share of what the application is asked, at most so many requests, until `stop-recording`. */
+  | { readonly type: 'start-recording'; readonly id: number; readonly share: number; readonly most: number }
+  | { readonly type: 'stop-recording'; readonly id: number }
   | { readonly type: 'list-policies'; readonly id: number }
   /** A sign of life. Policies go off when nothing has been heard of Anneal for `silenceMs`; switched on again they act again. */
   | { readonly type: 'heartbeat' }
@@ -74,6 +81,23 @@ export interface ToggledBlock {
   readonly failed: number;
   /** From the request's head to the last byte handed to the system, of those that began and ended in this block. */
   readonly responseTimeUs: HistogramData;
+}
+
+/** Traffic as it came. Addresses are as sent: they are redacted before anything is written. */
+export interface Recording {
+  /** In the order of their answers. */
+  readonly requests: readonly ArrivedRequest[];
+  /** Beyond the most that was asked for. */
+  readonly missed: number;
+}
+
+export interface ArrivedRequest {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly method: string;
+  readonly target: string;
+  readonly status: number;
+  readonly hadCredentials: boolean;
 }
 
 export interface AgentHello {
@@ -296,10 +320,34 @@ export interface ProfileSummary {
   readonly functions: readonly {
     readonly location: SourceLocation;
     readonly selfMs: number;
+    /** Of those: in its own code and what the language does for it, not in libraries. */
+    readonly ownMs: number;
+    /** The line of its own code that was met most often; null where only what it calls was met. */
+    readonly hottestLine: number | null;
+    /** For which routes it ran, most time first: an estimate from when requests were open (see `attribution.ts`). Empty where that says nothing. */
+    readonly routes: readonly { readonly method: string; readonly route: string; readonly cpuMs: number }[];
     readonly heaviestCallee: string | null;
     readonly heaviestCalleeMs: number;
     readonly longestStretchMs: number;
     readonly blockingStretches: number;
     readonly blockingMs: number;
   }[];
+  /** CPU time by route, estimated the same way. */
+  readonly routes: readonly { readonly method: string; readonly route: string; readonly cpuMs: number }[];
+  readonly heap: HeapSummary | null;
+}
+
+/** What was allocated and what stayed, by the function of the application that allocated it (V8 keeps no line inside it). */
+export interface HeapSummary {
+  /** The first seconds of the window: everything that was allocated in them, kept or not. */
+  readonly allocationMs: number;
+  readonly allocatedBytes: number;
+  readonly allocators: readonly { readonly location: SourceLocation; readonly sizeBytes: number }[];
+  /** Full collections, by when they were after the window's beginning, and what the old generation held right after. */
+  readonly fullCollections: readonly { readonly atMs: number; readonly liveBytes: number }[];
+  /** What was allocated in the `survivorsMs` before the last full collection and survived it; 0 where there was none. */
+  readonly survivorsMs: number;
+  readonly survivors: readonly { readonly location: SourceLocation; readonly sizeBytes: number }[];
+  /** Beyond it the process dies. */
+  readonly limitBytes: number;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { appFile, startTarget, type Target } from '../test/target.ts';
@@ -137,6 +138,44 @@ test('synchronous calls are timed at their line, however the application came by
   expect(calls[0]!.longestMs).toBeGreaterThan(0.5);
   const [hashing] = routeOf(summary, '/hashed').synchronousCalls;
   expect(hashing).toMatchObject({ name: 'crypto.pbkdf2Sync', calls: 60, requests: 2, location: { line: lineOf("pbkdf2Sync('word'") } });
+});
+
+/** One window with a profile, while the given routes are asked for side by side. */
+async function profileOf(paths: readonly string[], times: number): Promise<NonNullable<AgentSummary['profile']>> {
+  expect(await target.ask({ type: 'start-profile' })).toMatchObject({ type: 'done' });
+  await Promise.all(paths.map((path) => ask(path, times)));
+  return (await target.flush()).profile!;
+}
+
+test('a function’s time goes to the route it ran for, though others were open meanwhile; short calls one after the other are no stretch', async () => {
+  const profile = await profileOf(['/spelled', '/waiting'], 100);
+  const spelled = profile.functions.find(({ location }) => location.function === 'spell')!;
+  expect(spelled.ownMs).toBeGreaterThan(0.8 * spelled.selfMs);
+  expect(spelled.hottestLine).toBe(lineOf('for (let step = 0; step < 5_000'));
+  expect(spelled.routes[0]).toMatchObject({ route: '/spelled' });
+  expect(spelled.routes[0]!.cpuMs).toBeGreaterThan(0.7 * spelled.selfMs);
+  expect(profile.routes[0]).toMatchObject({ route: '/spelled' });
+  // 4 ms each, with turns of the event loop in between; the machine may now and then take the time of one away.
+  expect(spelled.blockingMs).toBeLessThan(0.2 * spelled.selfMs);
+  const blocked = (await profileOf(['/blocked'], 10)).functions.find(({ location }) => location.function === 'spell')!;
+  expect(blocked.blockingMs).toBeGreaterThan(0.4 * blocked.selfMs);
+  expect(blocked.blockingStretches).toBeGreaterThanOrEqual(8);
+});
+
+test('what is allocated and what stays is told by function, and full collections by what they left', { timeout: 30_000 }, async () => {
+  expect(await target.ask({ type: 'start-profile' })).toMatchObject({ type: 'done' });
+  for (let round = 0; round < 13; round += 1) {
+    await Promise.all([ask('/discarded', 15), ask('/remembered', 25)]);
+    await sleep(300);
+  }
+  const heap = (await target.flush()).profile!.heap!;
+  expect(heap.allocators[0]!.location).toMatchObject({ file: appFile('waste.mjs'), function: 'discard' });
+  expect(heap.allocatedBytes).toBeGreaterThan(100e6);
+  const live = heap.fullCollections.map(({ liveBytes }) => liveBytes);
+  expect(live.length).toBeGreaterThanOrEqual(2);
+  expect(live.at(-1)!).toBeGreaterThan(live[0]!);
+  expect(heap.survivors[0]!.location).toMatchObject({ function: 'remember' });
+  expect(heap.limitBytes).toBeGreaterThan(100e6);
 });
 
 test('while nobody observes nothing is examined', async () => {

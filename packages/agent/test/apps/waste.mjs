@@ -42,7 +42,7 @@ function discard() {
 function spell(forMs) {
   const until = performance.now() + forMs;
   let total = 0;
-  while (performance.now() < until) total += Math.sqrt(total + 1);
+  while (performance.now() < until) for (let step = 0; step < 5_000; step += 1) total += Math.sqrt(total + step);
   return total;
 }
 
