@@ -1,0 +1,310 @@
+import type { BatchedStatement } from './batched-statement.ts';
+import { findSource, mostKeysAtOnce, parametersAhead, placeOf } from './parameter-source.ts';
+import { capture, type RawAnswer } from './pg-answers.ts';
+import { isError, takeOver, type AskedCall, type RawRow, type Runner, type WaitingCall } from './pg-calls.ts';
+import { compareWithOriginal } from './shadow.ts';
+import type { WriteFence } from './write-fence.ts';
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** What a site needs of the request it belongs to and of the process. */
+export interface SiteSurroundings {
+  readonly fence: WriteFence;
+  readonly route: () => string;
+  /** Results of the statement that feeds this one, the latest first. */
+  readonly sources: () => readonly (readonly Row[])[];
+  /** A result that has reached the application. */
+  readonly received: (result: unknown) => void;
+  /** Those with calls that wait: they are sent at once when order begins to matter. */
+  readonly waiting: Set<RequestSite>;
+}
+
+/** As old as an answer may get before it is asked for: the loop would have read it later. */
+const oldestMs = 100;
+
+/** Of all batches, for ever: one of fifty costs 2 % of a call per batch. */
+const shadowShare = 0.02;
+
+interface FetchedAhead {
+  readonly answer: RawAnswer;
+  readonly rows: readonly RawRow[];
+  readonly askedAtMs: number;
+  isUsed: boolean;
+}
+
+/**
+ * One batched statement within one request, sent to one pool or client. Calls made while another is under way wait for
+ * the end of the event loop's turn and are sent together; calls made one after the other are foreseen from the result their
+ * parameters come from. A first call goes out as it is, unless first calls of this route have nearly always had successors.
+ */
+export class RequestSite {
+  readonly #statement: BatchedStatement;
+  readonly #runner: Runner;
+  readonly #around: SiteSurroundings;
+  #calls: (readonly unknown[])[] = [];
+  #made = 0;
+  #underWay = 0;
+  #waiting: WaitingCall[] = [];
+  #firstWaits = false;
+  #startedAhead = false;
+  readonly #ahead = new Map<string, FetchedAhead>();
+  /** The fence's number when they were asked for. */
+  #aheadGeneration = 0;
+  /** A batch of this request failed: its calls are left alone. */
+  #isBarred = false;
+
+  constructor(statement: BatchedStatement, runner: Runner, around: SiteSurroundings) {
+    this.#statement = statement;
+    this.#runner = runner;
+    this.#around = around;
+  }
+
+  /** What the caller gets for a call of this statement. */
+  ask(asked: AskedCall): unknown {
+    this.#made += 1;
+    const fetched = this.#ahead.size === 0 ? null : this.#fetched(asked.key);
+    if (fetched !== null) return this.#serve(asked, fetched);
+    if (this.#isBarred) return this.#send(asked);
+    const habit = this.#statement.sideBySide(this.#around.route());
+    if (this.#made === 1) {
+      habit.begun();
+      if (habit.isStrong && this.#runner.kind === 'pool') {
+        this.#firstWaits = true;
+        return this.#wait(asked);
+      }
+    } else if (this.#underWay + this.#waiting.length > 0) {
+      if (this.#made === 2) habit.wentOn();
+      return this.#wait(asked);
+    }
+    const ahead = this.#foresee(asked);
+    this.#remember(asked);
+    return ahead === null ? this.#send(asked) : this.#fetch(asked, ahead);
+  }
+
+  /** Order begins to matter, or the policy goes off: what waits is sent as it was asked. */
+  sendWaiting(): void {
+    const calls = this.#takeWaiting();
+    for (const call of calls) call.alone();
+  }
+
+  #send(asked: AskedCall): unknown {
+    this.#statement.figures.callsAlone += 1;
+    const { callback, statement, given } = asked;
+    this.#underWay += 1;
+    if (callback !== null) {
+      return this.#runner.run(statement, given, (error, result) => {
+        this.#ended(error, result);
+        callback(error, result);
+      });
+    }
+    // The promise handed on is one of our own, so that an error nobody handles stays unhandled.
+    return (this.#runner.run(statement, given) as Promise<unknown>).then(
+      (result) => {
+        this.#ended(null, result);
+        return result;
+      },
+      (error: unknown) => {
+        this.#ended(error, null);
+        throw error;
+      },
+    );
+  }
+
+  #ended(error: unknown, result: unknown): void {
+    this.#underWay -= 1;
+    if (!isError(error)) this.#around.received(result);
+  }
+
+  #takeOver(asked: AskedCall) {
+    return takeOver(
+      this.#runner,
+      asked,
+      () => this.#send(asked),
+      (result) => this.#around.received(result),
+    );
+  }
+
+  // Side by side
+
+  #wait(asked: AskedCall): unknown {
+    const { call, returned } = this.#takeOver(asked);
+    if (this.#waiting.length === 0) {
+      this.#around.waiting.add(this);
+      setImmediate(() => this.#sendTogether());
+    }
+    this.#waiting.push(call);
+    if (this.#waiting.length >= mostKeysAtOnce) this.#sendTogether();
+    return returned;
+  }
+
+  #takeWaiting(): readonly WaitingCall[] {
+    const calls = this.#waiting;
+    this.#waiting = [];
+    this.#around.waiting.delete(this);
+    return calls;
+  }
+
+  #sendTogether(): void {
+    const calls = this.#takeWaiting();
+    if (this.#firstWaits && calls.length > 1) this.#statement.sideBySide(this.#around.route()).wentOn();
+    this.#firstWaits = false;
+    if (calls.length < 2 || !this.#statement.on) {
+      for (const call of calls) call.alone();
+      return;
+    }
+    this.#underWay += calls.length;
+    const sets = new Map(calls.map(({ asked }) => [asked.key, asked.values]));
+    this.#runBatch(calls[0]!.asked.text, sets, (answer, rows) => {
+      this.#underWay -= calls.length;
+      if (answer === null) this.#isBarred = true;
+      else this.#statement.figures.callsBatched += calls.length;
+      for (const call of calls) this.#settle(call, answer, rows.get(call.asked.key));
+    });
+  }
+
+  // One after the other
+
+  #remember({ values }: AskedCall): void {
+    // Three consecutive calls tell a source apart; more tell no more.
+    this.#calls = [...this.#calls.slice(-2), values];
+  }
+
+  /** The parameters worth fetching with this call's, or null when it goes alone. */
+  #foresee({ key, values }: AskedCall): ReadonlyMap<string, readonly unknown[]> | null {
+    const statement = this.#statement;
+    const habit = statement.oneByOne(this.#around.route());
+    const calls = [...this.#calls, values];
+    for (const rows of this.#around.sources()) {
+      if (this.#made > 1) this.#learnSource(calls, rows);
+      const { source } = statement;
+      if (source === null) continue;
+      const place = placeOf(values, rows, source);
+      if (place === -1) continue;
+      const ahead = parametersAhead(values, key, place, rows, source, (known) => this.#ahead.has(known));
+      if (this.#made === 1) {
+        if (ahead.size > 1) habit.begun();
+        this.#startedAhead = habit.isStrong;
+        if (!habit.isStrong) return null;
+      } else if (this.#made === 2) habit.wentOn();
+      return ahead.size > 1 ? ahead : null;
+    }
+    return null;
+  }
+
+  #learnSource(calls: readonly (readonly unknown[])[], rows: readonly Row[]): void {
+    const { source } = this.#statement;
+    const places = source === null ? [] : calls.map((values) => placeOf(values, rows, source));
+    if (source === null || places.includes(-1)) this.#statement.source = findSource(calls, rows) ?? source;
+    else if (source.ordered && places.some((place, index) => index > 0 && place < places[index - 1]!)) {
+      this.#statement.source = { ...source, ordered: false };
+    }
+  }
+
+  #fetch(asked: AskedCall, sets: ReadonlyMap<string, readonly unknown[]>): unknown {
+    const { fence } = this.#around;
+    // What is being written may show itself between the fetch and the loop's next turn.
+    if (!fence.isQuiet) return this.#send(asked);
+    const { generation } = fence;
+    const askedAtMs = performance.now();
+    const { call, returned } = this.#takeOver(asked);
+    this.#underWay += 1;
+    this.#runBatch(asked.text, sets, (answer, rows) => {
+      this.#underWay -= 1;
+      if (answer === null) this.#isBarred = true;
+      else {
+        this.#statement.fetchedAhead(sets.size);
+        this.#statement.figures.callsBatched += 1;
+        if (generation !== this.#aheadGeneration) this.#drop();
+        this.#aheadGeneration = generation;
+        for (const [key, found] of rows) this.#ahead.set(key, { answer, rows: found, askedAtMs, isUsed: key === asked.key });
+      }
+      this.#settle(call, answer, rows.get(asked.key));
+    });
+    return returned;
+  }
+
+  /** What was fetched ahead for a key and is still good; null where it is not. */
+  #fetched(key: string): FetchedAhead | null {
+    const statement = this.#statement;
+    if (!statement.on || this.#aheadGeneration !== this.#around.fence.generation) {
+      this.#drop();
+      statement.judged(false, false);
+      return null;
+    }
+    const found = this.#ahead.get(key);
+    const isGood = found !== undefined && performance.now() - found.askedAtMs <= oldestMs;
+    statement.judged(isGood, isGood && !found.isUsed);
+    if (isGood) {
+      found.isUsed = true;
+      return found;
+    }
+    if (this.#ahead.delete(key)) statement.figures.keysDropped += 1;
+    return null;
+  }
+
+  #drop(): void {
+    for (const { isUsed } of this.#ahead.values()) if (!isUsed) this.#statement.figures.keysDropped += 1;
+    this.#ahead.clear();
+  }
+
+  #serve(asked: AskedCall, { answer, rows }: FetchedAhead): unknown {
+    if (this.#startedAhead && this.#made === 2) this.#statement.oneByOne(this.#around.route()).wentOn();
+    this.#remember(asked);
+    this.#statement.figures.callsAhead += 1;
+    const { call, returned } = this.#takeOver(asked);
+    // No callback is ever called before the call that takes it has returned.
+    if (asked.callback === null) this.#settle(call, answer, rows);
+    else process.nextTick(() => this.#settle(call, answer, rows));
+    return returned;
+  }
+
+  // Both
+
+  #settle(call: WaitingCall, answer: RawAnswer | null, rows: readonly RawRow[] | undefined): void {
+    if (answer === null || rows === undefined) {
+      call.alone();
+      return;
+    }
+    try {
+      call.answer(answer, rows);
+    } catch (error) {
+      call.alone();
+      this.#statement.end(`it could not hand an answer on: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #runBatch(
+    text: string,
+    sets: ReadonlyMap<string, readonly unknown[]>,
+    then: (answer: RawAnswer | null, rows: Map<string, readonly RawRow[]>) => void,
+  ): void {
+    const statement = this.#statement;
+    const runner = this.#runner;
+    const { fence } = this.#around;
+    const { generation } = fence;
+    const all = [...sets];
+    const values = statement.policy.parameterTypes.map((_, parameter) => all.map(([, set]) => set[parameter]));
+    statement.batched();
+    capture(
+      runner.Query,
+      (query, callback) => runner.run(query, undefined, callback),
+      { text: statement.textFor(text), values },
+      (captured) => {
+        if (captured === null) {
+          statement.batchFailed();
+          then(null, new Map());
+          return;
+        }
+        const fields = captured.answer.fields;
+        const byKey = new Map<string, RawRow[]>(all.map(([key]) => [key, []]));
+        for (const row of captured.rows) byKey.get(all[Number(row.at(-1)) - 1]![0])!.push(row.slice(0, -1));
+        const answer = captured.answer.withFields(fields.slice(0, -1));
+        then(answer, byKey);
+        if (Math.random() >= shadowShare) return;
+        const [key, set] = all[Math.floor(Math.random() * all.length)]!;
+        const isUndisturbed = () => fence.generation === generation && fence.isQuiet;
+        compareWithOriginal({ statement, runner, text, values: set, answer, rows: byKey.get(key)!, isUndisturbed });
+      },
+    );
+  }
+}
