@@ -28,3 +28,16 @@ test('texts that differ only in white space or in the length of a list share a t
   expect(text('SELECT f($1, $2)')).not.toBe(text('SELECT f($1)'));
   expect(text('SELECT 1 IN (SELECT id FROM t)')).toBe('SELECT ? IN (SELECT id FROM t)');
 });
+
+test("MySQL's strings end where MySQL ends them, in both kinds of quotes", () => {
+  const mysql = (sql: string) => sqlTemplate(sql, 'mysql').text;
+  expect(mysql("SELECT * FROM `my table` WHERE email = \"ann@example.com\" AND name = 'O\\'Neill' AND x = 1")).toBe(
+    'SELECT * FROM `my table` WHERE email = ? AND name = ? AND x = ?',
+  );
+  expect(mysql("SELECT 'it''s' /* secret */, _utf8mb4'x', 0xFF, x'1F' # secret\nFROM t -- secret\nWHERE a = ?")).toBe(
+    'SELECT ? , ?, ?, ? FROM t WHERE a = ?',
+  );
+  expect(mysql('SELECT a--1, "sec\\"ret" FROM t')).toBe('SELECT a--?, ? FROM t');
+  expect(mysql('SELECT "secret')).toBe('SELECT ?');
+  expect(mysql('SELECT * FROM t WHERE id IN (?, ?, ?)')).toBe(mysql('SELECT * FROM t WHERE id IN (?)'));
+});

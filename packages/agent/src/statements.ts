@@ -3,7 +3,7 @@ import { portableParameters } from './parameters.ts';
 import type { Problems } from './problems.ts';
 import type { StatementText } from './protocol.ts';
 import { Room } from './room.ts';
-import { sqlTemplate } from './sql-template.ts';
+import { sqlTemplate, type SqlDialect } from './sql-template.ts';
 
 const mostTemplates = 10_000;
 const mostTexts = 10_000;
@@ -86,11 +86,11 @@ export class Templates {
     this.#problems = problems;
   }
 
-  of(sql: string): Template {
+  of(sql: string, dialect?: SqlDialect): Template {
     const known = this.#byText.get(sql);
     if (known !== undefined) return known;
     const text = sql.length > longestText ? copyOf(sql.slice(0, longestText)) : sql;
-    const masked = sqlTemplate(text);
+    const masked = sqlTemplate(text, dialect);
     let template = this.#byTemplate.get(masked.text);
     if (template === undefined) {
       if (this.#byTemplate.size >= mostTemplates || !this.#room.take(text.length + masked.text.length)) {
