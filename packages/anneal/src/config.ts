@@ -81,6 +81,13 @@ const configSchema = z.strictObject({
         .describe('Iterations whose answers are compared, every scenario at least once where there are enough; default 80'),
     })
     .optional(),
+  record: z
+    .strictObject({
+      consent: z.literal(true).describe('You may record what your users ask for: addresses, with the values in them'),
+      share: z.number().positive().max(1).optional().describe('Share of the requests that is recorded; default 1'),
+      port: z.number().int().positive().max(65_535).optional().describe('Where the backend listens while it is recorded; default 3000'),
+    })
+    .optional(),
   output: z.string().min(1).optional().describe('Folder for runs and ledger; default .anneal'),
   seed: z.number().int().nonnegative().optional().describe('Default 1'),
 });
@@ -112,6 +119,7 @@ export interface AnnealConfig {
     readonly writeVolumeMargin?: number;
     readonly answers?: number;
   };
+  readonly record?: { readonly consent: true; readonly share?: number; readonly port?: number };
   readonly output?: string;
   readonly seed?: number;
 }
@@ -132,8 +140,15 @@ export interface Settings {
   readonly measure: { readonly warmupMs: number; readonly windowMs: number };
   readonly diagnose: { readonly minimumShare: number };
   readonly trial: TrialSettings;
+  /** Null without consent. */
+  readonly record: RecordSettings | null;
   readonly outputFolder: string;
   readonly seed: number;
+}
+
+export interface RecordSettings {
+  readonly share: number;
+  readonly port: number;
 }
 
 export interface TrialSettings {
@@ -204,6 +219,7 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
       writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
       answers: config.trial?.answers ?? 80,
     },
+    record: config.record === undefined ? null : { share: config.record.share ?? 1, port: config.record.port ?? 3000 },
     outputFolder: resolve(folder, config.output ?? '.anneal'),
     seed,
   };

@@ -65,6 +65,11 @@ export const catalogue = {
     hint: '`anneal import` reads HAR, OpenAPI, access logs (common, combined, JSON lines) and k6 scripts; --format says which one a file is',
     exitCode: usage,
   },
+  ANNEAL_RECORDING_REFUSED: {
+    message: 'nothing is recorded: {problem}',
+    hint: 'set `record: { consent: true }` in anneal.config.ts once you may record what your users ask for',
+    exitCode: blocked,
+  },
   ANNEAL_LOGIN_FAILED: {
     message: 'the workload cannot log in: {problem}',
     hint: 'try the login request by hand; `login.token` is the JSON path of the token in its answer',

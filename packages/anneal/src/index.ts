@@ -12,7 +12,9 @@ import type { HealthReport } from './report/health-report.ts';
 import { readAssessment } from './report/write-reports.ts';
 import type { DatabaseSnapshot } from './ports/database-snapshot.ts';
 import type { RunOptions } from './run.ts';
+import { recordTraffic } from './record-traffic.ts';
 import { snapshotDatabaseAt } from './snapshot.ts';
+import type { Imported } from './workload/recorded/workload-from-traffic.ts';
 import { tryOwnChange, type ChangeToTry } from './try-change.ts';
 import type { MetricId } from './prediction/prediction.ts';
 import type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
@@ -94,6 +96,14 @@ export async function tryChange(
 ): Promise<Assessment> {
   const { metric, mayWrite = false } = options;
   return tryOwnChange(settings, change, { ...(await runOptions(options)), mayWrite, ...(metric === undefined ? {} : { metric }) });
+}
+
+/**
+ * A workload of what users ask a backend for while it is recorded, which needs consent in the configuration. Credentials and what
+ * looks secret stay out of it.
+ */
+export async function record(settings: Settings, options: CallOptions & { readonly durationMs: number }): Promise<Imported> {
+  return recordTraffic(settings, { ...(await runOptions(options)), durationMs: options.durationMs });
 }
 
 /** Runs, trials and verdicts, oldest first. */

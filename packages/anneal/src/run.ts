@@ -32,16 +32,31 @@ export interface Run extends RunOptions {
 
 export const annealVersion = '0.1.0';
 
-/**
- * Opens the ledger, runs `work`, writes the reports of what it returns and closes the run in the ledger,
- * also when `work` throws. Throws ANNEAL_RUN_OPEN when an earlier run was interrupted and not recovered.
- */
-export async function inRun(
+/** A run whose result is an assessment: its reports are written into the run's folder. Throws what `inLedger` throws. */
+export function inRun(
   command: RunFacts['command'],
   settings: Settings,
   options: RunOptions,
   work: (run: Run) => Promise<Assessment>,
 ): Promise<Assessment> {
+  return inLedger(command, settings, options, async (run) => {
+    const assessment = await work(run);
+    await writeReports(options.outside.files, run.folder, assessment);
+    await options.outside.files.link(join(settings.outputFolder, 'latest'), join('runs', run.id));
+    return assessment;
+  });
+}
+
+/**
+ * Opens the ledger, runs `work` and closes the run in the ledger, also when `work` throws.
+ * Throws ANNEAL_RUN_OPEN when an earlier run was interrupted and not recovered.
+ */
+export async function inLedger<Result>(
+  command: RunFacts['command'],
+  settings: Settings,
+  options: RunOptions,
+  work: (run: Run) => Promise<Result>,
+): Promise<Result> {
   const { outside } = options;
   const startedAt = outside.clock.now();
   const startedMs = outside.clock.monotonicMs();
@@ -78,11 +93,9 @@ export async function inRun(
   });
   let outcome = 'failed';
   try {
-    const assessment = await work(run);
-    await writeReports(outside.files, folder, assessment);
-    await outside.files.link(join(settings.outputFolder, 'latest'), join('runs', id));
+    const result = await work(run);
     outcome = 'done';
-    return assessment;
+    return result;
   } catch (error) {
     if (error instanceof AnnealError) outcome = error.code;
     throw error;

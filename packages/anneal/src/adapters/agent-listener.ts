@@ -174,8 +174,23 @@ class Conversation implements SwitchableAgent {
     throw this.#unexpected(answer);
   }
 
+  async inform(id: string, news: unknown) {
+    const answer = await this.#askOf(id, { type: 'inform-policy', policyId: id, news });
+    if (answer.type !== 'done') throw this.#unexpected(answer);
+  }
+
   async revoke(id: string) {
     await this.#order({ type: 'revoke-policy', policyId: id });
+  }
+
+  async startRecording(share: number, most: number) {
+    await this.#order({ type: 'start-recording', share, most });
+  }
+
+  async stopRecording() {
+    const answer = await this.#ask({ type: 'stop-recording' });
+    if (answer.type === 'recording') return { requests: answer.requests, missed: answer.missed };
+    throw this.#unexpected(answer);
   }
 
   async policies() {

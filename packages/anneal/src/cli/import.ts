@@ -2,8 +2,16 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { AnnealError } from '../errors.ts';
-import { importTraffic, trafficFormats } from '../index.ts';
-import { addressOf, positive, withOutputOptions, type OutputOptions } from './options.ts';
+import { importTraffic, record, trafficFormats, type CallOptions, type Imported } from '../index.ts';
+import {
+  addressOf,
+  positive,
+  settingsOf,
+  withOutputOptions,
+  withTargetOptions,
+  type OutputOptions,
+  type TargetOptions,
+} from './options.ts';
 
 interface ImportCommandOptions extends OutputOptions {
   readonly output: string;
@@ -27,23 +35,57 @@ export function addImportCommand(program: Command): void {
     .option('--origin <url>', 'whose requests are meant, e.g. https://api.example.com; default: the one with the most')
     .addOption(new Option('--rate <perSecond>', 'in place of the recorded moments').argParser(positive('--rate')))
     .action(async (files: readonly string[], options: ImportCommandOptions) => {
-      const { workload, requests, problems } = await importTraffic(files, {
+      const imported = await importTraffic(files, {
         writes: options.writes === true,
         ...(options.format === undefined ? {} : { format: options.format }),
         ...(options.origin === undefined ? {} : { origin: new URL(addressOf(options.origin, '--origin')).origin }),
         ...(options.rate === undefined ? {} : { ratePerSecond: options.rate }),
       });
-      const path = resolve(options.output);
-      try {
-        // For the owner alone: paths may hold identifiers of customers.
-        await writeFile(path, `${JSON.stringify(workload, null, 1)}\n`, { mode: 0o600, flag: 'wx' });
-      } catch (cause) {
-        const problem = `${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
-        throw new AnnealError('ANNEAL_USAGE', { problem, command: 'import' }, { cause });
-      }
-      const summary = { file: path, requests, scenarios: workload.scenarios.map(({ name, weight }) => ({ name, weight })), problems };
-      process.stdout.write(options.json === true ? `${JSON.stringify(summary, null, 2)}\n` : text(summary));
+      await save(imported, options, 'import');
     });
+}
+
+interface RecordCommandOptions extends TargetOptions {
+  readonly to: string;
+  readonly for: number;
+}
+
+/** `anneal record`: a workload out of what users ask for now. */
+export function addRecordCommand(program: Command, callOptions: (options: OutputOptions) => CallOptions): void {
+  withTargetOptions(
+    program
+      .command('record')
+      .description(
+        'start the backend where its users find it and make a workload of what they ask for; needs `record: { consent: true }` in the configuration',
+      ),
+  )
+    .addOption(new Option('--for <seconds>', 'how long').default(60).argParser(positive('--for')))
+    .addOption(new Option('--to <file>', 'where the workload is written').default('anneal-traffic.json'))
+    .action(async (options: RecordCommandOptions) => {
+      const settings = await settingsOf({ ...options, url: options.url ?? ['/'] });
+      await save(
+        await record(settings, { ...callOptions(options), durationMs: options.for * 1000 }),
+        { ...options, output: options.to },
+        'record',
+      );
+    });
+}
+
+async function save(
+  { workload, requests, problems }: Imported,
+  options: OutputOptions & { readonly output: string },
+  command: string,
+): Promise<void> {
+  const path = resolve(options.output);
+  try {
+    // For the owner alone: paths may hold identifiers of customers.
+    await writeFile(path, `${JSON.stringify(workload, null, 1)}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    const problem = `${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new AnnealError('ANNEAL_USAGE', { problem, command }, { cause });
+  }
+  const summary = { file: path, requests, scenarios: workload.scenarios.map(({ name, weight }) => ({ name, weight })), problems };
+  process.stdout.write(options.json === true ? `${JSON.stringify(summary, null, 2)}\n` : text(summary));
 }
 
 function text({

@@ -20,7 +20,7 @@ import {
 } from '../index.ts';
 import { addAdviseCommand } from './advise.ts';
 import { addCheckCommand } from './check.ts';
-import { addImportCommand } from './import.ts';
+import { addImportCommand, addRecordCommand } from './import.ts';
 import { configTemplate, detectProject } from './init.ts';
 import {
   ledgerPlaceOf,
@@ -85,6 +85,7 @@ export function createProgram(signal: AbortSignal): Program {
     });
 
   addImportCommand(program);
+  addRecordCommand(program, callOptions);
 
   withAttachOption(
     withTargetOptions(program.command('measure').description('run the workload once and print what it saw; changes nothing')),

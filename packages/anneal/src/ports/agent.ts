@@ -1,4 +1,4 @@
-import type { AgentHello, AgentSummary, Policy, ToggledBlock, Toggling } from '@anneal/agent/protocol';
+import type { AgentHello, AgentSummary, Policy, Recording, ToggledBlock, Toggling } from '@anneal/agent/protocol';
 
 /** One connected agent, as the rest of Anneal sees it. */
 export interface AgentControl {
@@ -19,8 +19,13 @@ export interface AgentControl {
    * Throws ANNEAL_POLICY_REFUSED when it ends or is switched meanwhile. Asked to toggle nothing, it shows the noise floor.
    */
   toggle(toggling: Toggling): Promise<readonly ToggledBlock[]>;
+  /** Tells a policy in force what only Anneal can see; throws ANNEAL_POLICY_REFUSED where it is in force no more. */
+  inform(id: string, news: unknown): Promise<void>;
   /** Resolves when the policy is off. Unknown ids are already off. */
   revoke(id: string): Promise<void>;
+  /** Notes down a share (0-1) of what the application is asked, at most `most` requests, until `stopRecording`. */
+  startRecording(share: number, most: number): Promise<void>;
+  stopRecording(): Promise<Recording>;
   /** Ids of policies in force, asked of the agent. */
   policies(): Promise<readonly string[]>;
 }

@@ -137,7 +137,14 @@ const findingShape = {
   }),
   evidence: z.tuple([evidence], evidence).readonly(),
   costIfIgnored: text,
-  proposal: z.strictObject({ title: text, text, code: text.nullable(), undo: text.exactOptional(), expected: estimate.nullable() }),
+  proposal: z.strictObject({
+    title: text,
+    text,
+    code: text.nullable(),
+    undo: text.exactOptional(),
+    patch: z.strictObject({ title: text, diff: text }).exactOptional(),
+    expected: estimate.nullable(),
+  }),
 };
 
 const finding = z.strictObject(findingShape).meta({ id: 'Finding' });
@@ -329,7 +336,7 @@ export const assessmentSchema = z
     schemaVersion: z.literal('1.0.0'),
     run: z.strictObject({
       id: text,
-      command: z.enum(['measure', 'diagnose', 'optimize', 'try', 'demo', 'load']),
+      command: z.enum(['measure', 'diagnose', 'optimize', 'try', 'demo', 'load', 'record']),
       startedAt: text,
       durationMs: amount,
       annealVersion: text,

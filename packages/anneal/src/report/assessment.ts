@@ -38,7 +38,7 @@ export interface Assessment {
 
 export interface RunFacts {
   readonly id: string;
-  readonly command: 'measure' | 'diagnose' | 'optimize' | 'try' | 'demo' | 'load';
+  readonly command: 'measure' | 'diagnose' | 'optimize' | 'try' | 'demo' | 'load' | 'record';
   readonly startedAt: string;
   readonly durationMs: number;
   readonly annealVersion: string;

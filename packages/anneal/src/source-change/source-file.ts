@@ -34,7 +34,7 @@ export interface SourceFile {
 /** Null when the text is not JavaScript or TypeScript that can be parsed. */
 export function parseSource(path: string, text: string): SourceFile | null {
   const { program, errors } = parseSync(path, text);
-  if (errors.some(({ severity }) => String(severity) === 'Error')) return null;
+  if (errors.length > 0) return null;
   const parents = new Map<SyntaxNode, SyntaxNode>();
   const nodes: SyntaxNode[] = [];
   collect(program as unknown as SyntaxNode);

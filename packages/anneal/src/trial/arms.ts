@@ -48,6 +48,8 @@ export interface ArmsRequest {
   readonly baseDatabase: string | null;
   readonly roles: readonly Arm[];
   readonly withAgent: boolean;
+  /** Where the one arm listens; default: where there is room. */
+  readonly port?: number;
   /** How an arm's target is started; default: all as the context says. */
   readonly launch?: (arm: Arm) => Target;
   /** Done to an arm's copy before its process starts: what a session only takes up when it connects. */
@@ -61,7 +63,7 @@ export interface ArmsRequest {
  * All copies are made before the first process starts: a template must not be in use, and no arm may warm up
  * while the disk is still busy copying for another.
  */
-export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent, launch, beforeStart }: ArmsRequest): Promise<Arms> {
+export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent, port, launch, beforeStart }: ArmsRequest): Promise<Arms> {
   const undo = undoList();
   return undo.unlessCompleted(async () => {
     const copies = baseDatabase === null ? [] : await openCopies(context, undo, baseDatabase, roles);
@@ -72,7 +74,7 @@ export async function openArms(context: TrialContext, { baseDatabase, roles, wit
       if (sql !== null) await beforeStart?.(arm, sql);
       context.progress.update(null, `starting the ${arm} arm`);
       const spec = launch?.(arm) ?? context.target;
-      const target = await onArm(arm, () => startArm(context, undo, { arm, spec, databaseUrl: copy?.url, withAgent }));
+      const target = await onArm(arm, () => startArm(context, undo, { arm, spec, databaseUrl: copy?.url, withAgent, port }));
       all.push({ arm, target, databaseName: copy?.name ?? null, databaseUrl: copy?.url ?? null, sql });
     }
     return {
@@ -103,9 +105,10 @@ interface ArmStart {
   readonly spec: Target;
   readonly databaseUrl: string | undefined;
   readonly withAgent: boolean;
+  readonly port: number | undefined;
 }
 
-async function startArm(context: TrialContext, undo: UndoList, { arm, spec, databaseUrl, withAgent }: ArmStart): Promise<AnsweringTarget> {
+async function startArm(context: TrialContext, undo: UndoList, { arm, spec, databaseUrl, withAgent, port }: ArmStart): Promise<AnsweringTarget> {
   const { outside, ledger, run, signal } = context;
   if (spec.running !== undefined) return attachTarget(spec, spec.running, signal);
   let target: AnsweringTarget | null = null;
@@ -117,7 +120,13 @@ async function startArm(context: TrialContext, undo: UndoList, { arm, spec, data
     await ledger.append(run, { type: 'process-started', role: arm, identity });
   };
   target = await underIntent(context, { kind: 'start-process', role: arm }, () =>
-    launchTarget(outside, spec, { withAgent, signal, announce, ...(databaseUrl === undefined ? {} : { databaseUrl }) }),
+    launchTarget(outside, spec, {
+      withAgent,
+      signal,
+      announce,
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+      ...(port === undefined ? {} : { port }),
+    }),
   );
   return target;
 }
