@@ -59,7 +59,7 @@ test('what users ask for while it is recorded becomes the workload: no secret, n
       .map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')),
   );
   expect(written.join('') + JSON.stringify(workload)).not.toContain('very-secret');
-  await expect(ask('/ready')).rejects.toThrow();
+  await expect(ask('/ready')).rejects.toThrow('fetch failed');
 });
 
 test('without consent nothing is started', async () => {
