@@ -30,7 +30,7 @@ export function hookedPg() {
 export async function policyFor(
   client: pg.Client,
   text: string,
-  options: { readonly parent?: string; readonly readOnly?: readonly string[]; readonly isOrdered?: boolean } = {},
+  options: { readonly parent?: string; readonly readOnly?: readonly string[]; readonly oldestMs?: number } = {},
 ): Promise<BatchStatementsPolicy> {
   await client.query(`PREPARE described AS ${text}`);
   const { rows } = await client.query<{ types: string[] }>(
@@ -48,7 +48,9 @@ export async function policyFor(
     parametersAt: [...text.matchAll(/(?<![\w'])\$(\d+)/gu)].map((match) => ({ at: match.index, number: Number(match[1]) })),
     parameterTypes: rows[0]!.types,
     hasOffset: /\boffset\b/iu.test(text),
-    isOrdered: options.isOrdered ?? true,
+    isOrdered: true,
+    // Beyond what a busy machine can delay a loop by.
+    oldestMs: options.oldestMs ?? 60_000,
     parent: options.parent === undefined ? null : templateHash(options.parent),
     readOnly: [text, ...(options.parent === undefined ? [] : [options.parent]), ...(options.readOnly ?? [])].map(templateHash),
   };

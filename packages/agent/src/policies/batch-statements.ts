@@ -15,6 +15,8 @@ export interface BatchStatementsPolicy extends BatchForm {
   readonly isOrdered: boolean;
   /** `templateHash` of the statement whose rows hold its parameters; null where none was seen, then calls are batched side by side only. */
   readonly parent: string | null;
+  /** How old an answer fetched ahead may be when it is asked for: by so much earlier than without the policy a loop may have read. */
+  readonly oldestMs: number;
   /** `templateHash`es of the application's statements that are certain to change nothing. Any other drops what was fetched ahead. */
   readonly readOnly: readonly string[];
 }

@@ -19,9 +19,6 @@ export interface SiteSurroundings {
   readonly waiting: Set<RequestSite>;
 }
 
-/** As old as an answer may get before it is asked for: the loop would have read it later. */
-const oldestMs = 100;
-
 /** Of all batches, for ever: one of fifty costs 2 % of a call per batch. */
 const shadowShare = 0.02;
 
@@ -67,8 +64,9 @@ export class RequestSite {
     if (this.#isBarred) return this.#send(asked);
     const habit = this.#statement.sideBySide(this.#around.route());
     if (this.#made === 1) {
+      const waits = habit.isStrong && this.#runner.kind === 'pool';
       habit.begun();
-      if (habit.isStrong && this.#runner.kind === 'pool') {
+      if (waits) {
         this.#firstWaits = true;
         return this.#wait(asked);
       }
@@ -180,11 +178,11 @@ export class RequestSite {
       if (source === null) continue;
       const place = placeOf(values, rows, source);
       if (place === -1) continue;
-      const ahead = parametersAhead(values, key, place, rows, source, (known) => this.#ahead.has(known));
+      const ahead = parametersAhead(values, key, place, rows, source, (known) => this.#isFresh(this.#ahead.get(known)));
       if (this.#made === 1) {
-        if (ahead.size > 1) habit.begun();
         this.#startedAhead = habit.isStrong;
-        if (!habit.isStrong) return null;
+        if (ahead.size > 1) habit.begun();
+        if (!this.#startedAhead) return null;
       } else if (this.#made === 2) habit.wentOn();
       return ahead.size > 1 ? ahead : null;
     }
@@ -216,7 +214,7 @@ export class RequestSite {
         this.#statement.figures.callsBatched += 1;
         if (generation !== this.#aheadGeneration) this.#drop();
         this.#aheadGeneration = generation;
-        for (const [key, found] of rows) this.#ahead.set(key, { answer, rows: found, askedAtMs, isUsed: key === asked.key });
+        for (const [key, found] of rows) this.#keep(key, { answer, rows: found, askedAtMs, isUsed: key === asked.key });
       }
       this.#settle(call, answer, rows.get(asked.key));
     });
@@ -232,14 +230,20 @@ export class RequestSite {
       return null;
     }
     const found = this.#ahead.get(key);
-    const isGood = found !== undefined && performance.now() - found.askedAtMs <= oldestMs;
+    const isGood = this.#isFresh(found);
     statement.judged(isGood, isGood && !found.isUsed);
-    if (isGood) {
-      found.isUsed = true;
-      return found;
-    }
-    if (this.#ahead.delete(key)) statement.figures.keysDropped += 1;
-    return null;
+    if (!isGood) return null;
+    found.isUsed = true;
+    return found;
+  }
+
+  #isFresh(fetched: FetchedAhead | undefined): fetched is FetchedAhead {
+    return fetched !== undefined && performance.now() - fetched.askedAtMs <= this.#statement.policy.oldestMs;
+  }
+
+  #keep(key: string, fetched: FetchedAhead): void {
+    if (this.#ahead.get(key)?.isUsed === false) this.#statement.figures.keysDropped += 1;
+    this.#ahead.set(key, fetched);
   }
 
   #drop(): void {
