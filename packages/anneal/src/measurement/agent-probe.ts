@@ -12,6 +12,8 @@ import type { AgentControl } from '../ports/agent.ts';
 import type { StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { Gap, Probe, ProbeContext, ProbeReading } from './measurement.ts';
+import { openTraceWindow } from './trace-window.ts';
+import { mergeShown } from './shown.ts';
 import type {
   Capability,
   CodeLocation,
@@ -39,7 +41,8 @@ export const agentProbe: Probe = {
   provides,
   async open(context) {
     const { agent } = context;
-    if (agent === null) return { close: () => Promise.resolve(withoutAgent) };
+    if (agent === null)
+      return context.traces === undefined ? { close: () => Promise.resolve(withoutAgent) } : openTraceWindow(context, context.traces);
     await agent.flush();
     const refusal = await startProfile(agent);
     return { close: async () => readingOf(await agent.flush(), agent, context, refusal) };
@@ -65,7 +68,7 @@ function readingOf(summary: AgentSummary, agent: AgentControl, context: ProbeCon
   const locate = locator([context.workingDirectory, agent.hello.workingDirectory]);
   const statements = new Statements(summary.statementTexts, context.sqlParser);
   const observations: Partial<{ -readonly [Key in Capability]: Observations[Key] }> = {
-    'agent.routes': summary.routes.map((route) => routeObservation(route, statements, locate)),
+    'agent.routes': summary.routes.map((route) => routeObservation(route, cpuMsOf(route, summary.profile), statements, locate)),
     'agent.runtime': runtimeObservation(summary, agent.hello.nodeVersion),
   };
   const gaps: Gap[] = [];
@@ -80,6 +83,26 @@ function readingOf(summary: AgentSummary, agent: AgentControl, context: ProbeCon
     gaps.push({ capability: 'agent.profile', reason: profileRefusal ?? 'the agent took no profile' });
   } else observations['agent.profile'] = profileObservation(summary.profile, locate);
   return { observations, samples: statements.samples(), gaps, problems: summary.problems.map((problem) => `agent: ${problem}`) };
+}
+
+/** What a summary says of requests and statements, whoever summed up. Locations are told relative to the first folder that holds them. */
+export function observeSummary(
+  summary: Pick<AgentSummary, 'routes' | 'background' | 'statementTexts'>,
+  parser: SqlParser,
+  folders: readonly string[],
+): {
+  readonly observations: Pick<Observations, 'agent.routes' | 'agent.statements'>;
+  readonly samples: ReadonlyMap<string, readonly StatementSample[]>;
+} {
+  const locate = locator(folders);
+  const statements = new Statements(summary.statementTexts, parser);
+  return {
+    observations: {
+      'agent.routes': summary.routes.map((route) => routeObservation(route, null, statements, locate)),
+      'agent.statements': statementObservations(summary, statements, locate),
+    },
+    samples: statements.samples(),
+  };
 }
 
 type Locate = (location: SourceLocation) => CodeLocation;
@@ -128,12 +151,23 @@ class Statements {
     return templateId === null ? null : (this.#byTemplate.get(templateId)?.id ?? null);
   }
 
+  /** Null where it was not seen in this window. */
+  textOf(templateId: number | null): string | null {
+    return templateId === null ? null : (this.#byTemplate.get(templateId)?.template ?? null);
+  }
+
   samples(): ReadonlyMap<string, readonly StatementSample[]> {
     return this.#samples;
   }
 }
 
-function routeObservation(route: RouteSummary, statements: Statements, locate: Locate): RouteObservation {
+/** A route of which no sample was taken has used too little to be seen. */
+function cpuMsOf({ method, route }: RouteSummary, profile: AgentSummary['profile']): number | null {
+  if (profile === null) return null;
+  return profile.routes.find((used) => used.method === method && used.route === route)?.cpuMs ?? 0;
+}
+
+function routeObservation(route: RouteSummary, cpuMs: number | null, statements: Statements, locate: Locate): RouteObservation {
   return {
     method: route.method,
     route: route.route,
@@ -152,6 +186,10 @@ function routeObservation(route: RouteSummary, statements: Statements, locate: L
     longestSerialisationMs: route.longestSerialisationMs,
     responseBytes: route.responseBytes,
     largestResponseBytes: route.largestResponseBytes,
+    cpuMs,
+    answeredAt: route.answeredAt === null ? null : locate(route.answeredAt),
+    answers: route.answers,
+    synchronousCalls: route.synchronousCalls.map((call) => ({ ...call, location: call.location === null ? null : locate(call.location) })),
     statements: mergeStatements(
       route.statements.map((statement) => routeStatement(statement, statements, locate)),
       route.requests,
@@ -168,7 +206,7 @@ function outgoingObservation(outgoing: OutgoingSummary, statements: Statements, 
   return {
     ...counts,
     location: location === null ? null : locate(location),
-    parentStatementId: statements.idOf(parentTemplateId),
+    parentStatement: statements.textOf(parentTemplateId),
   };
 }
 
@@ -197,7 +235,7 @@ function mergedOutgoing(one: OutgoingObservation, other: OutgoingObservation, re
     distinctCallsShare: weighted('distinctCallsShare'),
     duplicateCalls: one.duplicateCalls + other.duplicateCalls,
     overlappingShare: weighted('overlappingShare'),
-    parentStatementId: one.parentStatementId ?? other.parentStatementId,
+    parentStatement: one.parentStatement ?? other.parentStatement,
     totalMs: one.totalMs + other.totalMs,
     connectionsOpened: one.connectionsOpened + other.connectionsOpened,
     connectionsReused: one.connectionsReused + other.connectionsReused,
@@ -251,6 +289,7 @@ function merged(one: RouteStatementObservation, other: RouteStatementObservation
     totalMs: one.totalMs + other.totalMs,
     rows: one.rows + other.rows,
     receivedBytes: one.receivedBytes + other.receivedBytes,
+    shown: mergeShown([one.shown, other.shown]),
   };
 }
 
@@ -260,7 +299,11 @@ interface Use {
   readonly statement: StatementSummary;
 }
 
-function statementObservations(summary: AgentSummary, statements: Statements, locate: Locate): readonly StatementObservation[] {
+function statementObservations(
+  summary: Pick<AgentSummary, 'routes' | 'background'>,
+  statements: Statements,
+  locate: Locate,
+): readonly StatementObservation[] {
   const uses: Use[] = [
     ...summary.background.map((statement) => ({ route: null, statement })),
     ...summary.routes.flatMap(({ method, route, statements: inRoute }) =>
@@ -327,5 +370,13 @@ function runtimeObservation({ runtime, fromMs, toMs }: AgentSummary, nodeVersion
 }
 
 function profileObservation(profile: NonNullable<AgentSummary['profile']>, locate: Locate): ProfileObservation {
-  return { ...profile, functions: profile.functions.map((profiled) => ({ ...profiled, location: locate(profiled.location) })) };
+  const { intervalUs, sampledMs, functions, heap } = profile;
+  const located = <Item extends { readonly location: SourceLocation }>(items: readonly Item[]) =>
+    items.map((item) => ({ ...item, location: locate(item.location) }));
+  return {
+    intervalUs,
+    sampledMs,
+    functions: located(functions),
+    heap: heap === null ? null : { ...heap, allocators: located(heap.allocators), survivors: located(heap.survivors) },
+  };
 }

@@ -70,9 +70,66 @@ export interface RouteObservation {
   readonly longestSerialisationMs: number;
   readonly responseBytes: number;
   readonly largestResponseBytes: number;
+  /** CPU time of the main thread, estimated from the profile's samples and from when requests were open; null without a profile. */
+  readonly cpuMs: number | null;
+  /** Where the application sends its answers from, else where it declares the route; null where neither shows. */
+  readonly answeredAt: CodeLocation | null;
+  /** Null where no answer was looked at. */
+  readonly answers: AnswerObservation | null;
+  /** Calls of `...Sync` functions of fs, crypto, zlib and child_process, most time first. */
+  readonly synchronousCalls: readonly SynchronousCallObservation[];
   readonly statements: readonly RouteStatementObservation[];
   /** What it asked of other services, Redis and queues. */
   readonly outgoing: readonly OutgoingObservation[];
+}
+
+/** The answers of a route that were looked at: all in light traffic, else a sample. Never scaled. */
+export interface AnswerObservation {
+  readonly examined: number;
+  readonly bodyBytes: number;
+  /** Of a type that compresses, not compressed, and longer than a server may send at once (14,600 bytes, RFC 6928). */
+  readonly large: number;
+  /** Of those: the ones whose clients had said that they take compressed ones. */
+  readonly uncompressed: number;
+  readonly uncompressedBytes: number;
+  /** A few of those were compressed to see what it brings. */
+  readonly sampledBytes: number;
+  readonly sampledCompressedBytes: number;
+  /** Answers to GET with status 200 that were read whole. */
+  readonly reads: number;
+  /** Of those: with ETag or Last-Modified; with Cache-Control or Expires. */
+  readonly withValidator: number;
+  readonly withCacheControl: number;
+  /** Of those: asked for before by the same client in the same words; answered the same as the time before; and what those weighed. */
+  readonly repeats: number;
+  readonly equalRepeats: number;
+  readonly equalRepeatBytes: number;
+}
+
+/** One synchronous function from one place within one route; calls inside other such calls count with those. */
+export interface SynchronousCallObservation {
+  /** `fs.readFileSync` */
+  readonly name: string;
+  readonly location: CodeLocation | null;
+  readonly calls: number;
+  readonly requests: number;
+  readonly totalMs: number;
+  readonly longestMs: number;
+}
+
+/** What of a statement's results stood in the JSON that its requests answered with; of those compared, never scaled. */
+export interface ShownObservation {
+  readonly comparisons: number;
+  /** Rows of the comparisons in which rows could be told apart, and how many of those were shown. */
+  readonly rows: number;
+  readonly shownRows: number;
+  readonly columns: readonly {
+    readonly name: string;
+    /** What its values weigh as text, summed over the comparisons. */
+    readonly sizeBytes: number;
+    /** Comparisons in which it was shown, or went into a later statement. */
+    readonly shown: number;
+  }[];
 }
 
 /** One statement from one call site within one route. */
@@ -100,6 +157,8 @@ export interface RouteStatementObservation {
   readonly rows: number;
   /** Bytes of row data received from the database. */
   readonly receivedBytes: number;
+  /** Null where no result was compared with its answer. */
+  readonly shown: ShownObservation | null;
 }
 
 /** One operation of one other service, asked for from one call site within one route. */
@@ -128,8 +187,8 @@ export interface OutgoingObservation {
   readonly duplicateCalls: number;
   /** Of the calls in repeating requests: share that began while another one was running. */
   readonly overlappingShare: number;
-  /** The statement whose result held what the calls differ by; null when not seen. */
-  readonly parentStatementId: string | null;
+  /** The statement whose result held what the calls differ by, without literals; null when not seen. */
+  readonly parentStatement: string | null;
   /** From the call to the last byte of the answer, summed. */
   readonly totalMs: number;
   /** Calls that had to wait for a connection to be made, and calls that found one. Neither is known of Redis and queues. */
@@ -194,12 +253,35 @@ export interface ProfileObservation {
   readonly intervalUs: number;
   readonly sampledMs: number;
   readonly functions: readonly ProfiledFunction[];
+  /** Null where it was not sampled. */
+  readonly heap: HeapObservation | null;
+}
+
+/** What was allocated and what stayed, by the function of the application that allocated it. */
+export interface HeapObservation {
+  /** The first seconds of the window: everything that was allocated in them, kept or not. */
+  readonly allocationMs: number;
+  readonly allocatedBytes: number;
+  readonly allocators: readonly { readonly location: CodeLocation; readonly sizeBytes: number }[];
+  /** Full collections, by when they were after the window's beginning, and what the old generation held right after. */
+  readonly fullCollections: readonly { readonly atMs: number; readonly liveBytes: number }[];
+  /** What was allocated in the `survivorsMs` before the last full collection and survived it; 0 where there was none. */
+  readonly survivorsMs: number;
+  readonly survivors: readonly { readonly location: CodeLocation; readonly sizeBytes: number }[];
+  /** Beyond it the process dies. */
+  readonly limitBytes: number;
 }
 
 export interface ProfiledFunction {
   readonly location: CodeLocation;
   /** CPU of this function and of everything outside the application that it called synchronously. */
   readonly selfMs: number;
+  /** Of those: in its own code and what the language does for it, not in libraries. */
+  readonly ownMs: number;
+  /** The line of its own code that was met most often; null where only what it calls was met. */
+  readonly hottestLine: number | null;
+  /** For which routes it ran, most time first: an estimate from when requests were open. Empty where that says nothing. */
+  readonly routes: readonly { readonly method: string; readonly route: string; readonly cpuMs: number }[];
   /** The synchronous library call that took most of it, e.g. `scryptSync`; null when it is its own code. */
   readonly heaviestCallee: string | null;
   readonly heaviestCalleeMs: number;

@@ -28,6 +28,7 @@ export const connectionHeld = defineRule({
     sources: ["Little's law: connections in use are arrivals times hold time"],
   },
   requires: ['agent.routes', 'agent.pools', 'agent.runtime'],
+  yieldsTo: ['api/transaction-across-outgoing-call'],
   diagnose({ 'agent.routes': routes, 'agent.pools': pools, 'agent.runtime': runtime }, settings) {
     const capacityMs = pools.reduce((sum, pool) => sum + pool.max * runtime.windowMs, 0);
     const idleMs = routes.reduce((sum, route) => sum + route.heldIdleMs, 0);
