@@ -168,6 +168,10 @@ export class Pools {
     return this.#records.get(name);
   }
 
+  all(): Iterable<PoolRecord> {
+    return this.#records.values();
+  }
+
   take(): readonly PoolSummary[] {
     const summaries = [...this.#records.values()].map((record) => record.toSummary()).filter((summary) => summary !== null);
     this.#forgetEnded();

@@ -38,6 +38,8 @@ export interface RunningPolicy {
   switch(on: boolean): void;
   /** For good: off, and every trace of it removed. */
   stop(): void;
+  /** What Anneal sees from outside and the policy has to know; the policy's own type of message. */
+  receive?(news: unknown): void;
   /** What it did since last asked, by name: hits, batches, refusals. Names carry their units. */
   take?(): Readonly<Record<string, number>>;
 }

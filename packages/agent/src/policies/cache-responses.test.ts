@@ -1,0 +1,195 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/test-database.ts';
+import { cacheCounters, countersKnowledge, countersSql } from '../../test/counters.ts';
+import { hostileTraffic, writerThrough } from '../../test/hostile-traffic.ts';
+import { startTarget, type Target } from '../../test/target.ts';
+import type { Policy } from '../protocol.ts';
+
+const thorough = process.env['ANNEAL_THOROUGH'] !== undefined;
+const reads = thorough ? 16_000 : 1_500;
+
+/** `make test-cache` is there for the figures. */
+function tell(form: string, figures: Readonly<Record<string, number>>): void {
+  if (thorough) process.stderr.write(`${form}: ${JSON.stringify(figures)}\n`);
+}
+
+async function putInForce(target: Target, policy: Policy): Promise<void> {
+  expect(await target.ask({ type: 'apply-policy', policyId: 'cache', policy })).toMatchObject({ type: 'done' });
+}
+
+async function figuresOf(target: Target): Promise<Readonly<Record<string, number>>> {
+  const { policies, problems } = await target.flush();
+  if (policies[0] === undefined) throw new Error(`the policy has ended: ${problems.join('; ')}`);
+  return policies[0].figures;
+}
+
+const truthIn = (database: TestDatabase) => async (counter: number) => {
+  const { rows } = await database.client.query<{ value: number }>('SELECT value FROM counters WHERE id = $1', [counter + 1]);
+  return rows[0]!.value;
+};
+
+describe('hostile traffic', () => {
+  test.each([
+    ['one statement and a key', (counter: number) => `/counters/${counter + 1}`],
+    ['transactions of their own', (counter: number) => `/transactions/counters/${counter + 1}`],
+    ['callbacks', (counter: number) => `/callbacks/${counter + 1}`],
+  ])('with transactions, rollbacks and single writes finds no stale answer, read by %s', async (form, path) => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url)));
+    const ports = [target.port];
+    const found = await hostileTraffic({
+      ports,
+      counters: 5,
+      reads,
+      readers: 8,
+      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
+      path,
+      truth: truthIn(database),
+    });
+    const figures = await figuresOf(target);
+    tell(form, { ...found, hitShare: Number((figures['hits']! / found.reads).toFixed(2)), ...figures });
+    expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
+    expect(found.reads).toBeGreaterThanOrEqual(reads);
+    expect(figures['hits']! / found.reads).toBeGreaterThan(0.2);
+    expect(figures['comparisons']).toBeGreaterThan(0);
+  });
+
+  test('does find the stale answers of a cache that deletes what it keeps where it writes', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url, NAIVE: '1' });
+    const ports = [target.port];
+    const found = await hostileTraffic({
+      ports,
+      counters: 5,
+      reads,
+      readers: 8,
+      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
+      path: (counter) => `/counters/${counter + 1}`,
+      truth: truthIn(database),
+    });
+    tell('a naive cache', { ...found });
+    expect(found.notReadYourWrites).toBeGreaterThan(found.reads / 100);
+  });
+});
+
+describe('an answer from memory', () => {
+  test('is the same bytes as the application sends, the date apart, and costs it no statement', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    const before = await rawGet(target.port, '/who');
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { shadowShare: 0.01 }));
+    for (const path of ['/who', '/counters/3']) {
+      const first = await rawGet(target.port, path);
+      for (let time = 0; time < 20; time += 1) expect(await rawGet(target.port, path)).toBe(first);
+    }
+    expect(await rawGet(target.port, '/who')).toBe(before);
+    const figures = await figuresOf(target);
+    expect(figures['hits']! + figures['comparisons']!).toBe(41);
+  });
+
+  test('is never given to another identity, other words or another kind of request', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url)));
+    const who = async (headers: Record<string, string>) =>
+      ((await (await target.get('/who', { headers })).json()) as { who: string | null }).who;
+    for (let time = 0; time < 3; time += 1) {
+      expect(await who({ authorization: 'Bearer one' })).toBe('Bearer one');
+      expect(await who({ authorization: 'Bearer two' })).toBe('Bearer two');
+      expect(await who({ cookie: 'session=1' })).toBe('session=1');
+      expect(await who({ 'x-api-key': 'three' })).toBe('three');
+      expect(await who({})).toBe(null);
+    }
+    const { hits, comparisons } = (await figuresOf(target)) as { hits: number; comparisons: number };
+    expect(hits + comparisons).toBe(10);
+    for (const headers of [{ 'if-none-match': '"x"' }, { 'cache-control': 'no-cache' }, { range: 'bytes=0-1' }])
+      await target.get('/who', { headers });
+    expect(await figuresOf(target)).toMatchObject({ hits: 0, bypasses: 3 });
+  });
+
+  test.each(['/files', '/fetches', '/unknown', '/cookies', '/streams', '/plain'])('is not made of %s', async (path) => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { routes: [path] }));
+    for (let time = 0; time < 5; time += 1) expect((await target.get(path)).status).toBe(200);
+    expect(await figuresOf(target)).toMatchObject({ hits: 0, refused: 5, keptAnswers: 0 });
+  });
+
+  test('made for one is given to all who ask at that moment', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { shadowShare: 0.01 }));
+    await target.flush();
+    await Promise.all(Array.from({ length: 40 }, async () => (await target.get('/total')).text()));
+    const { routes } = await target.flush();
+    const { requests } = routes.find(({ route }) => route === '/total')!;
+    // Up to one in a hundred is made anew to be compared.
+    expect(requests).toBeLessThan(10);
+  });
+
+  test('goes with a write to its row or to any row, and stays with one to another row', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { shadowShare: 0.01 }));
+    const value = async (path: string) => ((await (await target.get(path)).json()) as { value: number }).value;
+    const post = async (path: string) => (await target.get(path, { method: 'POST' })).text();
+    expect([await value('/counters/1'), await value('/counters/2'), await value('/total')]).toEqual([0, 0, 0]);
+    await target.flush();
+    await post('/counters/01?form=autocommit');
+    expect([await value('/counters/1'), await value('/counters/2'), await value('/total')]).toEqual([1, 0, 1]);
+    expect(await figuresOf(target)).toMatchObject({ stale: 2 });
+    await post('/procedures/2');
+    expect([await value('/counters/1'), await value('/counters/2'), await value('/total')]).toEqual([1, 1, 2]);
+    expect(await figuresOf(target)).toMatchObject({ hits: 0 });
+  });
+
+  test('that depends on chance ends the policy, with its reason', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { shadowShare: 1 }));
+    for (let time = 0; time < 3; time += 1) await target.get('/chance');
+    const { policies, problems } = await target.flush();
+    expect(policies).toEqual([]);
+    expect(problems.join()).toContain('a kept answer of /chance was not what the application says now');
+    expect((await target.get('/chance')).status).toBe(200);
+  });
+
+  test('takes no more memory than it may', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { maximumBytes: 20_000 }));
+    for (let time = 0; time < 60; time += 1) await target.get(`/counters/1?${time}`);
+    const { keptBytes, keptAnswers } = (await figuresOf(target)) as { keptBytes: number; keptAnswers: number };
+    expect(keptBytes).toBeLessThanOrEqual(20_000);
+    expect(keptAnswers).toBeGreaterThan(5);
+  });
+
+  test('is let go when the policy is switched off, and what was written meanwhile is seen', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await putInForce(target, cacheCounters(countersKnowledge(database.url)));
+    const value = async () => ((await (await target.get('/counters/1')).json()) as { value: number }).value;
+    for (let round = 0; round < 5; round += 1) {
+      expect(await value()).toBe(round);
+      expect(await target.ask({ type: 'switch-policy', policyId: 'cache', on: false })).toMatchObject({ type: 'done' });
+      await target.get('/counters/1?form=autocommit', { method: 'POST' });
+      expect(await target.ask({ type: 'switch-policy', policyId: 'cache', on: true })).toMatchObject({ type: 'done' });
+    }
+    expect(await value()).toBe(5);
+  });
+});
+
+/** All that comes back over a connection of its own, without the date. */
+async function rawGet(port: number, path: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  await once(socket, 'close');
+  return text.replace(/^Date: .*\r\n/m, '');
+}
