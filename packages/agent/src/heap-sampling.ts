@@ -27,7 +27,7 @@ interface SamplingNode {
 export class HeapSampling {
   readonly #session: InspectorSession;
   readonly #startedAt = performance.now();
-  readonly #collections = new PerformanceObserver((list) => this.#collected(list.getEntries() as readonly Collection[]));
+  readonly #collections = new PerformanceObserver((list) => this.#collected(list.getEntries()));
   readonly #full: { readonly atMs: number; readonly liveBytes: number }[] = [];
   #timer: NodeJS.Timeout | null = null;
   #allocation: { readonly head: SamplingNode; readonly durationMs: number } | null = null;

@@ -114,6 +114,7 @@ function explainer(rules: readonly Rule[], findings: readonly Finding[], observa
 }
 
 function isSamePlace(left: Finding, right: Finding, routesOf: (finding: Finding) => readonly string[]): boolean {
+  if (left.subject.kind === 'function' && right.subject.kind === 'function') return left.subject.key === right.subject.key;
   const [leftStatement, rightStatement] = [statementOf(left), statementOf(right)];
   if (leftStatement !== null && rightStatement !== null) return leftStatement === rightStatement;
   const rightRoutes = routesOf(right);

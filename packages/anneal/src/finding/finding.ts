@@ -43,8 +43,11 @@ export type Subject =
 export type ObjectType = 'table' | 'index' | 'sequence' | 'setting' | 'session' | 'database' | 'replication slot' | 'prepared transaction';
 
 export interface Impact {
-  /** What is being spent. `headroom` is no spending of requests: how much of a limit, a file or a safety is used up. */
-  readonly resource: 'request-time' | 'database-time' | 'cpu-time' | 'pool-wait' | 'headroom';
+  /**
+   * What is being spent. `response-bytes` are all that is answered, which the clients' networks pay for. `headroom` is no
+   * spending of requests: how much of a limit, a file or a safety is used up.
+   */
+  readonly resource: 'request-time' | 'database-time' | 'cpu-time' | 'pool-wait' | 'response-bytes' | 'headroom';
   /** Share of the whole workload's spending of that resource, 0-1: findings are ranked by it. */
   readonly share: number;
   /** What of that share is certain given how few times it was seen (see `finding/evidence-rate.ts`). */

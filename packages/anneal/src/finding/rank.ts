@@ -13,6 +13,8 @@ import { connectionWaitMs, requestTimeMs, shareOf, waitShare } from './request-t
  *   busy a share ρ of the time spends D / (1 - ρ) on it (M/G/1 with processor sharing, Kleinrock,
  *   Queueing Systems II, 4.4). So CPU counts for more the busier the event loop is.
  * - pool-wait: all waiting for connections, per request time with that waiting.
+ * - response-bytes: what they cost depends on the clients' networks, which a measurement beside the server does not have:
+ *   they count nothing here.
  * - headroom: no request waits for it yet, so it counts nothing here; its level says how near the end is.
  *
  * The shares of causes and of the waits they make overlap, so they do not add up to one. No resource
@@ -32,7 +34,7 @@ export function rank(findings: readonly Finding[], observations: Partial<Observa
 }
 
 function weightOf(resource: Impact['resource'], observations: Partial<Observations>): number {
-  if (resource === 'headroom') return 0;
+  if (resource === 'headroom' || resource === 'response-bytes') return 0;
   const { 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements } = observations;
   if (resource === 'request-time' || routes === undefined || runtime === undefined) return 1;
   if (resource === 'pool-wait') return waitShare(connectionWaitMs(routes), routes, runtime);

@@ -131,7 +131,7 @@ const findingShape = {
   subject,
   locations: list(location),
   impact: z.strictObject({
-    resource: z.enum(['request-time', 'database-time', 'cpu-time', 'pool-wait', 'headroom']),
+    resource: z.enum(['request-time', 'database-time', 'cpu-time', 'pool-wait', 'response-bytes', 'headroom']),
     share: amount,
     certainShare: amount,
   }),

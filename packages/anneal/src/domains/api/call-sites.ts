@@ -1,4 +1,11 @@
-import type { CodeLocation, RouteObservation, RouteStatementObservation, StatementObservation } from '../../measurement/observations.ts';
+import type {
+  CodeLocation,
+  RouteObservation,
+  RouteStatementObservation,
+  ShownObservation,
+  StatementObservation,
+} from '../../measurement/observations.ts';
+import { mergeShown } from '../../measurement/shown.ts';
 
 /**
  * One statement sent from one function, over all routes that come by there: a shared loader called
@@ -25,6 +32,7 @@ export interface CallSite {
   readonly totalMs: number;
   readonly rows: number;
   readonly receivedBytes: number;
+  readonly shown: ShownObservation | null;
 }
 
 export function callSitesOf(routes: readonly RouteObservation[]): readonly CallSite[] {
@@ -55,6 +63,7 @@ export function callSitesOf(routes: readonly RouteObservation[]): readonly CallS
       totalMs: sum((seen) => seen.totalMs),
       rows: sum((seen) => seen.rows),
       receivedBytes: sum((seen) => seen.receivedBytes),
+      shown: mergeShown(members.map(({ seen }) => seen.shown)),
     };
   });
 }

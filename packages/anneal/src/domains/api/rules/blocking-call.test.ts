@@ -9,6 +9,7 @@ const diagnose = (given: Partial<ProfiledFunction>) =>
     'agent.profile': {
       intervalUs: 10_000,
       sampledMs: 30_000,
+      heap: null,
       functions: [
         aFunction({
           location: at('src/vouchers.ts', 17, 'sign'),
