@@ -18,6 +18,7 @@ export function sharedFlags(): Int32Array {
 export class PolicyFlag {
   readonly #flags: Int32Array;
   readonly slot: number;
+  #retired = false;
 
   constructor(flags: Int32Array, slot: number) {
     this.#flags = flags;
@@ -25,12 +26,17 @@ export class PolicyFlag {
   }
 
   get on(): boolean {
-    return Atomics.load(this.#flags, this.slot) === (wanted | permitted);
+    return !this.#retired && Atomics.load(this.#flags, this.slot) === (wanted | permitted);
   }
 
   want(on: boolean): void {
     if (on) Atomics.or(this.#flags, this.slot, wanted);
     else Atomics.and(this.#flags, this.slot, ~wanted);
+  }
+
+  /** Off for good: the word may be another policy's soon, and wrappers that could not be taken away still read this. */
+  retire(): void {
+    this.#retired = true;
   }
 }
 

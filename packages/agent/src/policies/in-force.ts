@@ -51,6 +51,14 @@ export class PoliciesInForce {
     return null;
   }
 
+  /** Null when told, else why not. */
+  inform(id: string, news: unknown): string | null {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return `the policy ${id} is not in force`;
+    entry.running.receive?.(news);
+    return null;
+  }
+
   /** For when nobody is there to watch them: they stay in force, and off until they are switched on again. */
   switchAllOff(): void {
     for (const id of this.ids()) this.switch(id, false);
@@ -89,9 +97,14 @@ export class PoliciesInForce {
     this.#endToggling(id, `the policy ${id} ended`);
     this.#entries.delete(id);
     if (entry.expiry !== null) clearTimeout(entry.expiry);
-    entry.flag.want(false);
+    entry.flag.retire();
     this.#released(entry.flag.slot);
-    entry.running.stop();
+    try {
+      entry.running.stop();
+    } catch (error) {
+      // It ends from a timer or with the socket: there is nobody above who could be told.
+      this.#context.observer.problems.note(`the policy ${id} did not end cleanly: ${String(error)}`);
+    }
   }
 
   revokeAll(): void {
@@ -123,7 +136,10 @@ export class PoliciesInForce {
         this.revoke(id);
       },
     });
-    if (typeof running === 'string') return running;
+    if (typeof running === 'string') {
+      flag.retire();
+      return running;
+    }
     flag.want(true);
     const expiry = expiresAfterMs === undefined ? null : setTimeout(() => this.revoke(id), expiresAfterMs).unref();
     this.#entries.set(id, { id, policy, running, flag, expiry, on: true });
