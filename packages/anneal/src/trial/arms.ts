@@ -9,6 +9,7 @@ import { withDatabaseName } from '../target/database-url.ts';
 import { attachTarget, launchTarget, type AnsweringTarget } from '../target/launch.ts';
 import type { Target, TargetDatabase } from '../target/target.ts';
 import { assertOurs, assertRoomForCopies, copyDatabase, copyName, dropDatabase, sessionName } from './database-copies.ts';
+import { onEqualFooting } from './equal-footing.ts';
 import type { LedgerEvent } from './events.ts';
 import { undoUnderIntent, underIntent } from './intent.ts';
 
@@ -63,7 +64,10 @@ export interface ArmsRequest {
  * All copies are made before the first process starts: a template must not be in use, and no arm may warm up
  * while the disk is still busy copying for another.
  */
-export async function openArms(context: TrialContext, { baseDatabase, roles, withAgent, port, launch, beforeStart }: ArmsRequest): Promise<Arms> {
+export async function openArms(
+  context: TrialContext,
+  { baseDatabase, roles, withAgent, port, launch, beforeStart }: ArmsRequest,
+): Promise<Arms> {
   const undo = undoList();
   return undo.unlessCompleted(async () => {
     const copies = baseDatabase === null ? [] : await openCopies(context, undo, baseDatabase, roles);
@@ -108,7 +112,11 @@ interface ArmStart {
   readonly port: number | undefined;
 }
 
-async function startArm(context: TrialContext, undo: UndoList, { arm, spec, databaseUrl, withAgent, port }: ArmStart): Promise<AnsweringTarget> {
+async function startArm(
+  context: TrialContext,
+  undo: UndoList,
+  { arm, spec, databaseUrl, withAgent, port }: ArmStart,
+): Promise<AnsweringTarget> {
   const { outside, ledger, run, signal } = context;
   if (spec.running !== undefined) return attachTarget(spec, spec.running, signal);
   let target: AnsweringTarget | null = null;
@@ -169,19 +177,22 @@ async function openCopies(
   await using admin = await connect();
   await assertRoomForCopies(admin, outside.files, { url, source, copies: roles.length });
   const copies: DatabaseCopy[] = [];
-  for (const role of roles) {
-    signal.throwIfAborted();
-    progress.update(null, `copying the database for ${role}`);
-    const name = copyName(run, role);
-    undo.add(`the database ${name}`, () =>
-      undoUnderIntent(context, { kind: 'drop-database', name }, async () => {
-        await using admin = await connect();
-        await dropDatabase(admin, name);
-      }),
-    );
-    await underIntent(context, { kind: 'create-database', name, source }, () => copyDatabase(admin, { source, name, signal }));
-    copies.push({ name, url: withDatabaseName(database.url, name) });
-  }
+  const copyEach = async () => {
+    for (const role of roles) {
+      signal.throwIfAborted();
+      progress.update(null, `copying the database for ${role}`);
+      const name = copyName(run, role);
+      undo.add(`the database ${name}`, () =>
+        undoUnderIntent(context, { kind: 'drop-database', name }, async () => {
+          await using admin = await connect();
+          await dropDatabase(admin, name);
+        }),
+      );
+      await underIntent(context, { kind: 'create-database', name, source }, () => copyDatabase(admin, { source, name, signal }));
+      copies.push({ name, url: withDatabaseName(database.url, name) });
+    }
+  };
+  await (roles.length > 1 ? onEqualFooting(admin, copyEach) : copyEach());
   return copies;
 }
 

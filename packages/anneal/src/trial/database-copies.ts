@@ -229,6 +229,6 @@ function assertOurName(name: string): void {
 /** Extension settings have a dot: `pg_stat_statements.max`. */
 const quoteParameter = (name: string) => name.split('.').map(quoteIdentifier).join('.');
 
-function sqlState(error: unknown): string | null {
+export function sqlState(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
