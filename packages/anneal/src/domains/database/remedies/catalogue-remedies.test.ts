@@ -227,6 +227,20 @@ describe('extended statistics are made, filled and dropped', () => {
     await extendedStatistics.revert(plan, { sql, agent: null });
   });
 
+  test('also where there are more combinations than a list of the commonest would hold', async () => {
+    await sql.query('SET default_statistics_target = 10');
+    const plan = await extendedStatistics.plan(findingAbout('table', 'public.stops (city, postcode)'), await contextFor(...writing));
+    await extendedStatistics.apply(plan, { sql, agent: null });
+    for (const number of [0, 7, 13, 19]) {
+      const { rows } = await sql.query<{ 'QUERY PLAN': readonly [{ readonly Plan: { readonly 'Plan Rows': number } }] }>(
+        `EXPLAIN (FORMAT JSON) SELECT * FROM stops WHERE city = 'city ${number}' AND postcode = 'p${number}'`,
+      );
+      expect(rows[0]!['QUERY PLAN'][0].Plan['Plan Rows']).toBeGreaterThan(50);
+    }
+    await extendedStatistics.revert(plan, { sql, agent: null });
+    await sql.query('RESET default_statistics_target');
+  });
+
   test('not where no statement compares the columns', async () => {
     expect(await refusal(extendedStatistics, findingAbout('table', 'public.stops (city, note)'))).toMatch(/no statement/);
     expect(await refusal(extendedStatistics, findingAbout('table', 'public.stops (city, gone)'))).toMatch(/does not exist/);

@@ -13,6 +13,8 @@ export type ExtendedStatisticsPlan = {
   readonly table: string;
   readonly columns: readonly string[];
   readonly name: string;
+  /** Whether a list of the commonest combinations is kept too. */
+  readonly mcv: boolean;
 };
 
 /**
@@ -78,9 +80,10 @@ export const extendedStatistics: Remedy = defineRemedy<ExtendedStatisticsPlan>({
   }),
 });
 
-function createSql({ schema, table, columns, name }: ExtendedStatisticsPlan): string {
+function createSql({ schema, table, columns, name, mcv }: ExtendedStatisticsPlan): string {
   const list = columns.map(quoteIdentifier).join(', ');
-  return `CREATE STATISTICS ${qualifiedName(schema, name)} (ndistinct, dependencies, mcv) ON ${list} FROM ${qualifiedName(schema, table)}`;
+  const kinds = ['ndistinct', 'dependencies', ...(mcv ? ['mcv'] : [])].join(', ');
+  return `CREATE STATISTICS ${qualifiedName(schema, name)} (${kinds}) ON ${list} FROM ${qualifiedName(schema, table)}`;
 }
 
 /** The object if it is the planned one, and whether ANALYZE has filled it. */
@@ -125,8 +128,14 @@ async function choose(
   const columns = [...named['columns']!.matchAll(/"(?:[^"]|"")+"|[^,\s]+/gu)].map(([word]) =>
     word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word,
   );
-  const { rows } = await sql.query<{ schema: string; table: string; known: boolean }>(
+  // The list holds as many combinations as the statistics target allows. Where it exists PostgreSQL asks it alone and takes the
+  // combinations it lacks for independent; where a column has more values than fit, the dependencies serve all of them instead.
+  const { rows } = await sql.query<{ schema: string; table: string; known: boolean; mcv: boolean }>(
     `SELECT n.nspname::text AS schema, c.relname::text AS "table",
+            NOT EXISTS (SELECT FROM pg_stats s
+                         WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = ANY ($2)
+                           AND CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END
+                               > current_setting('default_statistics_target')::int) AS mcv,
             (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY ($2))
             = cardinality($2::text[]) AS known
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`,
@@ -140,6 +149,7 @@ async function choose(
     table: found.table,
     columns,
     name: nameFor(['anneal', found.table, ...columns], 'stat'),
+    mcv: found.mcv,
   };
   return readersOf(plan, measurement).length > 0 ? plan : { refused: 'no statement of this traffic compares those columns together' };
 }
