@@ -18,6 +18,12 @@ const configSchema = z.strictObject({
     portVariable: z.string().min(1).optional().describe('Environment variable the backend reads its port from; default PORT'),
     ready: z.string().startsWith('/').optional().describe('Path that answers below 500 once the backend is ready; default /'),
     readyTimeoutMs: z.number().int().positive().optional().describe('Default 30000'),
+    otlp: z
+      .union([z.boolean(), z.number().int().min(1).max(65_535)])
+      .optional()
+      .describe(
+        'Read the OpenTelemetry traces that the backend exports (OTLP/HTTP) in place of the agent; a number is the port to listen on',
+      ),
   }),
   database: z
     .strictObject({
@@ -104,6 +110,7 @@ export interface AnnealConfig {
     readonly portVariable?: string;
     readonly ready?: string;
     readonly readyTimeoutMs?: number;
+    readonly otlp?: boolean | number;
   };
   readonly database?: { readonly url?: string; readonly urlVariable?: string; readonly allowRemoteChange?: boolean };
   readonly workload:
@@ -204,6 +211,7 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
       portVariable: config.target.portVariable ?? 'PORT',
       readyPath: config.target.ready ?? '/',
       readyTimeoutMs: config.target.readyTimeoutMs ?? 30_000,
+      ...tracesOf(config.target.otlp),
       database:
         databaseUrl === undefined
           ? null
@@ -223,6 +231,11 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
     outputFolder: resolve(folder, config.output ?? '.anneal'),
     seed,
   };
+}
+
+function tracesOf(otlp: boolean | number | undefined): Pick<Target, 'traces'> {
+  if (otlp === undefined || otlp === false) return {};
+  return { traces: { port: otlp === true ? 0 : otlp } };
 }
 
 function workloadOf(workload: AnnealConfig['workload'], folder: string, seed: number): Workload {

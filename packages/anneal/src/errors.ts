@@ -81,6 +81,11 @@ export const catalogue = {
     hint: 'does it read its port from {portVariable}, and is `target.ready` a path it answers?',
     exitCode: blocked,
   },
+  ANNEAL_PORT_TAKEN: {
+    message: 'Anneal cannot listen on port {port}: {problem}',
+    hint: 'a collector may run there already: choose another with --otlp <port>, and set OTEL_EXPORTER_OTLP_ENDPOINT of the backend to it',
+    exitCode: blocked,
+  },
   ANNEAL_TARGET_EXITED: {
     message: 'the target ended while starting ({outcome}): {output}',
     hint: 'start it by hand with the same command: {command}',

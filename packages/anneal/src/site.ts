@@ -1,11 +1,14 @@
 import { AnnealError } from './errors.ts';
 import type { ProbeContext } from './measurement/measurement.ts';
+import { askedBatchMs } from './measurement/trace-window.ts';
 import type { Settings } from './config.ts';
 import type { AgentControl } from './ports/agent.ts';
 import type { Sql } from './ports/sql.ts';
+import type { TraceListener } from './ports/traces.ts';
 import type { Run } from './run.ts';
 import { databaseName } from './target/database-url.ts';
 import { attachTarget, type TargetEnd } from './target/launch.ts';
+import type { Target } from './target/target.ts';
 import { openArms, type TrialContext } from './trial/arms.ts';
 import { isLocalDatabase, sessionName } from './trial/database-copies.ts';
 
@@ -25,16 +28,21 @@ export async function openSite(run: Run): Promise<Site> {
   run.progress.stage(inPlace ? 'Starting the target; its database is only read' : 'Starting the target on a copy of its database');
   const baseDatabase = inPlace ? null : baseDatabaseOf(run.settings);
   const readOnly = inPlace ? await connectReadOnly(run) : null;
-  const arms = await openArms(trialContext(run), { baseDatabase, roles: ['baseline'], withAgent: true }).catch(async (error: unknown) => {
+  const traces = target.traces === undefined ? null : await run.outside.traces.listen(target.traces.port);
+  const withAgent = traces === null;
+  const launch = () => (traces === null ? target : exporting(target, traces.endpoint));
+  const arms = await openArms(trialContext(run), { baseDatabase, roles: ['baseline'], withAgent, launch }).catch(async (error: unknown) => {
+    await traces?.[Symbol.asyncDispose]();
     await readOnly?.close();
     throw error;
   });
   const arm = arms.get('baseline');
   return {
     baseUrl: arm.target.baseUrl,
-    context: probeContext(run, readOnly ?? arm.sql, arm.target.agent, arm.target.pid),
+    context: probeContext(run, readOnly ?? arm.sql, arm.target.agent, arm.target.pid, traces),
     crashed: () => arm.target.crashed(),
     async [Symbol.asyncDispose]() {
+      await traces?.[Symbol.asyncDispose]();
       await readOnly?.close();
       await arms.close();
     },
@@ -48,12 +56,33 @@ async function attached(run: Run, baseUrl: string): Promise<Site> {
   if (!onlyReads(settings) && settings.attachMayWrite !== true) throw new AnnealError('ANNEAL_WORKLOAD_WRITES', { url: baseUrl });
   const target = await attachTarget(settings.target, { url: baseUrl, pid: settings.target.running?.pid ?? null }, signal);
   const sql = settings.target.database === null ? null : await connectReadOnly(run);
+  const traces = settings.target.traces === undefined ? null : await run.outside.traces.listen(settings.target.traces.port);
+  if (traces !== null) progress.note(`listening for traces: OTEL_EXPORTER_OTLP_ENDPOINT=${traces.endpoint}`);
   return {
     baseUrl,
-    context: probeContext(run, sql, null, target.pid),
+    context: probeContext(run, sql, null, target.pid, traces),
     crashed: () => target.crashed(),
     async [Symbol.asyncDispose]() {
+      await traces?.[Symbol.asyncDispose]();
       await sql?.close();
+    },
+  };
+}
+
+/** Every request, soon: what OpenTelemetry's specification of environment variables offers for it. Whatever the backend sets itself is its own. */
+function exporting(target: Target, endpoint: string): Target {
+  return {
+    ...target,
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_METRICS_EXPORTER: 'none',
+      OTEL_LOGS_EXPORTER: 'none',
+      OTEL_TRACES_SAMPLER: 'always_on',
+      OTEL_BSP_SCHEDULE_DELAY: String(askedBatchMs),
+      OTEL_BSP_MAX_QUEUE_SIZE: '65536',
+      ...target.env,
     },
   };
 }
@@ -81,7 +110,22 @@ function connectReadOnly({ outside, id, settings }: Run): Promise<Sql> {
   return outside.databases.connect(settings.target.database!.url, { applicationName: sessionName(id), readOnly: true });
 }
 
-function probeContext(run: Run, sql: Sql | null, agent: AgentControl | null, targetPid: number | null): ProbeContext {
+function probeContext(
+  run: Run,
+  sql: Sql | null,
+  agent: AgentControl | null,
+  targetPid: number | null,
+  traces: TraceListener | null,
+): ProbeContext {
   const { processes, clock, sqlParser } = run.outside;
-  return { sql, agent, processes, clock, sqlParser, targetPid, workingDirectory: run.settings.target.workingDirectory };
+  return {
+    sql,
+    agent,
+    processes,
+    clock,
+    sqlParser,
+    targetPid,
+    workingDirectory: run.settings.target.workingDirectory,
+    ...(traces === null ? {} : { traces }),
+  };
 }

@@ -6,6 +6,7 @@ import { createMysqlDatabases } from './mysql.ts';
 import { nodeClock } from './node-clock.ts';
 import { createFiles } from './node-files.ts';
 import { createProcesses } from './node-processes.ts';
+import { createTraces } from './otlp-receiver.ts';
 import { createDatabases } from './pg.ts';
 import { createShadowPlanner } from './shadow-planner.ts';
 import { createSqlParser } from './sql-parser.ts';
@@ -19,6 +20,7 @@ export async function createOutside(): Promise<Outside> {
     processes: createProcesses(),
     workspaces: createWorkspaces(),
     agents: createAgents(),
+    traces: createTraces(),
     clock: nodeClock,
     sqlParser: await createSqlParser(),
     planOn: createBuiltPlanner,

@@ -22,6 +22,7 @@ export interface TargetOptions extends LedgerOptions {
   readonly rate?: number;
   readonly workload?: string;
   readonly speed?: number;
+  readonly otlp?: number | true;
   readonly window?: number;
   readonly seed?: number;
 }
@@ -53,6 +54,12 @@ export function withTargetOptions(command: Command): Command {
     .addOption(new Option('--workload <file>', 'a workload as `anneal import` writes it, in place of --url').env('ANNEAL_WORKLOAD'))
     .addOption(new Option('--speed <factor>', 'plays recorded traffic so many times faster (default 1)').argParser(positive('--speed')))
     .addOption(new Option('--window <seconds>', 'how long to measure (default 30)').env('ANNEAL_WINDOW').argParser(positive('--window')))
+    .addOption(
+      new Option(
+        '--otlp [port]',
+        'read the OpenTelemetry traces that the backend exports, of any language, in place of the agent',
+      ).argParser(whole('--otlp')),
+    )
     .addOption(
       new Option('--seed <number>', 'seed of everything that is drawn or shuffled (default 1)')
         .env('ANNEAL_SEED')
@@ -104,7 +111,7 @@ function mergeFlags(file: AnnealConfig | null, options: TargetOptions, folder: s
     throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'no configuration file, no --workload and no --url' });
   return {
     ...file,
-    target: { ...file?.target, start },
+    target: { ...file?.target, start, ...(options.otlp === undefined ? {} : { otlp: options.otlp }) },
     workload,
     ...(options.window === undefined ? {} : { measure: { ...file?.measure, windowMs: options.window * 1000 } }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),

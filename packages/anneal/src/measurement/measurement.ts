@@ -4,6 +4,7 @@ import type { StatementSample } from '../ports/planner.ts';
 import type { Processes } from '../ports/processes.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { Sql } from '../ports/sql.ts';
+import type { TraceListener } from '../ports/traces.ts';
 import type { Capability, Observations } from './observations.ts';
 
 export type Arm = 'baseline' | 'candidate';
@@ -43,6 +44,8 @@ export interface ProbeContext {
   readonly sql: Sql | null;
   /** Null when the target runs without the agent. */
   readonly agent: AgentControl | null;
+  /** Where the target exports its traces to, in place of an agent. */
+  readonly traces?: TraceListener;
   readonly processes: Processes;
   readonly clock: Clock;
   readonly sqlParser: SqlParser;

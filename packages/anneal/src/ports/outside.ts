@@ -7,6 +7,7 @@ import type { DatabaseSnapshot } from './database-snapshot.ts';
 import type { IndexDefinition, IndexSize, Planner, ShadowPlanner } from './planner.ts';
 import type { Databases, Sql } from './sql.ts';
 import type { SqlParser } from './sql-parser.ts';
+import type { Traces } from './traces.ts';
 import type { Workspaces } from './workspaces.ts';
 
 /** Everything Anneal touches beyond its own memory. Tests replace a part of it to make that part fail. */
@@ -17,6 +18,7 @@ export interface Outside {
   readonly processes: Processes;
   readonly workspaces: Workspaces;
   readonly agents: Agents;
+  readonly traces: Traces;
   readonly clock: Clock;
   readonly sqlParser: SqlParser;
   /** A planner that may do to this database, a scratch copy, whatever it needs. Closing it leaves the connection open. */

@@ -7,6 +7,13 @@ export interface SqlParser {
   /** Constants replaced by `$n`. A text that does not parse comes back with every literal masked. */
   normalise(text: string): string;
   shape(text: string): StatementShape | null;
+  /** Every place of a parameter, in the order of the text; `at` counts UTF-16 units to its `$`. Null when the text does not parse. */
+  parametersAt(text: string): readonly ParameterPlace[] | null;
+}
+
+export interface ParameterPlace {
+  readonly at: number;
+  readonly number: number;
 }
 
 /** What the parse tree of one statement says, as far as rules and index candidates need it. */

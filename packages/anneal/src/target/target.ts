@@ -11,6 +11,8 @@ export interface Target {
   readonly readyPath: string;
   readonly readyTimeoutMs: number;
   readonly database: TargetDatabase | null;
+  /** It exports OpenTelemetry traces, which are read in place of an agent. Port 0: any that is free. */
+  readonly traces?: { readonly port: number };
   /** Where somebody else runs it already: it is not started, stopped or given an agent. */
   readonly running?: RunningElsewhere;
 }

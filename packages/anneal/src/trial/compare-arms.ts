@@ -101,7 +101,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   await using arms = await openArms(bench.context, {
     baseDatabase: request.baseDatabase,
     roles: ['baseline', 'candidate'],
-    withAgent: true,
+    withAgent: bench.context.target.traces === undefined,
     launch: (arm) => launchOf(bench, changesOf(arm)),
     beforeStart: (arm, sql) => applyAll(bench.context, changesOf(arm).filter(needsNewSessions), { sql, agent: null, signal }),
   });
