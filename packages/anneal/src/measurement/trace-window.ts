@@ -1,8 +1,8 @@
 import type { TraceListener } from '../ports/traces.ts';
 import { Histogram } from '../stats/histogram.ts';
-import { observeSummary } from './agent-probe.ts';
 import type { Gap, ProbeContext, ProbeWindow } from './measurement.ts';
 import type { Capability, RouteObservation } from './observations.ts';
+import { locator, observeSummary } from './observe-summary.ts';
 import { summaryOfSpans } from './summary-of-spans.ts';
 
 /** The delay of OpenTelemetry's batch processor (OTEL_BSP_SCHEDULE_DELAY, 5 s unless set otherwise), and a moment for the way. */
@@ -25,7 +25,7 @@ export async function openTraceWindow(context: ProbeContext, traces: TraceListen
       await traces.settled(3 * askedBatchMs, longestBatchMs);
       const { spans, dropped } = traces.take();
       const summary = summaryOfSpans(spans, { fromMs, toMs }, sqlParser);
-      const { observations, samples } = observeSummary(summary, sqlParser, [workingDirectory]);
+      const { routes, statements, samples } = observeSummary({ ...summary, profile: null }, sqlParser, locator([workingDirectory]));
       const cpuMs = before === null || after === null ? null : after.cpuMs - before.cpuMs;
       const gaps: Gap[] = unseen.map((capability) => ({
         capability,
@@ -39,11 +39,12 @@ export async function openTraceWindow(context: ProbeContext, traces: TraceListen
       for (const reason of summary.gaps) gaps.push({ capability: 'agent.statements', reason });
       return {
         observations: {
-          ...observations,
+          'agent.routes': routes,
+          'agent.statements': statements,
           'agent.runtime': {
             nodeVersion: '',
             windowMs: toMs - fromMs,
-            cpuMs: cpuMs ?? ownMs(observations['agent.routes']),
+            cpuMs: cpuMs ?? ownMs(routes),
             eventLoopUtilizationShare: 0,
             eventLoopDelayUs: new Histogram().toData(),
             gcMs: 0,
