@@ -1,4 +1,4 @@
-import type { AgentSummary, PoolSummary } from '@anneal/agent/protocol';
+import type { AgentSummary, PoolSummary, SourceLocation } from '@anneal/agent/protocol';
 import type { AgentControl } from '../ports/agent.ts';
 import type { Gap, Probe, ProbeContext, ProbeReading } from './measurement.ts';
 import type { Capability, Observations, PoolObservation, ProfileObservation, RuntimeObservation } from './observations.ts';
