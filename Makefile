@@ -3,14 +3,15 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database matrix test-try clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database soak matrix test-try clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
 	@echo 'make test         every test, lint and type check'
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
 	@echo 'make test-try     the trials of own changes, all of them'
-	@echo 'make bench-agent  what the agent costs per request'
+	@echo 'make bench-agent  what the agent costs per request, beside OpenTelemetry'
+	@echo 'make soak         ten minutes at saturation: does the agent hold on to memory'
 	@echo 'make bench-load   what the load engine costs, beside autocannon and wrk'
 	@echo 'make bench-database  planner, index sizes, advisor and predicted times against their targets'
 	@echo 'make docs         writes docs/reference again'
@@ -39,6 +40,9 @@ bench: bench-agent bench-load bench-database
 
 bench-agent: install
 	$(RUN) bench/agent-overhead.ts
+
+soak: install
+	$(RUN) bench/agent-soak.ts
 
 bench-load: install
 	$(RUN) bench/load.ts

@@ -20,10 +20,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { createAgents, type SwitchableAgent } from '../packages/anneal/src/adapters/agent-listener.ts';
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
+import { seedAuthorsAndPosts } from './agent-database.ts';
 import type { Account, Order } from './agent-target.ts';
 import { writeBenchResults, type BenchRow } from './result-table.ts';
 
@@ -83,7 +83,7 @@ await compare();
 
 async function compare(): Promise<void> {
   await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
-  await seed(postgres.url);
+  await seedAuthorsAndPosts(postgres.url);
   const sink = await openSink();
   const surroundings = { databaseUrl: postgres.url, sinkUrl: sink.url };
   const random = seededRandom(1, 'agent-overhead');
@@ -296,18 +296,6 @@ async function openSink(): Promise<{ readonly url: string; readonly server: Serv
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`, server, received: () => received };
-}
-
-async function seed(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query(`
-    CREATE TABLE authors (id int PRIMARY KEY, name text NOT NULL);
-    CREATE TABLE posts (id int PRIMARY KEY, author_id int NOT NULL, title text NOT NULL);
-    INSERT INTO authors SELECT n, 'author ' || n FROM generate_series(1, 1000) n;
-    INSERT INTO posts SELECT n, 1 + (n * 7) % 1000, 'post ' || n FROM generate_series(1, 20000) n;
-    ANALYZE`);
-  await client.end();
 }
 
 function wholeNumber(name: keyof typeof options): number {

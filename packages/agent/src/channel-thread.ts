@@ -5,6 +5,12 @@ import type { FromThread, ThreadSetup, ToThread } from './channel.ts';
 import { Permissions } from './policies/flags.ts';
 import { silenceMs, type FromAgent, type ToAgent } from './protocol.ts';
 
+/** Far beyond any policy. Whoever sends more without ending the line does not speak the protocol. */
+const longestLine = 16 * 1024 * 1024;
+
+/** What may wait for a listener that does not read, besides what is being written: then it is as good as gone. */
+const mostUnreadBytes = 16 * 1024 * 1024;
+
 const application = parentPort;
 if (application !== null) {
   const { socketPath, flags } = workerData as ThreadSetup;
@@ -12,7 +18,10 @@ if (application !== null) {
   const socket = connect(socketPath);
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
   const tell = (message: FromThread) => application.postMessage(message);
-  const answer = (message: FromAgent) => socket.write(`${JSON.stringify(message)}\n`);
+  const answer = (message: FromAgent) => {
+    if (socket.writableLength > mostUnreadBytes) socket.destroy();
+    else socket.write(`${JSON.stringify(message)}\n`);
+  };
 
   let heardAt = performance.now();
   let silent = false;
@@ -49,7 +58,15 @@ if (application !== null) {
     silent = false;
     const lines = (unread + chunk).split('\n');
     unread = lines.pop() ?? '';
-    for (const line of lines) pass(JSON.parse(line) as ToAgent);
+    for (const line of lines) {
+      const message = messageIn(line);
+      if (message === null) {
+        socket.destroy();
+        return;
+      }
+      pass(message);
+    }
+    if (unread.length > longestLine) socket.destroy();
   });
   // `close` follows every error; a dead path closes at once, and the agent stays off.
   socket.on('error', () => undefined);
@@ -62,4 +79,16 @@ if (application !== null) {
     if (message.type === 'released') permissions.release(message.slot);
     else answer(message);
   });
+}
+
+/** Null where the line is nothing that an Anneal of any version would say: then nothing else it says is trusted. */
+function messageIn(line: string): ToAgent | null {
+  try {
+    const message: unknown = JSON.parse(line);
+    if (typeof message !== 'object' || message === null) return null;
+    const { type, id } = message as { readonly type?: unknown; readonly id?: unknown };
+    return type === 'heartbeat' || (typeof type === 'string' && typeof id === 'number') ? (message as ToAgent) : null;
+  } catch {
+    return null;
+  }
 }

@@ -30,7 +30,7 @@ function lostMount(pattern: string | RegExp, url: string): string {
   return extra > 0 ? templatedPath(`/${segments.slice(0, extra).join('/')}`) : '';
 }
 
-function pathOf(url: string): string {
+export function pathOf(url: string): string {
   const start = url.startsWith('/') ? 0 : Math.max(url.indexOf('/', url.indexOf('://') + 3), 0);
   const end = url.slice(start).search(/[?#]/);
   const path = end === -1 ? url.slice(start) : url.slice(start, start + end);
