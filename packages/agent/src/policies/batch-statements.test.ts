@@ -360,6 +360,30 @@ describe('a write', () => {
     expect(keysDropped).toBeGreaterThan(100);
   });
 
+  test('whose commit is under way keeps a loop from asking ahead of it', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    await database.client.query(`
+      CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END$$;
+      CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON counters DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()`);
+    await using pool = poolOn(database.url);
+    using inForce = putInForce(observer, await policyFor(database.client, read, { parent: counters }));
+    const client = await pool.connect();
+    await client.query('BEGIN');
+    await client.query('UPDATE counters SET value = 7 WHERE id = 5');
+    const committed = client.query('COMMIT');
+    await request(async () => {
+      await pool.query(counters);
+      await pool.query(read, [1]);
+      await pool.query(read, [2]);
+      await committed;
+      await pool.query(read, [3]);
+      expect((await pool.query(read, [4])).rows).toEqual([{ value: 0 }]);
+      expect((await pool.query(read, [5])).rows).toEqual([{ value: 7 }]);
+    });
+    client.release();
+    expect(inForce.take()).toMatchObject({ callsAlone: 2, batches: 1, callsAhead: 2 });
+  });
+
   test('under way, or committed while rows are fetched ahead, is never missed by a loop that begins after it', async () => {
     await using database = await createTestDatabase(schemaSql);
     await using pool = poolOn(database.url, { max: 8 });
