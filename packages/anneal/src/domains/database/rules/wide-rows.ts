@@ -30,6 +30,8 @@ export const wideRows = defineRule({
     sources: ['PostgreSQL manual 66.2 TOAST', 'RFC 9293, maximum segment size on Ethernet'],
   },
   requires: ['agent.routes', 'agent.runtime', 'postgres.statements', 'postgres.columns'],
+  // Bytes of rows that are dropped whole are no matter of their width.
+  yieldsTo: ['api/over-fetched-rows'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements, 'postgres.columns': columns }, settings) {
     const requestMs = requestTimeMs(routes, runtime);
     return statements.flatMap((statement): readonly RuleOutcome[] => {
