@@ -4,6 +4,9 @@ import type { Policy } from './policies/index.ts';
 export { batchedText, batchPrefix, templateHash, textHash, type BatchForm } from './batched-text.ts';
 export type { Policy };
 
+/** The agent knows a statement by this; what Anneal tells it about statements is in the same words. */
+export { sqlTemplate } from './sql-template.ts';
+
 /**
  * What the agent and Anneal say to each other: one JSON document per line over a Unix socket.
  * The agent connects; Anneal listens. Anneal must be newer than or as new as the agent.

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fingerprintSync, loadModule, type Node, normalizeSync, parseSync } from 'libpg-query';
 import { maskLiterals, maskStrings } from '../ports/sql-literals.ts';
-import type { SqlParser, StatementShape } from '../ports/sql-parser.ts';
+import type { ParameterPlace, SqlParser, StatementDependencies, StatementShape } from '../ports/sql-parser.ts';
 import { printQuery } from '../ports/sql-print.ts';
 import type { Query } from '../ports/sql-tree.ts';
+import { dependenciesOf } from './sql-dependencies.ts';
 import { shapeOf } from './sql-shape.ts';
 import { readQuery } from './sql-tree.ts';
 
@@ -14,6 +15,8 @@ export async function createSqlParser(): Promise<SqlParser> {
     fingerprint: cached(fingerprint),
     normalise: cached(normalise),
     shape: cached(shape),
+    dependencies: cached(dependencies),
+    parametersAt,
   };
 }
 
@@ -59,6 +62,31 @@ function shape(text: string): StatementShape | null {
     const statements = parseSync(text).stmts ?? [];
     const only = statements.length === 1 ? statements[0]?.stmt : undefined;
     return only === undefined ? null : { ...shapeOf(only), query: wholeQuery(only, text) };
+  });
+}
+
+function parametersAt(text: string): readonly ParameterPlace[] | null {
+  return attempt(text, () => {
+    const bytes = Buffer.from(text);
+    const found: ParameterPlace[] = [];
+    // The parser counts bytes, and leaves a place of 0 out.
+    const visit = (node: unknown): void => {
+      if (typeof node !== 'object' || node === null) return;
+      if ('ParamRef' in node) {
+        const { number = 0, location = 0 } = node.ParamRef as { readonly number?: number; readonly location?: number };
+        found.push({ at: bytes.toString('utf8', 0, location).length, number });
+      } else for (const part of Object.values(node)) visit(part);
+    };
+    visit(parseSync(text));
+    return found.sort((one, other) => one.at - other.at);
+  });
+}
+
+function dependencies(text: string): StatementDependencies | null {
+  return attempt(text, () => {
+    const statements = parseSync(text).stmts ?? [];
+    const only = statements.length === 1 ? statements[0]?.stmt : undefined;
+    return only === undefined ? null : dependenciesOf(only);
   });
 }
 

@@ -7,6 +7,8 @@ export interface SqlParser {
   /** Constants replaced by `$n`. A text that does not parse comes back with every literal masked. */
   normalise(text: string): string;
   shape(text: string): StatementShape | null;
+  /** What one statement's answer and effect hang on, as far as its own text says; null where the text alone cannot tell. */
+  dependencies(text: string): StatementDependencies | null;
   /** Every place of a parameter, in the order of the text; `at` counts UTF-16 units to its `$`. Null when the text does not parse. */
   parametersAt(text: string): readonly ParameterPlace[] | null;
 }
@@ -96,4 +98,31 @@ export interface OrderKey {
   readonly qualifier: string | null;
   readonly expression: string;
   readonly direction: 'asc' | 'desc';
+}
+
+export interface NamedTable {
+  readonly schema: string | null;
+  readonly name: string;
+}
+
+/** `column = $parameter` has to hold for every row of it that matters; one entry per such condition. */
+export interface KeyedTable extends NamedTable {
+  readonly keys: readonly { readonly column: string; readonly parameter: number }[];
+}
+
+/** Of a SELECT, INSERT, UPDATE or DELETE. */
+export interface StatementDependencies {
+  /** Once per place where the table stands. Names of CTEs among them: where a table has the same name, either may be meant. */
+  readonly reads: readonly KeyedTable[];
+  readonly writes: readonly (KeyedTable & {
+    readonly action: 'insert' | 'update' | 'delete';
+    /** Columns that an UPDATE assigns; `*` where it does not say. */
+    readonly assigned: readonly string[];
+  })[];
+  readonly commonTables: readonly string[];
+  readonly functions: readonly { readonly schema: string | null; readonly name: string }[];
+  /** It names the present moment or who asks: CURRENT_TIMESTAMP, CURRENT_USER, 'now'. */
+  readonly momentary: boolean;
+  /** FOR UPDATE and its like. */
+  readonly locks: boolean;
 }

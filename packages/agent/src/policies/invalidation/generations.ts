@@ -53,6 +53,7 @@ export class Generations {
   }
 
   tag(name: string): Tag {
+    if (name === this.everything.name) return this.everything;
     const known = this.#tags.get(name);
     if (known !== undefined) return known;
     if (this.#tags.size >= mostTags) this.#forget();
@@ -75,7 +76,7 @@ export class Generations {
   /** Another writer's transaction is committed in the log; whether readers see it yet is told by their snapshots only. */
   writtenOutside(names: readonly string[], transactionId: number): void {
     for (const name of names) {
-      const tag = name === this.everything.name ? this.everything : this.tag(name);
+      const tag = this.tag(name);
       tag.outside.push({ transactionId, seen: false });
       if (tag.outside.length > mostOutsideWrites) this.#shorten(tag);
     }

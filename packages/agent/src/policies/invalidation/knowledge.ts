@@ -121,6 +121,8 @@ export function tagsRead(uses: readonly TableUse[], values: readonly unknown[] |
 
 export function tagsWritten(uses: readonly TableUse[], values: readonly unknown[] | undefined): string[] {
   return uses.flatMap(({ table, key }) => {
+    // `*` stands for all tables, and for whatever else there may be.
+    if (table === '*') return [table];
     const value = canonicalKey(key, values);
     return key === null || value === null ? [table, `${table}:*`] : [table, `${table}:${key.column}=${value}`];
   });
