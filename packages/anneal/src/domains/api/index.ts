@@ -1,6 +1,8 @@
 import { agentProbe } from '../../measurement/agent-probe.ts';
 import type { Domain } from '../domain.ts';
 import { apiCodemods } from './codemods/index.ts';
+import { keepOutgoingConnections } from './remedies/keep-outgoing-connections.ts';
+import { limitOutgoingCalls } from './remedies/limit-outgoing-calls.ts';
 import { resizePool } from './remedies/resize-pool.ts';
 import { blockingCall } from './rules/blocking-call.ts';
 import { chattyOutgoingCalls } from './rules/chatty-outgoing-calls.ts';
@@ -60,5 +62,5 @@ export const api: Domain = {
     waitsForAJob,
   ],
   codemods: apiCodemods,
-  remedies: [resizePool],
+  remedies: [resizePool, keepOutgoingConnections, limitOutgoingCalls],
 };

@@ -1,10 +1,9 @@
-import { AnnealError } from '../../../errors.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import type { PoolObservation } from '../../../measurement/observations.ts';
-import type { AgentControl } from '../../../ports/agent.ts';
-import { defineRemedy, type ActContext } from '../../../remedy/remedy.ts';
+import { defineRemedy } from '../../../remedy/remedy.ts';
 import { routeName } from '../call-sites.ts';
 import { heldIdleOf, modelPool, predictWaitChange, waitBudgetMs, wantedSize } from '../pool-model.ts';
+import { requireAgent } from '../require-agent.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type ResizePoolPlan = {
@@ -73,7 +72,7 @@ export const resizePool = defineRemedy<ResizePoolPlan>({
   },
 
   async apply(plan, context) {
-    const agent = requireAgent(context);
+    const agent = requireAgent(context, 'api/resize-pool');
     if ((await agent.policies()).includes(policyId(plan))) return;
     await agent.apply(policyId(plan), { kind: 'pool-size', pool: plan.pool, max: plan.max });
   },
@@ -128,11 +127,4 @@ function serverHasRoom(
 
 function policyId(plan: ResizePoolPlan): string {
   return `api/resize-pool:${plan.pool}:${plan.max}`;
-}
-
-function requireAgent({ agent }: ActContext): AgentControl {
-  if (agent === null) {
-    throw new AnnealError('ANNEAL_APPLY_FAILED', { remedy: 'api/resize-pool', problem: 'the target runs without the agent' });
-  }
-  return agent;
 }

@@ -1,0 +1,135 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { createAgents } from '../../../adapters/agent-listener.ts';
+import { createSqlParser } from '../../../adapters/sql-parser.ts';
+import { diagnose } from '../../../finding/diagnose.ts';
+import { aMeasurement, anOutgoing, aRoute, aRuntime, at, histogramOf } from '../../../finding/fixtures/observations.ts';
+import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
+import type { Rule } from '../../../finding/finding.ts';
+import type { OutgoingObservation } from '../../../measurement/observations.ts';
+import { remedyConformance } from '../../../remedy/conformance.ts';
+import type { PlanningContext } from '../../../remedy/remedy.ts';
+import { outgoingWithoutKeepAlive } from '../rules/outgoing-without-keep-alive.ts';
+import { outgoingWithoutTimeout } from '../rules/outgoing-without-timeout.ts';
+import { keepOutgoingConnections, type KeepOutgoingConnectionsPlan } from './keep-outgoing-connections.ts';
+import { limitOutgoingCalls, type LimitOutgoingCallsPlan } from './limit-outgoing-calls.ts';
+
+const sqlParser = await createSqlParser();
+
+/** 3,000 requests of 12 ms, one of 60 ms, each asking the warehouse once. */
+function context(outgoing: Partial<OutgoingObservation>, requests = 3_000): PlanningContext {
+  const measurement = aMeasurement({
+    'agent.routes': [
+      aRoute({
+        route: '/stock/:sku',
+        requests,
+        totalMs: requests * 12,
+        durationUs: histogramOf([12, requests - 5], [60, 5]),
+        outgoing: [
+          anOutgoing(
+            { requests, perRequest: 1, meanMs: 8 },
+            { peer: 'wms:8080', operation: 'GET /stock/:id', location: at('src/stock.ts', 44, 'inStock'), ...outgoing },
+          ),
+        ],
+      }),
+      aRoute({ route: '/catalogue', requests: 1_000, totalMs: 4_000 }),
+    ],
+    'agent.runtime': aRuntime({ windowMs: 30_000, cpuMs: 6_000 }),
+  });
+  return { measurement, sql: null, sqlParser, planner: null, samples: new Map() };
+}
+
+const findingOf = (rule: Rule, { measurement }: PlanningContext) => diagnose([rule], measurement, usualSettings).findings[0]!;
+
+describe('connections are kept', () => {
+  const opening = { connectionsOpened: 3_000, connectionsReused: 0, connectMs: 6_000 };
+
+  test('to the peer of the finding, with a prediction of what connecting takes of all requests', async () => {
+    const given = context(opening);
+    const finding = findingOf(outgoingWithoutKeepAlive, given);
+    const plan = (await keepOutgoingConnections.plan(finding, given)) as KeepOutgoingConnectionsPlan;
+    expect(plan).toEqual({ peers: ['wms:8080'], routes: ['GET /stock/:sku'], location: { file: 'src/stock.ts', line: 44 } });
+    const { metric, change } = await keepOutgoingConnections.predict(plan, finding, given);
+    expect(metric).toBe('latency.p50');
+    expect(change.point).toBeCloseTo(-6_000 / (3_000 * 12 + 4_000));
+    expect(change.upper).toBeLessThan(0);
+    expect(keepOutgoingConnections.describe(plan).lasting).toContain('at src/stock.ts:44');
+    expect(keepOutgoingConnections.touches(plan, given.measurement).routes).toEqual(['GET /stock/:sku']);
+    expect(await keepOutgoingConnections.explainRefusal?.(finding, given)).toBeNull();
+  });
+
+  test('not where it is the peer that closes them', async () => {
+    const given = context({ ...opening, keepAliveRefused: 2_900 });
+    const finding = findingOf(outgoingWithoutKeepAlive, given);
+    expect(await keepOutgoingConnections.plan(finding, given)).toBeNull();
+    expect(await keepOutgoingConnections.explainRefusal?.(finding, given)).toContain('the peer closes the connections');
+  });
+});
+
+describe('calls are limited', () => {
+  test('to three times what the slowest requests of a thousand take, and a lost packet more', async () => {
+    const given = context({ withoutTimeout: 3_000 });
+    const finding = findingOf(outgoingWithoutTimeout, given);
+    const plan = (await limitOutgoingCalls.plan(finding, given)) as LimitOutgoingCallsPlan;
+    // Five of 3,000 took 60 ms, which a histogram knows to 0.8 %.
+    expect(plan.timeoutMs).toBeGreaterThanOrEqual(1_060 - 1);
+    expect(plan.timeoutMs).toBeLessThanOrEqual(1_060 + 1);
+    expect(plan.peers).toEqual(['wms:8080']);
+    expect(await limitOutgoingCalls.predict(plan, finding, given)).toMatchObject({ change: { point: 0 } });
+    expect(limitOutgoingCalls.describe(plan).lasting).toContain(`AbortSignal.timeout(${plan.timeoutMs})`);
+  });
+
+  test('not where too few requests were seen to know the slowest', async () => {
+    const given = context({ withoutTimeout: 900 }, 900);
+    const finding = findingOf(outgoingWithoutTimeout, given);
+    expect(await limitOutgoingCalls.plan(finding, given)).toBeNull();
+    expect(await limitOutgoingCalls.explainRefusal?.(finding, given)).toContain('900 requests do not show');
+  });
+});
+
+test('applied to real calls through a real agent both hold the law of remedies', async () => {
+  await using listener = await createAgents().listen();
+  const child = fork(join(import.meta.dirname, '../fixtures/outgoing-process.ts'), {
+    execArgv: ['--conditions=@anneal/source', '--import', createAgents().importSpecifier],
+    env: { ...process.env, ANNEAL_SOCKET: listener.socketPath },
+  });
+  try {
+    const [agent, [address]] = await Promise.all([listener.connected(20_000), once(child, 'message') as Promise<[AddressInfo]>]);
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${address.port}${path}`)).text();
+    const peers = [await get('/peer')];
+    expect([await get('/opened'), await get('/slow')]).toEqual(['3', 'answer']);
+
+    const keeping: KeepOutgoingConnectionsPlan = { peers, routes: [], location: null };
+    await remedyConformance({
+      remedy: keepOutgoingConnections,
+      plan: keeping,
+      context: { sql: null, agent },
+      observe: () => get('/opened'),
+    });
+    await keepOutgoingConnections.apply(keeping, { sql: null, agent });
+    expect(await get('/opened')).toBe('1');
+    expect(await get('/opened')).toBe('0');
+
+    const limiting: LimitOutgoingCallsPlan = { peers, timeoutMs: 50, routes: [], location: null };
+    await remedyConformance({ remedy: limitOutgoingCalls, plan: limiting, context: { sql: null, agent }, observe: () => get('/slow') });
+    await limitOutgoingCalls.apply(limiting, { sql: null, agent });
+    expect(await get('/slow')).toBe('TimeoutError');
+    expect((await agent.flush()).problems).toEqual([]);
+  } finally {
+    child.kill();
+    await once(child, 'exit');
+  }
+});
+
+test.each([
+  [keepOutgoingConnections, { peers: ['a:1'], routes: [], location: null }],
+  [limitOutgoingCalls, { peers: ['a:1'], timeoutMs: 100, routes: [], location: null }],
+] as const)('without the agent %o is absent, cannot be applied and has nothing to revert', async (remedy, plan) => {
+  const none = { sql: null, agent: null };
+  expect(await remedy.inspect(plan, none)).toBe('absent');
+  await expect(remedy.revert(plan, none)).resolves.toBeUndefined();
+  await expect(remedy.apply(plan, none)).rejects.toMatchObject({ code: 'ANNEAL_APPLY_FAILED' });
+});
