@@ -10,13 +10,14 @@ export interface Prediction {
 
 /**
  * What a trial compares, always per request of the workload.
- * `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
+ * `response.bytes` are those of bodies, as they come over the connection. `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
  */
 export type MetricId =
   | 'cpu.time'
   | 'database.time'
   | `database.time:${string}`
   | 'pool.wait'
+  | 'response.bytes'
   | 'latency.p50'
   | 'latency.p95'
   | 'latency.p99'

@@ -5,7 +5,7 @@ import type { Mysql } from '../ports/mysql.ts';
 import type { Planner, StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { Sql } from '../ports/sql.ts';
-import type { Prediction } from '../prediction/prediction.ts';
+import type { MetricId, Prediction } from '../prediction/prediction.ts';
 import type { Target } from '../target/target.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -28,6 +28,17 @@ export interface Remedy<Plan extends Json = Json> {
   /** Why `plan` gave null, as a sentence for the report; null when there is a plan. Reads only. */
   explainRefusal?(finding: Finding, context: PlanningContext): Promise<string | null>;
   predict(plan: Plan, finding: Finding, context: PlanningContext): Promise<Prediction>;
+  /**
+   * For the scope `process`: the policy that `apply` puts in force, where it can be proven by toggling. Its trial then switches
+   * it off and on in one process, in which nothing else differs, instead of comparing two. Left out where what it brings needs
+   * longer to show than a slice lasts, such as connections that are opened when they are asked for.
+   */
+  toggles?(plan: Plan): string;
+  /**
+   * What it is paid for with, by design: how much worse its trial's guards may find these metrics, relative. Each with its
+   * reason, in the remedy. What is not named keeps the margin that nobody would notice.
+   */
+  allowances?(plan: Plan, measurement: Measurement): Readonly<Partial<Record<MetricId, number>>>;
   /** For the scope `launch`: how the target is started with the change. */
   launch?(plan: Plan, target: Target): Target;
   inspect(plan: Plan, context: ActContext): Promise<Presence>;

@@ -35,7 +35,18 @@ const histogram = z
 
 const metricId = z
   .union([
-    z.enum(['cpu.time', 'database.time', 'pool.wait', 'latency.p50', 'latency.p95', 'latency.p99', 'errors', 'memory', 'wal.bytes']),
+    z.enum([
+      'cpu.time',
+      'database.time',
+      'pool.wait',
+      'response.bytes',
+      'latency.p50',
+      'latency.p95',
+      'latency.p99',
+      'errors',
+      'memory',
+      'wal.bytes',
+    ]),
     z.templateLiteral(['database.time:', text]),
     z.templateLiteral(['latency.p95:', text]),
     z.templateLiteral(['wal.bytes:', text]),
@@ -229,6 +240,7 @@ const trial = z
       nominalLevel: share,
       minimumEffect: share,
       sharedWith: list(text),
+      toggled: z.literal(true).exactOptional(),
       leaning: z.strictObject({ scenarios: list(text), factor: amount, ordinaryPerSlice: amount, perSlice: amount }).exactOptional(),
     }),
     primary: comparison,

@@ -82,6 +82,7 @@ const metricNames: Readonly<Partial<Record<MetricId, string>>> = {
   'cpu.time': 'CPU time',
   'database.time': 'database time',
   'pool.wait': 'pool wait',
+  'response.bytes': 'bytes answered',
   'latency.p50': 'p50 latency',
   'latency.p95': 'p95 latency',
   'latency.p99': 'p99 latency',

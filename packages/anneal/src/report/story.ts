@@ -153,7 +153,7 @@ export function designWords({ design, rounds }: Pick<Trial, 'design' | 'rounds'>
   const sharing = design.sharedWith.length === 0 ? '' : `; shared its arms with ${design.sharedWith.join(', ')}`;
   return (
     `${counted(rounds.length - dropped, 'round')} kept, ${dropped} dropped before anyone looked at the outcome; ` +
-    `one slice of ${duration(design.sliceMs)} per arm and round in random order (seed ${design.seed}); ${lookWords(design)}; ` +
+    `one slice of ${duration(design.sliceMs)} ${design.toggled === true ? 'with the policy off and one with it on in each round, in one process and' : 'per arm and round'} in random order (seed ${design.seed}); ${lookWords(design)}; ` +
     `to be kept, the whole interval must lie below ${change(-design.minimumEffect)}${leaning}${sharing}.`
   );
 }

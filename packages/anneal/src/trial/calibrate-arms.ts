@@ -13,6 +13,8 @@ export interface Calibration {
   readonly masks: readonly Mask[];
   readonly orderFreeRequests: ReadonlySet<string>;
   readonly floor: NoiseFloor;
+  /** The noise of slices of one process, between which a policy would be switched: measured when it is first asked for. */
+  readonly toggledNoise: () => Promise<readonly Noise[]>;
 }
 
 /**
@@ -33,24 +35,33 @@ export async function calibrateArms(
 ): Promise<Calibration> {
   const { design, changes, measurement } = request;
   const { workload } = leanTo(changes, { ...bench, ...design, measurement });
-  const compared = await compareArms(
-    { ...bench, workload },
-    {
-      label: 'calibration',
-      baseDatabase: request.baseDatabase,
-      standing: [],
-      changes: [],
-      groups: changes.flatMap(statementGroup),
-      mostRounds: design.looks[0]!,
-      isDecided: () => false,
-    },
-  );
+  const withItself = (label: string, toggled?: readonly string[]) =>
+    compareArms(
+      { ...bench, workload },
+      {
+        label,
+        baseDatabase: request.baseDatabase,
+        standing: [],
+        changes: [],
+        groups: changes.flatMap(statementGroup),
+        mostRounds: design.looks[0]!,
+        ...(toggled === undefined ? {} : { toggled }),
+        isDecided: () => false,
+      },
+    );
+  let toggledNoise: Promise<readonly Noise[]> | null = null;
+  const measureToggledNoise = async () => {
+    bench.context.progress.note('Comparing one process with itself: the noise floor of what is switched off and on in it');
+    return calibrate((await withItself('calibration of toggling', [])).rounds);
+  };
+  const compared = await withItself('calibration');
   const noise = calibrate(compared.rounds);
   const { baseline, candidate } = compared.answers;
   const masks = learnMasks(baseline, candidate);
   const steps = new Set(baseline.map((answer) => answer.request));
   return {
     noise,
+    toggledNoise: () => (toggledNoise ??= measureToggledNoise()),
     masks,
     orderFreeRequests: new Set([...learnOrderFreeRequests(baseline, candidate), ...stepsWithoutOrder([...steps], measurement)]),
     floor: {

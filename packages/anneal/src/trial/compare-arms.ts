@@ -16,6 +16,7 @@ import { judgeRound, planRound } from './interleave.ts';
 import { keptRounds } from './paired-evidence.ts';
 import type { TriedChange } from './planned-change.ts';
 import { fromActualSend, takeSlice, type SliceSource, type StatementGroup, type TakenSlice } from './slice.ts';
+import { readsTogether, switchPolicies, wronglySwitched } from './toggling.ts';
 import type { Distribution, Round } from './trial.ts';
 
 /** What every comparison of a run shares. */
@@ -41,6 +42,11 @@ export interface ComparisonRequest {
   /** What the candidate has and the baseline has not. */
   readonly changes: readonly TriedChange[];
   readonly groups: readonly StatementGroup[];
+  /**
+   * Policies that the candidate's slices have on and the baseline's off, in one process: the candidate's. Answers are compared on
+   * two all the same, since what a request writes is there for the next one. None: the noise floor of such slices.
+   */
+  readonly toggled?: readonly string[];
   readonly mostRounds: number;
   /** Asked after each kept round with all rounds so far, dropped ones included, and the answers of both arms; true ends the comparison. */
   readonly isDecided: (rounds: readonly Round[], answers: AnswersCompared) => boolean;
@@ -57,6 +63,8 @@ export interface ArmsCompared {
   readonly distributions: readonly Distribution[];
   /** By change id, measured on the candidate after the last slice. */
   readonly costs: ReadonlyMap<string, Cost>;
+  /** Why a toggled policy ended before its trial did; null where none did. */
+  readonly ended: string | null;
 }
 
 interface RunningArm extends AsyncDisposable {
@@ -109,28 +117,35 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'));
 
   progress.update(null, 'comparing answers');
-  const replay = { count: bench.answers, seed: bench.seed, steps: 'all' } as const;
+  // A policy may answer several requests at once: equal reads are sent together, as none of them would be one after the other.
+  const copies = request.toggled === undefined ? 1 : readsTogether;
+  const replay = { count: bench.answers, seed: bench.seed, steps: 'all', copies } as const;
   const [baselineAnswers, candidateAnswers] = await Promise.all([baseline.load.replay(replay), candidate.load.replay(replay)]);
 
   const answers: AnswersCompared = { baseline: baselineAnswers, candidate: candidateAnswers };
   const rounds: Round[] = [];
   const onTime = new Distributions();
   const late = new Distributions();
+  let ended: string | null = null;
   const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
   for (let index = -bench.warmupRounds; keptRounds(rounds).length < request.mostRounds; index += 1) {
     signal.throwIfAborted();
     const planned = planRound(orderSeed, index + bench.warmupRounds);
-    const order = planned.first === 'baseline' ? [baseline, candidate] : [candidate, baseline];
+    const order = planned.first === 'baseline' ? (['baseline', 'candidate'] as const) : (['candidate', 'baseline'] as const);
     const taken = new Map<ArmName, TakenSlice>();
-    for (const arm of order) {
+    for (const side of order) {
+      const arm = side === 'candidate' || request.toggled !== undefined ? candidate : baseline;
+      ended ??= await switchPolicies(arm.act.agent, request.toggled ?? [], side === 'candidate');
       await clock.sleep(pauseBetweenSlicesMs, signal);
       const slice = await takeSlice(arm.source, { durationMs: bench.sliceMs, seed: planned.arrivalSeed }, request.groups);
       await onArm(arm.arm.arm, () => refuseUselessLoad(slice.load, arm.arm.target.crashed()));
-      taken.set(arm.arm.arm, slice);
+      taken.set(side, slice);
     }
+    if (ended !== null) break;
     if (index < 0) continue;
     const [ofBaseline, ofCandidate] = [taken.get('baseline')!, taken.get('candidate')!];
-    const judgement = judgeRound(ofBaseline.load, ofCandidate.load);
+    const judged = judgeRound(ofBaseline.load, ofCandidate.load);
+    const judgement = { ...judged, dropped: [...judged.dropped, ...wronglySwitched(request.toggled ?? [], ofBaseline, ofCandidate)] };
     const sliceOf = (taken: TakenSlice) => (judgement.late.length > 0 ? fromActualSend(taken) : taken.slice);
     rounds.push({ index, first: planned.first, baseline: sliceOf(ofBaseline), candidate: sliceOf(ofCandidate), ...judgement });
     const kept = keptRounds(rounds);
@@ -142,6 +157,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     if (rounds.length - kept.length > request.mostRounds) break;
   }
 
+  await switchPolicies(candidate.act.agent, request.toggled ?? [], true);
   const costs = new Map<string, Cost>();
   for (const change of request.changes) costs.set(change.id, await change.remedy.cost(change.plan, candidate.act));
   return {
@@ -150,6 +166,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     // Where the generator was late its own lateness is in the tail: those rounds are shown only when there are no others.
     distributions: onTime.isEmpty() ? late.all() : onTime.all(),
     costs,
+    ended,
   };
 }
 

@@ -48,8 +48,8 @@ export function logRatio(metric: MetricId, round: Round): number | null {
 
 /** The amount below which a metric is as good as nothing, in the units of `Slice.metrics`. */
 function resolutionOf(metric: MetricId): number {
-  // Latency in microseconds, the histogram's own unit; memory in bytes.
-  if (metric.startsWith('latency.') || metric === 'memory') return 1;
+  // Latency in microseconds, the histogram's own unit; memory and answers in bytes.
+  if (metric.startsWith('latency.') || metric === 'memory' || metric === 'response.bytes') return 1;
   // One WAL record is at least its 24-byte header (PostgreSQL, access/xlogrecord.h, SizeOfXLogRecord).
   if (metric.startsWith('wal.bytes')) return 24;
   // Milliseconds a request: 0.001 is a thousandth of one core at 1,000 requests a second.

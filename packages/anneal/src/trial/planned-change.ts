@@ -9,7 +9,7 @@ export interface TriedChange {
   /** Those it answers; none where somebody brought it. */
   readonly findings: readonly Finding[];
   /** How an arm gets it. */
-  readonly remedy: Pick<Remedy, 'id' | 'scope' | 'effort' | 'launch' | 'apply' | 'cost'>;
+  readonly remedy: Pick<Remedy, 'id' | 'scope' | 'effort' | 'launch' | 'apply' | 'cost' | 'toggles'>;
   readonly scope: Remedy['scope'];
   readonly plan: Json;
   /** What its trial is decided by, chosen before it begins. */
@@ -18,6 +18,8 @@ export interface TriedChange {
   readonly description: Description;
   /** Null: nobody knows, so it may touch anything. */
   readonly touched: Touched | null;
+  /** Margins of guards that it is paid for with, where they are wider than the usual ones. */
+  readonly allowances?: Readonly<Partial<Record<MetricId, number>>>;
 }
 
 /** A remedy made concrete: what will be done, what it should bring, and what it can touch. */
@@ -85,6 +87,7 @@ export async function planChanges(
       prediction,
       description: remedy.describe(plan),
       touched: remedy.touches(plan, context.measurement),
+      ...(remedy.allowances === undefined ? {} : { allowances: remedy.allowances(plan, context.measurement) }),
     });
   }
   return { changes, unplanned };

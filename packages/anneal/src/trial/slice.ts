@@ -29,6 +29,8 @@ export const placeboMetric: MetricId = 'database.time:untouched';
 
 export interface TakenSlice {
   readonly slice: Slice;
+  /** Policies that acted when the slice ended. */
+  readonly policiesOn: ReadonlySet<string>;
   readonly load: LoadResult;
 }
 
@@ -55,6 +57,7 @@ export async function takeSlice(
   const metrics: Partial<Record<MetricId, number>> = {
     ...latencies(load.responseTimeUs),
     errors: perRequest(load.failedRequests),
+    'response.bytes': perRequest(load.steps.reduce((sum, step) => sum + step.responseBytes, 0)),
   };
   if (before !== null && after !== null) {
     metrics['cpu.time'] = perRequest(after.cpuMs - before.cpuMs);
@@ -79,7 +82,8 @@ export async function takeSlice(
       metrics[`wal.bytes:${group.key}`] = perRequest(total(touched, (statement) => statement.walBytes));
     }
   }
-  return { slice: { requests: load.requests, failedRequests: load.failedRequests, metrics }, load };
+  const policiesOn = new Set((summary?.policies ?? []).filter(({ on }) => on).map(({ id }) => id));
+  return { slice: { requests: load.requests, failedRequests: load.failedRequests, metrics }, policiesOn, load };
 }
 
 /** For a round whose generator was late: latency from the actual send, in which its lateness is not. */

@@ -55,6 +55,8 @@ export interface TrialDesign {
   readonly sharedWith: readonly string[];
   /** Where what the change touches is rare: how far both arms' traffic was leaned to it. Absent in ordinary traffic. */
   readonly leaning?: Leaning;
+  /** Both states in one process, the policy switched between the slices, instead of two processes side by side. */
+  readonly toggled?: true;
 }
 
 /** One slice per arm, in random order. */

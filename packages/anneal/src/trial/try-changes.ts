@@ -1,5 +1,7 @@
+import { percent } from '../finding/wording.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { MetricId } from '../prediction/prediction.ts';
+import type { Estimate } from '../stats/estimate.ts';
 import type { Calibration } from './calibrate-arms.ts';
 import { guardMargin, placeboDrift, provability } from './calibrate.ts';
 import { compareArms, wholeWorkload, type AnswersCompared, type ArmsCompared, type Bench } from './compare-arms.ts';
@@ -10,7 +12,8 @@ import { keptRounds } from './paired-evidence.ts';
 import { statementGroup, type TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
 import { placeboMetric } from './slice.ts';
-import type { Equality, NoiseFloor, Trial, TrialDesign } from './trial.ts';
+import { toggledPolicies } from './toggling.ts';
+import type { Equality, NoiseFloor, Result, Trial, TrialDesign, Verdict } from './trial.ts';
 
 export interface TrialRequest {
   readonly baseDatabase: string | null;
@@ -30,7 +33,10 @@ export interface TrialRequest {
  * again in halves, and those in halves if need be: nobody is condemned for a neighbour, and a culprit is
  * found in the logarithm of their number.
  */
-export async function tryChanges(bench: Bench, request: TrialRequest): Promise<readonly Trial[]> {
+export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<readonly Trial[]> {
+  const toggled = toggledPolicies(asked.changes);
+  const request =
+    toggled === null ? asked : { ...asked, calibration: { ...asked.calibration, noise: await asked.calibration.toggledNoise() } };
   const questions = request.changes.map((change) => {
     const { metric: primary, prediction } = change;
     const noise = request.calibration.noise.find((figure) => figure.metric === primary);
@@ -58,6 +64,7 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
       changes: request.changes,
       groups: request.changes.flatMap(statementGroup),
       mostRounds: request.design.looks.at(-1)!,
+      ...(toggled === null ? {} : { toggled }),
       isDecided: (rounds, answers) =>
         // Answers that differ decide alone; the first look's figures say what the change would have been worth. Of several
         // changes one may be innocent, and only its figures can tell that it should be tried again alone.
@@ -84,13 +91,19 @@ export async function tryChanges(bench: Bench, request: TrialRequest): Promise<r
         minimumEffect: question.minimumEffect,
         sharedWith: request.changes.filter((other) => other !== change).map((other) => other.id),
         ...(leaning === undefined ? {} : { leaning }),
+        ...(toggled === null ? {} : { toggled: true }),
       },
       primary: judgement.primary,
       guards: judgement.guards,
       equality,
       cost: compared.costs.get(change.id)!,
       placebo: placeboDrift(compared.rounds, [placeboMetric], question),
-      verdict: verdictOf(judgement.primary, judgement.guards, equality, judgement.reason),
+      verdict: toggledVerdict(verdictOf(judgement.primary, judgement.guards, equality, judgement.reason), {
+        change,
+        measured: judgement.primary.change,
+        ended: compared.ended,
+        isToggled: toggled !== null,
+      }),
       rounds: compared.rounds,
       distributions: distributionsOf(change, compared),
     };
@@ -112,6 +125,31 @@ function failedInCommon(trial: Trial): boolean {
   return trial.verdict.decision === 'rollback' && trial.primary.result === 'improved';
 }
 
+/**
+ * A policy that ended by itself had a reason, and one that brings less than half of what was promised brings it for
+ * another reason than the one understood: neither is left to act on its own.
+ */
+function toggledVerdict(
+  verdict: Verdict,
+  {
+    change,
+    measured,
+    ended,
+    isToggled,
+  }: { readonly change: TriedChange; readonly measured: Estimate; readonly ended: string | null; readonly isToggled: boolean },
+): Verdict {
+  const rollback = (performance: Result, reason: string): Verdict => ({
+    decision: 'rollback',
+    performance,
+    equality: verdict.decision === 'keep' ? 'match' : verdict.equality,
+    reason,
+  });
+  if (ended !== null) return rollback('inconclusive', ended);
+  const promised = change.prediction?.change.point ?? 0;
+  if (!isToggled || verdict.decision !== 'keep' || measured.point <= promised / 2) return verdict;
+  return rollback('improved', `it brings ${percent(-measured.point)}, less than half of the ${percent(-promised)} predicted`);
+}
+
 const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency.p99', 'errors', 'memory'];
 
 /**
@@ -119,7 +157,9 @@ const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency
  * held to what these arms can measure at all, and the report names what they cannot.
  */
 function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] {
-  if (change.touched !== null) return guardedMetrics;
+  // Both states of a toggled policy live in one memory: that is compared in fresh processes, when everything kept is confirmed.
+  const isToggled = toggledPolicies([change]) !== null;
+  if (change.touched !== null) return guardedMetrics.filter((metric) => metric !== 'memory' || !isToggled);
   const measured = new Set(floor.rounds.flatMap((round) => Object.keys(round.baseline.metrics)));
   return guardedAnywhere.filter((metric) => metric !== change.metric && measured.has(metric));
 }
@@ -127,17 +167,20 @@ function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] 
 /** For a change that may touch anything. */
 export const guardedAnywhere: readonly MetricId[] = [...guardedMetrics, 'database.time'];
 
-function guardsOf(change: TriedChange, { calibration, design, writeVolumeMargin }: TrialRequest): readonly Guard[] {
+function guardsOf(change: TriedChange, { calibration, design, measurement, writeVolumeMargin }: TrialRequest): readonly Guard[] {
   const guarded = guardedBy(change, calibration.floor);
   // Margins are what the first look can tell: a guard that only the last look could hold would double every trial.
   const count = guarded.length + 1;
   const margin = (metric: MetricId) =>
-    guardMargin(
-      metric,
-      calibration.noise.find((figure) => figure.metric === metric),
-      design.looks[0]!,
-      design.nominalLevel,
-      count,
+    Math.max(
+      change.allowances?.[metric] ?? 0,
+      guardMargin(
+        metric,
+        calibration.noise.find((figure) => figure.metric === metric),
+        design.looks[0]!,
+        design.nominalLevel,
+        count,
+      ),
     );
   const guards = guarded.map((metric) => ({ metric, margin: margin(metric) }));
   const [group] = statementGroup(change);
@@ -146,7 +189,7 @@ function guardsOf(change: TriedChange, { calibration, design, writeVolumeMargin 
     const metric: MetricId = `database.time:${group.key}`;
     return [...guards, { metric, margin: margin(metric) }];
   }
-  const writeVolume = writeVolumeGuard(change, calibration, writeVolumeMargin);
+  const writeVolume = writeVolumeGuard(change, measurement, writeVolumeMargin);
   return writeVolume === null ? guards : [...guards, { ...writeVolume, margin: Math.max(writeVolume.margin, margin(writeVolume.metric)) }];
 }
 
@@ -155,15 +198,16 @@ function guardsOf(change: TriedChange, { calibration, design, writeVolumeMargin 
  * workload writes. It is held against the writes of the change's own tables, so that changes which share their
  * slices do not pay for each other: a quarter of all is two and a half times a tenth of it.
  */
-function writeVolumeGuard(change: TriedChange, calibration: Calibration, budgetShare: number): Guard | null {
+function writeVolumeGuard(change: TriedChange, { observations }: Measurement, budgetShare: number): Guard | null {
   const [group] = statementGroup(change);
   if (group === undefined && change.touched !== null) return null;
   const metric: MetricId = group === undefined ? 'wal.bytes' : `wal.bytes:${group.key}`;
   if (metric === change.metric) return null;
-  const slices = calibration.floor.rounds.flatMap((round) => [round.baseline, round.candidate]);
-  const written = (id: MetricId) => slices.reduce((total, slice) => total + (slice.metrics[id] ?? 0) * slice.requests, 0);
-  const own = written(metric);
-  return own === 0 ? null : { metric, margin: (budgetShare * written('wal.bytes')) / own };
+  // Of ordinary traffic: in traffic that leans to these writes they would seem to be more of the whole.
+  const statements = observations['postgres.statements'] ?? [];
+  const written = (counted: typeof statements) => counted.reduce((sum, { walBytes }) => sum + walBytes, 0);
+  const own = written(group === undefined ? statements : statements.filter(({ id }) => group.statementIds.has(id)));
+  return own === 0 ? null : { metric, margin: (budgetShare * written(statements)) / own };
 }
 
 function distributionsOf({ touched }: TriedChange, compared: ArmsCompared): Trial['distributions'] {

@@ -9,6 +9,8 @@ export interface ReplayOptions {
   readonly seed: number;
   /** `read-only` (the default) leaves every step but GET out, and with it the later steps that need what it captured. */
   readonly steps?: 'read-only' | 'all';
+  /** How many times each GET is sent, all at once; default 1. Every answer is in the result. */
+  readonly copies?: number;
 }
 
 /** One answer with everything that two arms must agree on. */
@@ -49,17 +51,13 @@ export async function replayIterations(
       const path = step.path.render(values);
       const { method } = step;
       const headers = headersFor(step, iteration.session, target.tokens);
-      const answer = await target.client.send({ method, path, headers, body: step.body?.render(values) ?? null }, true);
-      answers.push({
-        request: step.name,
-        method,
-        path,
-        status: answer.status,
-        headers: comparableHeaders(answer.headers),
-        body: answer.body,
-        error: answer.error,
-      });
-      const { captured } = judgeAnswer(step, answer);
+      const request = { method, path, headers, body: step.body?.render(values) ?? null };
+      const copies = method === 'GET' ? (options.copies ?? 1) : 1;
+      const received = await Promise.all(Array.from({ length: copies }, () => target.client.send(request, true)));
+      for (const { status, headers: sent, body, error } of received) {
+        answers.push({ request: step.name, method, path, status, headers: comparableHeaders(sent), body, error });
+      }
+      const { captured } = judgeAnswer(step, received[0]!);
       if (captured === null) break;
       values = { ...values, ...captured };
     }
