@@ -370,7 +370,7 @@ describe('a write', () => {
     const client = await pool.connect();
     await client.query('BEGIN');
     await client.query('UPDATE counters SET value = 7 WHERE id = 5');
-    const committed = client.query('COMMIT');
+    const committed = client.query('COMMIT').finally(() => client.release());
     await request(async () => {
       await pool.query(counters);
       await pool.query(read, [1]);
@@ -380,7 +380,6 @@ describe('a write', () => {
       expect((await pool.query(read, [4])).rows).toEqual([{ value: 0 }]);
       expect((await pool.query(read, [5])).rows).toEqual([{ value: 7 }]);
     });
-    client.release();
     expect(inForce.take()).toMatchObject({ callsAlone: 2, batches: 1, callsAhead: 2 });
   });
 

@@ -3,6 +3,7 @@ import type { Domain } from '../domain.ts';
 import { apiCodemods } from './codemods/index.ts';
 import { keepOutgoingConnections } from './remedies/keep-outgoing-connections.ts';
 import { limitOutgoingCalls } from './remedies/limit-outgoing-calls.ts';
+import { batchStatements } from './remedies/batch-statements.ts';
 import { resizePool } from './remedies/resize-pool.ts';
 import { blockingCall } from './rules/blocking-call.ts';
 import { chattyOutgoingCalls } from './rules/chatty-outgoing-calls.ts';

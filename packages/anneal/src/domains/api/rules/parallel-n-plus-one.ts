@@ -1,14 +1,8 @@
 import { defineRule, type Evidence } from '../../../finding/finding.ts';
 import { shareOf } from '../../../finding/request-time.ts';
 import { percent } from '../../../finding/wording.ts';
+import { clientCpuMsPerCall } from '../client-cost.ts';
 import { diagnoseRepetition } from '../repetition.ts';
-
-/**
- * CPU that one more query costs the Node process (protocol, promise, row objects). Assumed from our
- * own measurement of node-postgres: Promise.all of 50 lookups took 2.25 ms of CPU per request and
- * one statement for the same 50 keys 0.34 ms, that is 0.038 ms per query.
- */
-const clientCpuMsPerCall = 0.038;
 
 export const parallelNPlusOne = defineRule({
   id: 'api/parallel-n-plus-one',

@@ -1,0 +1,157 @@
+import { AnnealError } from '../../../errors.ts';
+import type { Finding } from '../../../finding/finding.ts';
+import { shorten } from '../../../finding/subject.ts';
+import { quantity } from '../../../finding/wording.ts';
+import type { Measurement } from '../../../measurement/measurement.ts';
+import type { StatementObservation } from '../../../measurement/observations.ts';
+import type { AgentControl } from '../../../ports/agent.ts';
+import { defineRemedy, type ActContext } from '../../../remedy/remedy.ts';
+import { batchedForm } from '../batched-form.ts';
+import { examineBatch, loopsOf } from '../batching/examine-batch.ts';
+import { clientCpuMsPerCall } from '../client-cost.ts';
+import { placeName } from '../call-sites.ts';
+
+/** Types, not interfaces, so that they are Json. */
+export type BatchStatementsPlan = {
+  readonly statementId: string;
+  /** Normalised: no constant of the application is in it. */
+  readonly statement: string;
+  readonly batchedStatementId: string | null;
+  readonly policy: {
+    readonly textHash: string;
+    readonly parametersAt: readonly { readonly at: number; readonly number: number }[];
+    readonly parameterTypes: readonly string[];
+    readonly hasOffset: boolean;
+    readonly isOrdered: boolean;
+    readonly parent: string | null;
+    readonly oldestMs: number;
+    readonly readOnly: readonly string[];
+  };
+  readonly proof: { readonly parameterSets: number; readonly rows: number };
+  readonly lasting: string;
+};
+
+/** A loop over a list takes milliseconds; what an outside writer changes within a tenth of a second, few could have read in time. */
+const oldestMs = 100;
+
+export const batchStatements = defineRemedy<BatchStatementsPlan>({
+  id: 'api/batch-statements',
+  title: 'Ask once for what a request asks row by row',
+  addresses: ['api/sequential-n-plus-one', 'api/parallel-n-plus-one'],
+  scope: 'process',
+  risk: 'medium',
+  effort: 'none',
+  contract: 'transparent',
+
+  async plan(finding, context) {
+    const statement = statementOf(finding, context.measurement);
+    const examined = statement === null ? null : await examineBatch(statement, context);
+    if (statement === null || examined === null || 'refused' in examined) return null;
+    const { batchedStatementId, proof, ...known } = examined;
+    return {
+      statementId: statement.id,
+      statement: statement.text,
+      batchedStatementId,
+      policy: { ...known, oldestMs },
+      proof,
+      lasting: lastingForm(statement, context.measurement),
+    };
+  },
+
+  async explainRefusal(finding, context) {
+    const statement = statementOf(finding, context.measurement);
+    if (statement === null) return 'the statement was not observed';
+    const examined = await examineBatch(statement, context);
+    return 'refused' in examined ? examined.refused : null;
+  },
+
+  async predict(plan, _finding, { measurement }) {
+    const cpuMs = measurement.observations['agent.runtime']?.cpuMs ?? 0;
+    const saved = loopsOf(plan.statementId, measurement).reduce((sum, site) => sum + callsSaved(site), 0);
+    const share = cpuMs === 0 ? 0 : Math.min((saved * clientCpuMsPerCall) / cpuMs, 0.95);
+    return {
+      metric: 'cpu.time',
+      // A processor half or twice as fast as the one it was measured on; a plain result or a wide one.
+      change: { point: -share, lower: -Math.min(share * 2, 0.95), upper: -share / 2, confidenceLevel: 0.95 },
+      model: 'amdahl',
+      assumptions: [
+        `${quantity(saved)} of the window's calls go, each with ${clientCpuMsPerCall} ms of the process's CPU (own measurement of node-postgres)`,
+        'the loops go on as they did: what is fetched ahead is asked for',
+        'the one statement reads the rows the many did; their round trips and most of their planning are saved beside what is predicted here',
+      ],
+    };
+  },
+
+  async inspect(plan, { agent }) {
+    // A policy ends with the agent's socket: without an agent there is nothing left of it.
+    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
+  },
+
+  async apply(plan, context) {
+    const agent = requireAgent(context);
+    if ((await agent.policies()).includes(policyId(plan))) return;
+    await agent.apply(policyId(plan), { kind: 'batch-statements', ...plan.policy });
+  },
+
+  async revert(plan, { agent }) {
+    await agent?.revoke(policyId(plan));
+  },
+
+  async cost() {
+    // Rows fetched ahead live as long as their request; the trial guards the process's memory.
+    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
+  },
+
+  touches(plan, measurement) {
+    const loops = loopsOf(plan.statementId, measurement);
+    const batch = plan.batchedStatementId === null ? [] : [plan.batchedStatementId];
+    return { statementIds: [plan.statementId, ...batch], routes: [...new Set(loops.flatMap(({ routes }) => routes))], writtenTables: [] };
+  },
+
+  describe(plan) {
+    return {
+      title: `One statement for all calls of "${shorten(plan.statement)}" in a request`,
+      sql: null,
+      lasting: plan.lasting,
+      reservations: [
+        `Before its trial the batch was held against the calls on a copy: ${plan.proof.parameterSets} parameter sets, ${plan.proof.rows} rows, no difference; in force, one batch of fifty is.`,
+        `A row fetched ahead may be read up to ${plan.policy.oldestMs} ms earlier than by the loop. Any statement of the process that may write drops it; writes of other processes are not seen.`,
+      ],
+    };
+  },
+});
+
+/** All but one call of each loop, and of those the ones that ask for something new. */
+function callsSaved({
+  repeatingCalls,
+  repeatingRequests,
+}: {
+  readonly repeatingCalls: number;
+  readonly repeatingRequests: number;
+}): number {
+  return Math.max(repeatingCalls - repeatingRequests, 0);
+}
+
+function statementOf({ subject }: Finding, measurement: Measurement): StatementObservation | null {
+  if (subject.kind !== 'route') return null;
+  return measurement.observations['postgres.statements']?.find(({ id }) => id === subject.statementId) ?? null;
+}
+
+/** A JOIN, or one statement for all keys, is cheaper still: the policy shows what it is worth, and works until somebody has written it. */
+function lastingForm(statement: StatementObservation, measurement: Measurement): string {
+  const places = loopsOf(statement.id, measurement).flatMap(({ locations }) => locations.slice(0, 1).map(placeName));
+  const where = places.length === 0 ? 'where it is sent' : `at ${[...new Set(places)].join(' and ')}`;
+  const form = batchedForm(statement);
+  return `Collect the keys and ask once ${where}, then put the rows into a Map by key.${form === null ? '' : `\n${form}`}`;
+}
+
+function policyId(plan: BatchStatementsPlan): string {
+  return `api/batch-statements:${plan.statementId}`;
+}
+
+function requireAgent({ agent }: ActContext): AgentControl {
+  if (agent === null) {
+    throw new AnnealError('ANNEAL_APPLY_FAILED', { remedy: 'api/batch-statements', problem: 'the target runs without the agent' });
+  }
+  return agent;
+}
