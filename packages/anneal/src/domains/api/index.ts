@@ -63,5 +63,5 @@ export const api: Domain = {
     waitsForAJob,
   ],
   codemods: apiCodemods,
-  remedies: [resizePool, keepOutgoingConnections, limitOutgoingCalls],
+  remedies: [batchStatements, resizePool, keepOutgoingConnections, limitOutgoingCalls],
 };
