@@ -87,6 +87,22 @@ const scenarios: readonly Scenario[] = [
   { name: 'keep the place', weight: 15, steps: [{ method: 'PUT', path: '/posts/{post}/position', body: { line: '{line}' } }] },
   { name: 'rate a prompt', weight: 10, steps: [{ method: 'PUT', path: '/prompts/{prompt}/rating', body: { stars: '{stars}' } }] },
   { name: 'take a comment down', weight: 12, steps: [{ method: 'DELETE', path: '/admin/comments/{commentId}' }] },
+  {
+    name: 'look around in town',
+    weight: 75,
+    steps: [get('/users/{member}/neighbours'), get('/posts/{post}/previews'), get('/weather?place={place}')],
+  },
+  { name: 'have a post looked at', weight: 75, steps: [{ method: 'POST', path: '/posts/{post}/moderation' }] },
+  { name: 'find a place', weight: 25, steps: [get('/places?place={place}'), get('/tides?place={place}')] },
+  {
+    name: 'pass a post on',
+    weight: 45,
+    steps: [
+      get('/posts/{post}/card'),
+      { method: 'POST', path: '/posts/{post}/shares' },
+      { method: 'POST', path: '/posts/{post}/translations' },
+    ],
+  },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 

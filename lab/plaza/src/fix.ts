@@ -33,6 +33,12 @@ export const defectIds = [
   'login-hash',
   'room-directory-limit',
   'board-serialisation',
+  'face-calls',
+  'preview-connections',
+  'weather-timeout',
+  'geocoder-retries',
+  'moderation-transaction',
+  'share-webhook',
 ] as const;
 
 export type DefectId = (typeof defectIds)[number];

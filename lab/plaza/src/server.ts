@@ -19,8 +19,10 @@ import { overviewRoutes } from './overview/routes.ts';
 import { postRoutes } from './posts/routes.ts';
 import { promptRoutes } from './prompts/routes.ts';
 import { reportRoutes } from './reports/routes.ts';
+import { townRoutes } from './town/routes.ts';
+import type { Town } from './town/town.ts';
 
-export async function createServer(pool: Pool): Promise<FastifyInstance> {
+export async function createServer(pool: Pool, town: Town): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: process.env['LOG_LEVEL'] ?? 'warn' } });
   const listeners = createRoomListeners();
   identifyViewers(app);
@@ -44,5 +46,6 @@ export async function createServer(pool: Pool): Promise<FastifyInstance> {
   insightRoutes(app, pool);
   meetupRoutes(app, pool);
   announcementRoutes(app, pool);
+  townRoutes(app, pool, town);
   return app;
 }

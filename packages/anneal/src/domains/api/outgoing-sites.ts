@@ -43,12 +43,22 @@ export interface OutgoingSite extends Readonly<Record<Summed, number>> {
   readonly parentStatement: string | null;
 }
 
-/** The sites of the wanted kind, in the order of their routes. */
-export function outgoingSitesOf(routes: readonly RouteObservation[], kind: OutgoingObservation['kind']): readonly OutgoingSite[] {
+/**
+ * The sites of the wanted kind, in the order of their routes. `by` place: all operations that one function asks for
+ * are one site, named by the most frequent; how a call is made is decided there, whatever it asks for.
+ */
+export function outgoingSitesOf(
+  routes: readonly RouteObservation[],
+  kind: OutgoingObservation['kind'],
+  by: 'operation' | 'place' = 'operation',
+): readonly OutgoingSite[] {
   const members = routes.flatMap((route) =>
     route.outgoing.filter((seen) => seen.kind === kind).map((seen) => ({ route: routeName(route), seen })),
   );
-  const groups = Map.groupBy(members, ({ route, seen }) => `${seen.operation} in ${placeOf(seen.location) ?? route}`);
+  const groups = Map.groupBy(members, ({ route, seen }) => {
+    const place = placeOf(seen.location) ?? route;
+    return by === 'place' ? place : `${seen.operation} in ${place}`;
+  });
   return [...groups].map(([key, group]) => {
     const ordered = group.toSorted((left, right) => right.seen.calls - left.seen.calls);
     const first = ordered[0]!.seen;
@@ -64,7 +74,7 @@ export function outgoingSitesOf(routes: readonly RouteObservation[], kind: Outgo
       routes: [...new Set(ordered.map(({ route }) => route))] as unknown as readonly [string, ...string[]],
       calls: over('calls'),
       errors: over('errors'),
-      requests: over('requests'),
+      requests: requestsOf(group),
       repeatingRequests: over('repeatingRequests'),
       repeatingCalls: over('repeatingCalls'),
       duplicateCalls: over('duplicateCalls'),
@@ -89,6 +99,12 @@ export function outgoingSitesOf(routes: readonly RouteObservation[], kind: Outgo
       parentStatement: ordered.find(({ seen }) => seen.parentStatement !== null)?.seen.parentStatement ?? null,
     };
   });
+}
+
+/** A request that asks for two things from one place is one request: at least as many as the most frequent of each route. */
+function requestsOf(members: readonly { readonly route: string; readonly seen: OutgoingObservation }[]): number {
+  const byRoute = Map.groupBy(members, ({ route }) => route);
+  return [...byRoute.values()].reduce((sum, group) => sum + Math.max(...group.map(({ seen }) => seen.requests)), 0);
 }
 
 /** Whom and what, as a person would say it: `GET /users/:id of users.internal`. */

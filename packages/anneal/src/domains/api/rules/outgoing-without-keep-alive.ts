@@ -27,7 +27,7 @@ export const outgoingWithoutKeepAlive = defineRule({
   },
   requires: ['agent.routes', 'agent.runtime'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime }, settings) {
-    return outgoingSitesOf(routes, 'http').flatMap((site): RuleOutcome[] => {
+    return outgoingSitesOf(routes, 'http', 'place').flatMap((site): RuleOutcome[] => {
       const { connectionsOpened: opened, connectionsReused: reused } = site;
       if (opened === 0) return [];
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: siteName(site), reason } }];

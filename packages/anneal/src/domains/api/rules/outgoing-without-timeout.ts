@@ -28,7 +28,7 @@ export const outgoingWithoutTimeout = defineRule({
   requires: ['agent.routes', 'agent.runtime'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime }, settings) {
     const requests = routes.reduce((sum, route) => sum + route.requests, 0);
-    return outgoingSitesOf(routes, 'http').flatMap((site): RuleOutcome[] => {
+    return outgoingSitesOf(routes, 'http', 'place').flatMap((site): RuleOutcome[] => {
       if (site.withoutTimeout === 0) return [];
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: siteName(site), reason } }];
       const unlimitedShare = site.withoutTimeout / site.calls;
