@@ -70,7 +70,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'open the calendar', weight: 80, steps: [get('/meetups/calendar?day={day}')] },
   { name: 'type a meetup', weight: 8, steps: [get('/meetups/titles?beginning={beginning}')] },
   { name: 'leaf through meetups', weight: 8, steps: [get('/meetups/index?after={beginning}')] },
-  { name: 'see who was invited', weight: 16, steps: [get('/meetups/guests')] },
+  { name: 'look after a place', weight: 6, steps: [get('/meetups/hosts?place={meetupPlace}&from=2025-09-15&since=2025-10-01')] },
   { name: 'follow an invitation', weight: 60, steps: [get('/invitations?code=seed-{invitation}')] },
   {
     name: 'invite friends',
@@ -80,12 +80,14 @@ const scenarios: readonly Scenario[] = [
   { name: 'look for news', weight: 65, steps: [get('/comments/news?after={lateComment}')] },
   { name: 'see lively rooms', weight: 60, steps: [get('/rooms/lively?from={openingDay}')] },
   { name: 'greet newcomers', weight: 55, steps: [get('/users/newcomers')] },
+  { name: 'find a long read', weight: 24, steps: [get('/posts/long')] },
   { name: "see a member's posts", weight: 18, steps: [get('/posts/by?hand=member{member}')] },
   { name: 'see serious likes', weight: 8, steps: [get('/posts/{post}/likes')] },
   { name: "see a member's interests", weight: 8, steps: [get('/users/{member}/interests')] },
   { name: 'read announcements', weight: 8, steps: [get('/announcements')] },
   { name: 'keep the place', weight: 15, steps: [{ method: 'PUT', path: '/posts/{post}/position', body: { line: '{line}' } }] },
   { name: 'rate a prompt', weight: 10, steps: [{ method: 'PUT', path: '/prompts/{prompt}/rating', body: { stars: '{stars}' } }] },
+  { name: 'see what goes with a prompt', weight: 10, steps: [get('/prompts/{prompt}/also')] },
   { name: 'take a comment down', weight: 12, steps: [{ method: 'DELETE', path: '/admin/comments/{commentId}' }] },
   {
     name: 'look around in town',

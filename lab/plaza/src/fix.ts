@@ -14,7 +14,7 @@ export const defectIds = [
   'lively-rooms-distinct',
   'post-hands-or',
   'meetup-day-range',
-  'guest-sort',
+  'long-reads-sort',
   'invitation-inserts',
   'flagged-comment-index',
   'reading-position-key',

@@ -75,7 +75,8 @@ export const schemaForms: readonly SchemaForms[] = [
   {
     defect: 'meetup-place-statistics',
     broken: ['DROP STATISTICS IF EXISTS meetups_place'],
-    fixed: ['CREATE STATISTICS IF NOT EXISTS meetups_place ON country, city FROM meetups', 'ANALYZE meetups'],
+    // Without a list of the commonest: six hundred places do not fit, and those it lacks would count as independent again.
+    fixed: ['CREATE STATISTICS IF NOT EXISTS meetups_place (ndistinct, dependencies) ON country, city FROM meetups', 'ANALYZE meetups'],
   },
 ];
 

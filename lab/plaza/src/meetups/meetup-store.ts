@@ -15,6 +15,29 @@ export async function meetupsIn(pool: Pool, country: string, city: string): Prom
   return meetups.rows;
 }
 
+export interface WatchedMeetup {
+  readonly id: number;
+  readonly title: string;
+  readonly reports: number;
+}
+
+/** Meetups in a place from a day on whose hosts have reported comments since another: for whoever looks after the place. */
+export async function meetupsOfReporters(
+  pool: Pool,
+  { country, city, from, since }: { readonly country: string; readonly city: string; readonly from: string; readonly since: string },
+): Promise<readonly WatchedMeetup[]> {
+  const meetups = await pool.query<WatchedMeetup>(
+    `SELECT m.id, m.title, count(*)::int AS reports
+       FROM meetups m
+       JOIN comment_flags f ON f.reporter_id = m.host_id
+      WHERE m.country = $1 AND m.city = $2 AND m.starts_at >= $3 AND f.created_at >= $4
+      GROUP BY m.id
+      ORDER BY m.starts_at, m.id`,
+    [country, city, from, since],
+  );
+  return meetups.rows;
+}
+
 /** `day` is written as in ISO 8601: 2025-03-09. */
 export async function meetupsOn(pool: Pool, day: string): Promise<readonly Meetup[]> {
   const isOnDay = isFixed('meetup-day-range') ? 'starts_at >= $1::date AND starts_at < $1::date + 1' : 'starts_at::date = $1::date';

@@ -1,11 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { requireViewer } from '../accounts/viewer.ts';
-import { findInvitation, invite, latestGuests } from './invitations.ts';
-import { completeTitle, meetupsByTitle, meetupsIn, meetupsOn } from './meetup-store.ts';
+import { findInvitation, invite } from './invitations.ts';
+import { completeTitle, meetupsByTitle, meetupsIn, meetupsOfReporters, meetupsOn } from './meetup-store.ts';
 
 /** As geocoders write it: `Amberland/Dunford`. */
 const placeQuery = { type: 'object', required: ['place'], properties: { place: { type: 'string', pattern: '^[^/]+/[^/]+$' } } };
+const hostsQuery = {
+  type: 'object',
+  required: ['place', 'from', 'since'],
+  properties: { ...placeQuery.properties, from: { type: 'string', format: 'date' }, since: { type: 'string', format: 'date' } },
+};
 const dayQuery = { type: 'object', required: ['day'], properties: { day: { type: 'string', format: 'date' } } };
 const titleQuery = { type: 'object', required: ['beginning'], properties: { beginning: { type: 'string', minLength: 3, maxLength: 80 } } };
 const pageQuery = { type: 'object', properties: { after: { type: 'string', maxLength: 200, default: '' } } };
@@ -35,7 +40,14 @@ export function meetupRoutes(app: FastifyInstance, pool: Pool): void {
     meetups: await meetupsByTitle(pool, request.query.after),
   }));
 
-  app.get('/meetups/guests', async () => ({ guests: await latestGuests(pool) }));
+  app.get<{ Querystring: { place: string; from: string; since: string } }>(
+    '/meetups/hosts',
+    { schema: { querystring: hostsQuery } },
+    async (request) => {
+      const [country = '', city = ''] = request.query.place.split('/');
+      return { meetups: await meetupsOfReporters(pool, { country, city, from: request.query.from, since: request.query.since }) };
+    },
+  );
 
   app.post<{ Params: { id: number }; Body: { guests: readonly number[] } }>(
     '/meetups/:id/invitations',

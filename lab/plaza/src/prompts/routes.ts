@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { requireViewer } from '../accounts/viewer.ts';
 import { isFixed } from '../fix.ts';
-import { ratePrompt } from './ratings.ts';
+import { alsoLoved, ratePrompt } from './ratings.ts';
 
 interface PromptTitle {
   readonly id: number;
@@ -32,6 +32,10 @@ export function promptRoutes(app: FastifyInstance, pool: Pool): void {
     const found = await pool.query('SELECT id, title, transcript, uses, rating FROM prompts WHERE id = $1', [request.params.id]);
     return found.rows[0] ?? reply.code(404).send({ error: 'no such prompt' });
   });
+
+  app.get<{ Params: { id: number } }>('/prompts/:id/also', { schema: { params: promptParams } }, async (request) => ({
+    prompts: await alsoLoved(pool, request.params.id),
+  }));
 
   app.put<{ Params: { id: number }; Body: { stars: number } }>(
     '/prompts/:id/rating',

@@ -17,9 +17,9 @@ import { sqlState } from './database-copies.ts';
  * Without the privilege for CHECKPOINT nothing is done: the noise floor then shows the shift and trials need twice as much.
  */
 export async function onEqualFooting(admin: Sql, copying: () => Promise<void>): Promise<void> {
-  const before = await checkpoint(admin);
+  const begunAt = await checkpoint(admin);
   await copying();
-  if (before !== null && (await lastCheckpoint(admin)) !== before) await checkpoint(admin);
+  if (begunAt !== null && (await mayHaveCheckpointed(admin, begunAt))) await checkpoint(admin);
 }
 
 /** Where the log would be read from after a crash now; null where the role may not ask for it (before PostgreSQL 15 only superusers). */
@@ -30,10 +30,20 @@ async function checkpoint(admin: Sql): Promise<string | null> {
     if (sqlState(error) === '42501') return null;
     throw error;
   }
-  return lastCheckpoint(admin);
-}
-
-async function lastCheckpoint(admin: Sql): Promise<string> {
   const { rows } = await admin.query<{ redo: string }>('SELECT redo_lsn::text AS redo FROM pg_control_checkpoint()');
   return rows[0]!.redo;
+}
+
+/**
+ * Whether another checkpoint has ended since, or may be under way: nothing shows one before its end, but it begins at the
+ * earliest when half of max_wal_size is written (manual, 28.5: max_wal_size / (1 + checkpoint_completion_target)).
+ */
+async function mayHaveCheckpointed(admin: Sql, since: string): Promise<boolean> {
+  const { rows } = await admin.query<{ may: boolean }>(
+    `SELECT redo_lsn <> $1::pg_lsn
+            OR 2 * (pg_current_wal_insert_lsn() - $1::pg_lsn) >= pg_size_bytes(current_setting('max_wal_size')) AS may
+       FROM pg_control_checkpoint()`,
+    [since],
+  );
+  return rows[0]!.may;
 }
