@@ -4,6 +4,7 @@ import { levelOf } from '../../../finding/level.ts';
 import { shareOf } from '../../../finding/request-time.ts';
 import { bytes, milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import { placeName, placeOf } from '../call-sites.ts';
+import { mainThreadMs } from '../main-thread.ts';
 
 /** Collecting what dies young costs a per cent or two of the CPU; at a tenth it is the difference between one machine and the next larger one. */
 const pressureShare = 0.1;
@@ -15,17 +16,17 @@ export const garbageCollectionPressure = defineRule({
   id: 'api/garbage-collection-pressure',
   title: 'The process collects garbage for a good part of its time',
   documentation: {
-    what: 'A tenth of the process’s CPU time or more goes into stopping and collecting what requests allocated.',
+    what: 'A tenth of the main thread’s time or more goes into stopping and collecting what requests allocated.',
     why: 'Every collection stops the main thread; the more requests there are, the more often, so the share grows with the load and shows in the slowest answers first.',
     threshold:
-      'A tenth of the CPU time, certainly, while a service whose objects die young spends one or two hundredths. Named are the functions that allocate a fifth or more of the bytes sampled in the window’s first seconds.',
+      'A tenth of the time that the main thread is at work, certainly, while a service whose objects die young spends one or two hundredths. Named are the functions that allocate a fifth or more of the bytes sampled in the window’s first seconds.',
     fix: 'Allocate less where most is allocated: no copies in loops, streams in place of whole documents, fewer rows. Where that is not possible, a larger young generation (--max-semi-space-size).',
     falsePositives: 'It is not a defect in a process that is started with a heap too small for what it keeps: then that is.',
     sources: ['Jones, Hosking, Moss: The Garbage Collection Handbook, 9: generations', 'Node.js documentation, --max-semi-space-size'],
   },
   requires: ['agent.runtime', 'agent.profile', 'agent.routes'],
   diagnose({ 'agent.runtime': runtime, 'agent.profile': { heap }, 'agent.routes': routes }): readonly RuleOutcome[] {
-    const share = shareOf(runtime.gcMs, runtime.cpuMs);
+    const share = shareOf(runtime.gcMs, mainThreadMs(runtime));
     if (share < pressureShare) return [];
     const subject = 'garbage collection';
     const certain = certainShare(share, runtime.gcCount);
@@ -34,7 +35,7 @@ export const garbageCollectionPressure = defineRule({
         {
           silent: {
             subject,
-            reason: `${quantity(runtime.gcCount)} collections take ${percent(share)} of the CPU, ${percent(certain)} of it certain: below ${percent(pressureShare)}`,
+            reason: `${quantity(runtime.gcCount)} collections take ${percent(share)} of the main thread's time, ${percent(certain)} of it certain: below ${percent(pressureShare)}`,
           },
         },
       ];
@@ -47,7 +48,7 @@ export const garbageCollectionPressure = defineRule({
       {
         level: levelOf(certain),
         message:
-          `${percent(share)} of the process's CPU goes into collecting garbage, ${milliseconds(runtime.gcMs / runtime.gcCount)} at a time` +
+          `${percent(share)} of the main thread's time goes into collecting garbage, ${milliseconds(runtime.gcMs / runtime.gcCount)} at a time` +
           (perRequest === null ? '' : `: requests allocate ${bytes(perRequest)} each`) +
           (names.length === 0 ? '.' : `, most of it in ${names.join(' and ')}.`),
         subject: { kind: 'function', key: placeOf(allocators[0]?.location ?? null) ?? subject },
@@ -56,14 +57,14 @@ export const garbageCollectionPressure = defineRule({
         evidence: [
           { label: 'time in collections', value: runtime.gcMs, unit: 'ms', provenance: 'measured', source: 'agent' },
           { label: 'collections', value: runtime.gcCount, unit: '1', provenance: 'measured', source: 'agent' },
-          { label: 'CPU time of the process', value: runtime.cpuMs, unit: 'ms', provenance: 'measured', source: 'agent' },
+          { label: 'time the main thread was at work', value: mainThreadMs(runtime), unit: 'ms', provenance: 'measured', source: 'agent' },
           ...(perRequest === null
             ? []
             : [
                 { label: 'allocated per request', value: perRequest, unit: 'By', provenance: 'measured', source: 'heap sampling' } as const,
               ]),
         ],
-        costIfIgnored: `${percent(share)} of the CPU, in pauses that stop every request under way; it grows with the load.`,
+        costIfIgnored: `${percent(share)} of the main thread's time, in pauses that stop every request under way; it grows with the load.`,
         proposal: {
           title: 'Allocate less where most is allocated',
           text:

@@ -5,6 +5,7 @@ import { shareOf } from '../../../finding/request-time.ts';
 import { milliseconds, percent } from '../../../finding/wording.ts';
 import { placeName, placeOf, routeName } from '../call-sites.ts';
 import { functionTime } from '../function-time.ts';
+import { computingShare, mainThreadMs } from '../main-thread.ts';
 
 /** As much of the main thread as 25 queries cost (0.04 ms each): below it there is nothing in a request worth rewriting. */
 const hotMsPerRequest = 1;
@@ -32,12 +33,12 @@ export const hotFunction = defineRule({
       if (spent === null) return [];
       const { route, ownMs } = spent;
       const { cpuMs } = route;
-      const meanMs = ownMs / route.requests;
+      const meanMs = (ownMs * computingShare(runtime)) / route.requests;
       if (cpuMs === null) return [];
       const routeShare = shareOf(ownMs, cpuMs);
       if (meanMs < hotMsPerRequest || routeShare < hotShare) return [];
       const place = { ...profiled.location, line: profiled.hottestLine ?? profiled.location.line };
-      const share = shareOf(ownMs, runtime.cpuMs);
+      const share = shareOf(ownMs, mainThreadMs(runtime));
       const certain = certainShare(share, (ownMs * 1000) / profile.intervalUs);
       if (certain < settings.minimumShare) {
         return [
@@ -61,7 +62,7 @@ export const hotFunction = defineRule({
             { label: 'per request', value: meanMs, unit: 'ms', provenance: 'measured', source: 'CPU profile' },
             {
               label: 'CPU time of the route',
-              value: route.cpuMs,
+              value: cpuMs,
               unit: 'ms',
               provenance: 'predicted',
               source: 'CPU profile and open requests',

@@ -6,6 +6,7 @@ import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import type { RouteObservation, SynchronousCallObservation } from '../../../measurement/observations.ts';
 import { residualDelayMs } from '../../../prediction/queueing.ts';
 import { distinctLocations, placeName, placeOf, routeName } from '../call-sites.ts';
+import { mainThreadMs } from '../main-thread.ts';
 
 /**
  * Handing a call to libuv's threads and back takes some 0.03 ms of the main thread (reading 4 kB: 0.034 ms as a
@@ -20,7 +21,7 @@ export const synchronousIo = defineRule({
     what: 'A request reads a file, compresses, hashes or runs a program with a function whose name ends in Sync, on the main thread.',
     why: 'While such a call runs nobody else is served, although the disk, the threads of libuv or another process do the work; every other request waits for it.',
     threshold:
-      'A call takes 0.3 ms or more on average, ten times what the asynchronous form costs the main thread itself (0.03 ms); the calls certainly take the share of CPU time asked for (1 % by default).',
+      'A call takes 0.3 ms or more on average, ten times what the asynchronous form costs the main thread itself (0.03 ms); the calls certainly take the share of the main thread’s time asked for (1 % by default).',
     fix: 'The asynchronous form of the call; or once at the start, where each request reads the same.',
     falsePositives: 'It is not a defect at start-up, in scripts, and in work of no request: none of those is counted.',
     sources: [
@@ -32,7 +33,7 @@ export const synchronousIo = defineRule({
   yieldsTo: ['api/blocking-call'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime }, settings) {
     return sitesOf(routes).flatMap(({ name, locations, key, routes, calls, totalMs, longestMs }): RuleOutcome[] => {
-      const share = shareOf(totalMs, runtime.cpuMs);
+      const share = shareOf(totalMs, mainThreadMs(runtime));
       const meanMs = totalMs / calls;
       const silence = (reason: string): RuleOutcome[] => [
         { silent: { subject: `${name} at ${locations.length === 0 ? routes[0] : placeName(locations[0])}`, reason } },
@@ -45,7 +46,7 @@ export const synchronousIo = defineRule({
       const certain = certainShare(share, calls);
       if (certain < settings.minimumShare) {
         return silence(
-          `its ${quantity(calls)} calls take ${percent(share)} of the process's CPU, ${percent(certain)} of it certain: below ${percent(settings.minimumShare)}`,
+          `its ${quantity(calls)} calls take ${percent(share)} of the main thread's time, ${percent(certain)} of it certain: below ${percent(settings.minimumShare)}`,
         );
       }
       const delayMs = residualDelayMs((calls * 1000) / runtime.windowMs, meanMs ** 2);
@@ -54,7 +55,7 @@ export const synchronousIo = defineRule({
           level: levelOf(certain),
           message:
             `${locations.length === 0 ? routes[0] : placeName(locations[0])} calls ${name} for ${milliseconds(meanMs)} each time (longest ${milliseconds(longestMs)}) ` +
-            `in ${routes.join(', ')}: ${percent(share)} of the process's CPU, during which nobody else is served.`,
+            `in ${routes.join(', ')}: ${percent(share)} of the main thread's time, during which nobody else is served.`,
           subject: { kind: 'function', key },
           locations,
           impact: { resource: 'cpu-time', share, certainShare: certain },

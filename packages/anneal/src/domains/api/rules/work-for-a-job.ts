@@ -6,6 +6,7 @@ import { milliseconds, percent } from '../../../finding/wording.ts';
 import type { ProfiledFunction, RouteObservation } from '../../../measurement/observations.ts';
 import { placeName, placeOf, routeName } from '../call-sites.ts';
 import { functionTime } from '../function-time.ts';
+import { computingShare, mainThreadMs } from '../main-thread.ts';
 
 /** What feels immediate ends there (Miller 1968; Nielsen, Usability Engineering, 5.5): who waits longer can as well be told when it is done. */
 const jobMs = 100;
@@ -33,11 +34,11 @@ export const workForAJob = defineRule({
       const spent = functionTime(profiled, routes);
       if (spent === null) return [];
       const { route, selfMs } = spent;
-      const meanMs = selfMs / route.requests;
+      const meanMs = (selfMs * computingShare(runtime)) / route.requests;
       if (meanMs < jobMs) return [];
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: placeName(profiled.location), reason } }];
       if (!orders.has(route.method)) return silence(`${routeName(route)} is a read: its caller wants the result`);
-      const share = shareOf(selfMs, runtime.cpuMs);
+      const share = shareOf(selfMs, mainThreadMs(runtime));
       // As often as it was asked for, and as often as it was sampled: the smaller number is what makes it certain.
       const certain = certainShare(share, Math.min(route.requests, (selfMs * 1000) / profile.intervalUs));
       if (certain < settings.minimumShare)
