@@ -1,7 +1,27 @@
+import { drizzle } from './drizzle.ts';
+import { hono } from './hono.ts';
 import { ioredis } from './ioredis.ts';
+import { knex } from './knex.ts';
+import { koa } from './koa.ts';
 import type { Library } from './library.ts';
+import { mysql2 } from './mysql2.ts';
 import { nodeRedis } from './node-redis.ts';
 import { nodePostgres } from './pg.ts';
+import { postgresJs } from './postgres-js.ts';
+import { prisma } from './prisma.ts';
+import { typeorm } from './typeorm.ts';
 
 /** Every library the agent meets as it is loaded. */
-export const libraries: readonly Library[] = [nodePostgres, ioredis, nodeRedis];
+export const libraries: readonly Library[] = [
+  nodePostgres,
+  postgresJs,
+  mysql2,
+  drizzle,
+  knex,
+  prisma,
+  typeorm,
+  ioredis,
+  nodeRedis,
+  koa,
+  hono,
+];

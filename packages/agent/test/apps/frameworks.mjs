@@ -1,0 +1,96 @@
+/* The same few routes served by the framework that FRAMEWORK names, loaded as MODULES says: by import or by require. */
+import { createRequire } from 'node:module';
+import 'reflect-metadata';
+
+const require = createRequire(import.meta.url);
+
+async function load(name) {
+  if (process.env.MODULES === 'import') return import(name);
+  const exported = require(name);
+  return { ...exported, default: exported.default ?? exported };
+}
+
+const serving = {
+  async koa() {
+    const { default: Koa } = await load('koa');
+    const { default: Router } = await load('@koa/router');
+    const app = new Koa();
+    app.use(async (context, next) => {
+      if (context.get('authorization') === 'refused') context.status = 401;
+      else await next();
+    });
+    const orders = new Router({ prefix: '/shops/:shop/orders' });
+    orders.get('/:order', (context) => {
+      context.body = context.params;
+    });
+    const router = new Router();
+    router.get('/authors/:name', (context) => {
+      context.body = context.params;
+    });
+    router.get('/failing/:name', () => {
+      throw new Error('on purpose');
+    });
+    app.silent = true;
+    app.use(orders.routes()).use(router.routes());
+    return app.listen(0, '127.0.0.1');
+  },
+  async hono() {
+    const { Hono } = await load('hono');
+    const { serve } = await load('@hono/node-server');
+    const app = new Hono();
+    app.use('*', async (context, next) => (context.req.header('authorization') === 'refused' ? context.body(null, 401) : next()));
+    const orders = new Hono();
+    orders.get('/:order', (context) => context.json(context.req.param()));
+    app.route('/shops/:shop/orders', orders);
+    app.get('/authors/:name', (context) => context.json(context.req.param()));
+    app.get('/failing/:name', (context) => context.body(null, 500));
+    return serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
+  },
+  async nest() {
+    const { Controller, Get, Module, HttpException, Param, UseGuards } = await import('@nestjs/common');
+    const { NestFactory } = await import('@nestjs/core');
+    // Decorators are functions: this file runs as it is.
+    const decorate = (target, name, ...decorators) => {
+      for (const decorator of decorators) decorator(target.prototype, name, Object.getOwnPropertyDescriptor(target.prototype, name));
+    };
+    class Guard {
+      canActivate(context) {
+        if (context.switchToHttp().getRequest().headers.authorization === 'refused') throw new HttpException('refused', 401);
+        return true;
+      }
+    }
+    class Authors {
+      find(name) {
+        return { name };
+      }
+      fail() {
+        throw new Error('on purpose');
+      }
+    }
+    decorate(Authors, 'find', Get('authors/:name'));
+    Param('name')(Authors.prototype, 'find', 0);
+    decorate(Authors, 'fail', Get('failing/:name'));
+    Controller()(Authors);
+    UseGuards(Guard)(Authors);
+    class Orders {
+      find() {
+        return {};
+      }
+    }
+    decorate(Orders, 'find', Get(':order'));
+    Controller('shops/:shop/orders')(Orders);
+    class App {}
+    Module({ controllers: [Authors, Orders] })(App);
+    const app = await NestFactory.create(App, { logger: false });
+    await app.listen(0, '127.0.0.1');
+    return app.getHttpServer();
+  },
+};
+
+const server = await serving[process.env.FRAMEWORK]();
+if (!server.listening) await new Promise((resolve) => server.once('listening', resolve));
+process.stdout.write(`listening ${server.address().port}\n`);
+process.on('SIGTERM', () => {
+  server.close();
+  server.closeAllConnections();
+});
