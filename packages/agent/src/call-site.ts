@@ -1,6 +1,6 @@
-import { findSourceMap } from 'node:module';
 import { dirname, isAbsolute, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { originIn } from './origins.ts';
 import type { SourceLocation } from './protocol.ts';
 
 const agentFolder = dirname(fileURLToPath(import.meta.url)) + sep;
@@ -9,7 +9,8 @@ const agentFolder = dirname(fileURLToPath(import.meta.url)) + sep;
 const deepestStack = 30;
 
 const mostPlaces = 10_000;
-const places = new Map<string, SourceLocation>();
+/** Null: a package's code within a bundle. */
+const places = new Map<string, SourceLocation | null>();
 
 /** Whether code that generates code has used up all places: further ones are not told apart, because equal ones would no longer be the same object. */
 export function placesAreFull(): boolean {
@@ -30,28 +31,35 @@ export interface Caller {
   readonly location: SourceLocation | null;
   /** The package that stands between; null where the application made the call itself. */
   readonly via: string | null;
+  /** How many calls of packages stand between. */
+  readonly packageFrames: number;
 }
 
 /** The same, with the package nearest to the call, if one made it for the application. */
 export function captureCaller(): Caller {
   let via: string | null = null;
+  let packageFrames = 0;
   for (const frame of currentFrames()) {
     const name = frame.getFileName() ?? null;
     const file = applicationFile(name);
     if (file === null) {
-      via ??= packageOf(name);
+      const between = name === null || isAgentFile(name) ? null : packageOf(name);
+      via ??= between;
+      if (between !== null) packageFrames += 1;
       continue;
     }
     const line = frame.getLineNumber();
     const column = frame.getColumnNumber();
     if (line === null || column === null) continue;
-    return { location: placeOf(file, line, column, frame.getFunctionName()), via };
+    const location = placeOf(file, line, column, frame.getFunctionName());
+    if (location !== null || placesAreFull()) return { location, via, packageFrames };
+    packageFrames += 1;
   }
-  return { location: null, via };
+  return { location: null, via, packageFrames };
 }
 
-function packageOf(scriptName: string | null): string | null {
-  return /.*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+)/s.exec(scriptName ?? '')?.[1] ?? null;
+function packageOf(scriptName: string): string | null {
+  return /.*[/\\]node_modules[/\\]((?:@[^/\\]+[/\\])?[^/\\]+)/s.exec(scriptName)?.[1] ?? null;
 }
 
 /** The path when a script's name is one of the application's own files; null for Node's, packages' and the agent's. */
@@ -66,18 +74,10 @@ export function isAgentFile(scriptName: string): boolean {
   return (scriptName.startsWith('file:') ? fileURLToPath(scriptName) : scriptName).startsWith(agentFolder);
 }
 
-/** Follows a source map where the process keeps them (`--enable-source-maps`, tsx); lines and columns count from 1. */
+/** Follows a source map, where there is one (see `origins.ts`); lines and columns count from 1. */
 export function originalLocation(file: string, line: number, column: number, functionName: string | null): SourceLocation {
-  const origin = findSourceMap(file)?.findOrigin(line, column);
-  if (origin === undefined || !('fileName' in origin) || origin.fileName === undefined)
-    return { file, line, column, function: functionName };
-  const source = origin.fileName.startsWith('file:') ? fileURLToPath(origin.fileName) : origin.fileName;
-  return {
-    file: isAbsolute(source) ? source : file,
-    line: origin.lineNumber,
-    column: origin.columnNumber,
-    function: functionName,
-  };
+  const origin = originIn(file, line, column);
+  return { file: origin.file, line: origin.line, column: origin.column, function: functionName };
 }
 
 function placeOf(file: string, line: number, column: number, functionName: string | null): SourceLocation | null {
@@ -85,7 +85,8 @@ function placeOf(file: string, line: number, column: number, functionName: strin
   const known = places.get(key);
   if (known !== undefined) return known;
   if (placesAreFull()) return null;
-  const place = originalLocation(file, line, column, functionName);
+  const origin = originIn(file, line, column);
+  const place = origin.ofPackage ? null : { file: origin.file, line: origin.line, column: origin.column, function: functionName };
   places.set(key, place);
   return place;
 }

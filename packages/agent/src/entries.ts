@@ -23,6 +23,8 @@ export class Entries {
   /** For libraries between whose entry and driver others' work may run; made when the first is loaded, because asking costs every call. */
   #storage: AsyncLocalStorage<Entry> | null = null;
 
+  readonly #enclosing = new AsyncLocalStorage<Entry>();
+
   constructor() {
     this.sampler.severalPlaces = true;
   }
@@ -48,5 +50,14 @@ export class Entries {
     if (entry === null) return call();
     this.#storage ??= new AsyncLocalStorage();
     return this.#storage.run(entry, call);
+  }
+
+  /** For calls that run the application's own code in turn: it has places of its own, what it has no place for gets this one. */
+  enclose<Result>(entry: Entry | null, call: () => Result): Result {
+    return entry === null || entry.location === null ? call() : this.#enclosing.run(entry, call);
+  }
+
+  enclosing(): SourceLocation | null {
+    return this.#enclosing.getStore()?.location ?? null;
   }
 }

@@ -158,7 +158,7 @@ export class Observer {
     if (!this.on || !this.follows || this.entries.current() !== null) return null;
     const request = this.current();
     const wants = request === null ? this.#affords() : this.#wantsPlace(this.entries, request);
-    const location = wants ? captureCallSite() : null;
+    const location = wants ? this.#place() : null;
     return location === null ? unlocatedEntry : { location };
   }
 
@@ -234,7 +234,7 @@ export class Observer {
   callSite(sampler: CallSiteSampler): SourceLocation | null {
     const entry = this.entries.current();
     if (entry !== null) return entry.location;
-    return sampler.wants() ? captureCallSite() : null;
+    return sampler.wants() ? this.#place() : null;
   }
 
   /** A checked-out connection is back. Its idle time is its request's, ended or not. */
@@ -287,7 +287,11 @@ export class Observer {
   #callSite(template: Template, request: OpenRequest): SourceLocation | null {
     const entry = this.entries.current();
     if (entry !== null) return entry.location;
-    return this.#wantsPlace(template, request) ? captureCallSite() : null;
+    return this.#wantsPlace(template, request) ? this.#place() : null;
+  }
+
+  #place(): SourceLocation | null {
+    return captureCallSite() ?? this.entries.enclosing();
   }
 
   /** Whether this call pays for a stack. */

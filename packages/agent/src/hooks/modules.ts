@@ -49,9 +49,9 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
           observer.problems.note(`${name} ${version} is not observed: the agent knows versions from ${from} to below ${below}`);
           return loaded;
         }
-        const line = loaded.format === 'module' ? moduleLine(known.file) : commonJsLine(known.file);
-        if (line === null) return loaded;
         const source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString('utf8');
+        const line = loaded.format === 'module' ? moduleLine(known.file, source) : commonJsLine(known.file);
+        if (line === null) return loaded;
         observer.hooks.add(`${name} ${version}`);
         return { ...loaded, source: `${source}\n${line}` };
       } catch (error) {
@@ -82,11 +82,18 @@ function commonJsLine({ path }: LibraryFile): string {
 }
 
 /** A name that is gone or cannot be assigned throws here, in the library's own module: that must stay without effect. */
-function moduleLine({ path, names }: LibraryFile): string | null {
+function moduleLine({ path, names }: LibraryFile, source: string): string | null {
   if (names === undefined) return null;
-  const assignments = names.map((name) => `if (met.${name} !== ${name}) ${name} = met.${name};`).join(' ');
+  const bindings = names.map((name) => ({ name, local: localName(source, name) }));
+  const handedOver = bindings.map(({ name, local }) => `${name}: ${local}`).join(', ');
+  const assignments = bindings.map(({ name, local }) => `if (met.${name} !== ${local}) ${local} = met.${name};`).join(' ');
   const at = JSON.stringify(path);
-  return `;try { const met = ${meetingPoint}.meet(${at}, { ${names.join(', ')} }); ${assignments} } catch (error) { ${meetingPoint}.cannotHook(${at}, error); }`;
+  return `;try { const met = ${meetingPoint}.meet(${at}, { ${handedOver} }); ${assignments} } catch (error) { ${meetingPoint}.cannotHook(${at}, error); }`;
+}
+
+/** What the module itself calls an export; minifiers rename. */
+function localName(source: string, name: string): string {
+  return new RegExp(`export\\s*\\{[^}]*?(?<local>[\\w$]+) as ${name}[,\\s}]`).exec(source)?.groups?.['local'] ?? name;
 }
 
 function versionOf(folder: string): string {
