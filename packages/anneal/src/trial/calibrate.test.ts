@@ -60,6 +60,8 @@ describe('calibration', () => {
     expect(provability(noise, trial, -0.025).sentence).toContain('too noisy for the 2.5 % predicted');
     expect(provability(noise, trial, 0.8).sentence).toContain('none is predicted, but 80 % more');
     expect(provability(noise, trial, 0).sentence).toContain('none is predicted, the trial will show');
+    const biased = { ...noise!, bias: { point: -0.85, lower: -0.9, upper: -0.8, confidenceLevel: 0.95 } };
+    expect(provability(biased, trial, -0.2).sentence).toContain('no reduction can be proven: arms that are equal differ by 85 %');
   });
 
   test('says that it does not know what it can prove of a metric it has hardly seen', () => {

@@ -97,7 +97,11 @@ export function provability(
   const rounds = design.looks.at(-1)!;
   const minimumEffect = raisedMinimumEffect(design.minimumEffect, noise.bias);
   const smallestEffect = smallestProvableEffect(noise, rounds, { ...design, minimumEffect });
-  const able = `a reduction of ${percent(smallestEffect)} or more can be proven in ${rounds} rounds`;
+  // Where equal arms are seen to differ by half, twice that is more than there is to take away.
+  const able =
+    smallestEffect < 1
+      ? `a reduction of ${percent(smallestEffect)} or more can be proven in ${rounds} rounds`
+      : `no reduction can be proven: arms that are equal differ by ${percent(Math.abs(noise.bias.point))}`;
   return { minimumEffect, smallestEffect, sentence: `${able}${doubtAbout(smallestEffect, predicted)}` };
 }
 
