@@ -150,6 +150,11 @@ export const catalogue = {
     exitCode: blocked,
   },
 
+  ANNEAL_CHANGES_UNAVAILABLE: {
+    message: "the database's changes cannot be followed: {problem}",
+    hint: 'it takes wal_level = logical, a role with REPLICATION and a free replication slot; without them nothing is cached that others may write',
+    exitCode: blocked,
+  },
   ANNEAL_AGENT_SILENT: {
     message: 'no agent said hello within {timeoutMs} ms',
     hint: 'the target must be a Node process (22.19 or later) that inherits NODE_OPTIONS',

@@ -56,6 +56,7 @@ export class Tracker {
   readonly #active = new Set<Dependent>();
   readonly #ownSockets = new WeakSet<object>();
   readonly #held = new HeldStatements();
+  #snapshotAhead: { readonly query: object; readonly queued: number } | null = null;
   #undo: (() => void)[] = [];
   #wrappers: { readonly owner: object; readonly name: string; readonly wrapper: unknown }[] = [];
   #unwatchInputs: (() => void) | null = null;
@@ -324,7 +325,11 @@ export class Tracker {
       promised = false;
       if (this.#storage.getStore() !== undefined) args[at] = this.#bound(args[at] as Method);
     }
-    if (wait === null) return Reflect.apply(original, client, args);
+    if (wait === null) {
+      const result = Reflect.apply(original, client, args);
+      this.#insertSnapshot(client);
+      return result;
+    }
     return this.#held.hold(client, statement, promised, wait, () => Reflect.apply(original, client, args));
   }
 
@@ -378,6 +383,13 @@ export class Tracker {
     }
   }
 
+  /** Where the connection is not ready yet, the snapshot goes in front of the statement that has just lined up. */
+  #insertSnapshot({ _queryQueue: queue }: ClientLike): void {
+    const ahead = this.#snapshotAhead;
+    this.#snapshotAhead = null;
+    if (ahead !== null && queue?.length === ahead.queued + 1) queue.splice(ahead.queued, 0, ahead.query);
+  }
+
   #isUsual({ setup }: WatchedConnection): boolean {
     this.#usualSetup ??= setup;
     return setup === this.#usualSetup;
@@ -399,8 +411,10 @@ export class Tracker {
     const query = new Query('SELECT pg_current_snapshot()::text AS seen', (_error, result) => {
       reading.snapshotTaken(result?.rows[0]?.seen);
     });
-    client._queryQueue.push(query);
-    client._pulseQueryQueue?.();
+    if (client.readyForQuery === true) {
+      client._queryQueue.push(query);
+      client._pulseQueryQueue?.();
+    } else this.#snapshotAhead = { query, queued: client._queryQueue.length };
   }
 }
 

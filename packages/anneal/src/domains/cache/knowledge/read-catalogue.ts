@@ -12,6 +12,8 @@ export interface CatalogueTable {
   /** `pg_class.relkind`. */
   readonly kind: string;
   readonly rowSecurity: boolean;
+  /** Its changes are in no log. */
+  readonly unlogged: boolean;
   /** The column of a primary key that has just one, and whose values have one spelling. */
   readonly key: { readonly column: string; readonly type: 'integer' | 'text' | 'uuid' } | null;
   /** The query behind a view. */
@@ -62,7 +64,7 @@ WITH RECURSIVE ancestors AS (
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
   WHERE p.oid IN (SELECT tgfoid FROM pg_trigger WHERE NOT tgisinternal)
 )
-SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relrowsecurity AS "rowSecurity",
+SELECT n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relrowsecurity AS "rowSecurity", c.relpersistence = 'u' AS unlogged,
   (SELECT jsonb_build_object('column', a.attname, 'type', CASE WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'
       WHEN a.atttypid = 'uuid'::regtype THEN 'uuid' WHEN co.collisdeterministic AND a.atttypid IN ('text'::regtype, 'varchar'::regtype) THEN 'text' END)
    FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] LEFT JOIN pg_collation co ON co.oid = a.attcollation

@@ -84,8 +84,9 @@ function readsOf(dependencies: StatementDependencies, parser: SqlParser, catalog
   for (const read of dependencies.reads) {
     const table = tableNamed(read, catalogue);
     if (table === undefined && read.schema === null && dependencies.commonTables.includes(read.name)) continue;
-    // Nobody tells which is meant, or when it changes.
-    if (table === undefined || table === 'several' || table.rowSecurity || !['r', 'p', 'm', 'v'].includes(table.kind)) return null;
+    // Nobody tells which is meant, or when it changes: the log has nothing of unlogged tables, and no refresh of a view.
+    if (table === undefined || table === 'several' || table.rowSecurity || table.unlogged || !['r', 'p', 'v'].includes(table.kind))
+      return null;
     if (table.schema === 'pg_catalog' || table.schema === 'information_schema') return null;
     if (table.kind === 'v') {
       const inner = depth < deepestView && table.definition !== null ? parser.dependencies(table.definition) : null;
