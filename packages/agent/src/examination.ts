@@ -23,6 +23,12 @@ export class Examination {
   #readBytes = 0;
   #located = 0;
 
+  /** Observation begins or goes on: until more is known the traffic is taken to be what it was. */
+  resume(nowMs: number): void {
+    this.#tickFromMs = nowMs;
+    this.#arrived = 0;
+  }
+
   takesNext(nowMs: number): boolean {
     const elapsedMs = nowMs - this.#tickFromMs;
     if (elapsedMs >= tickMs) {

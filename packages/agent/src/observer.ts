@@ -5,7 +5,7 @@ import { Entries, unlocatedEntry, type Entry } from './entries.ts';
 import { Examination } from './examination.ts';
 import { mostResults } from './fold-request.ts';
 import { Following } from './following.ts';
-import { Destinations, OutgoingCall, type Destination } from './outgoing.ts';
+import { Destinations, OutgoingCall } from './outgoing.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
 import { Problems } from './problems.ts';
@@ -73,7 +73,7 @@ export class Observer {
   readonly #routes = new Routes(this.problems);
   /** For the profile that is being taken, if any. */
   readonly timeline = new TimelineRecorder();
-  readonly #runtime = new Runtime(this.timeline);
+  readonly #runtime = new Runtime();
   readonly #budget = new CaptureBudget();
   readonly #following = new Following();
   readonly examination = new Examination();
@@ -96,6 +96,7 @@ export class Observer {
     if (on) {
       this.#runtime.start();
       this.#following.resume(performance.now());
+      this.examination.resume(performance.now());
     } else this.#runtime.stop();
     for (const listener of this.#switched) {
       try {
