@@ -1,3 +1,4 @@
+import { bullmq } from './bullmq.ts';
 import { drizzle } from './drizzle.ts';
 import { hono } from './hono.ts';
 import { ioredis } from './ioredis.ts';
@@ -9,7 +10,9 @@ import { nodeRedis } from './node-redis.ts';
 import { nodePostgres } from './pg.ts';
 import { postgresJs } from './postgres-js.ts';
 import { prisma } from './prisma.ts';
+import { socketIo } from './socket-io.ts';
 import { typeorm } from './typeorm.ts';
+import { ws } from './ws.ts';
 
 /** Every library the agent meets as it is loaded. */
 export const libraries: readonly Library[] = [
@@ -24,4 +27,7 @@ export const libraries: readonly Library[] = [
   nodeRedis,
   koa,
   hono,
+  bullmq,
+  ws,
+  socketIo,
 ];

@@ -79,7 +79,7 @@ const serving = {
     }
     decorate(Orders, 'find', Get(':order'));
     Controller('shops/:shop/orders')(Orders);
-    class App {}
+    function App() {}
     Module({ controllers: [Authors, Orders] })(App);
     const app = await NestFactory.create(App, { logger: false });
     await app.listen(0, '127.0.0.1');
