@@ -31,7 +31,7 @@ test('a message of a web socket is a unit of work until its handler is done, and
     expect(String(answer)).toBe(`heard ${text}`);
   }
   socket.send('fail');
-  await expect.poll(async () => await (await target.get('/answered')).json()).toMatchObject({ unhandled: 1 });
+  await expect.poll(async () => (await target.get('/answered')).json()).toMatchObject({ unhandled: 1 });
   const summary = await target.flush();
   expect(summary.problems).toEqual([]);
   expect(unit(summary, 'ws')).toMatchObject({
@@ -59,7 +59,7 @@ test.skipIf(!hasRedisServer())('a job is a unit of work, and adding one a call t
   await using server = await startRedisServer();
   await using target = await startTarget(app, { REDIS_URL: server.url });
   await (await target.get('/jobs')).text();
-  await expect.poll(async () => await (await target.get('/answered')).json()).toMatchObject({ jobs: 2 });
+  await expect.poll(async () => (await target.get('/answered')).json()).toMatchObject({ jobs: 2 });
   const summary = await target.flush();
   expect(summary.problems).toEqual([]);
   expect(unit(summary, 'job')).toMatchObject({

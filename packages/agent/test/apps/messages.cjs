@@ -19,7 +19,7 @@ process.on('unhandledRejection', (error) => unhandled.push(error.message));
 let finished = 0;
 
 const server = createServer((request, response) => {
-  Promise.resolve(handlers[request.url]()).then((body) => response.end(JSON.stringify(body)));
+  void Promise.resolve(handlers[request.url]()).then((body) => response.end(JSON.stringify(body)));
 });
 
 const sockets = new WebSocketServer({ noServer: true });
@@ -71,8 +71,10 @@ async function startQueue(url) {
   };
 }
 
-service.listen(0, '127.0.0.1', async () => {
+async function start() {
   const stop = process.env.REDIS_URL === undefined ? async () => undefined : await startQueue(process.env.REDIS_URL);
   server.listen(0, '127.0.0.1', () => process.stdout.write(`listening ${server.address().port}\n`));
   process.on('SIGTERM', () => void stop().then(() => process.exit(0)));
-});
+}
+
+service.listen(0, '127.0.0.1', () => void start());
