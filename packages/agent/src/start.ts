@@ -1,4 +1,6 @@
 import { Channel } from './channel.ts';
+import type { ExportSettings } from './export/export-settings.ts';
+import { startExport } from './export/exporter.ts';
 import { hookFastifyRoutes } from './hooks/fastify-routes.ts';
 import { hookFastify } from './hooks/fastify.ts';
 import { hookFetch } from './hooks/fetch.ts';
@@ -11,18 +13,23 @@ import { hookSynchronousCalls } from './hooks/synchronous-calls.ts';
 import { Observer } from './observer.ts';
 
 /**
- * Installs the hooks; they stay passive until Anneal answers. The socket is opened when the process
+ * Installs the hooks; they stay passive until Anneal answers, or the figures are wanted. The socket is opened when the process
  * first listens for HTTP: that tells the server apart from the npm and build processes around it.
  */
-export function start(socketPath: string): void {
+export function start(socketPath: string, exported: ExportSettings | null): void {
   const observer = new Observer();
-  const channel = new Channel(socketPath, observer);
+  // Summaries are read once: while Anneal measures, the figures are its own.
+  const listening = socketPath === '' ? () => startExport(observer, exported!) : opens(new Channel(socketPath, observer));
   hookSerialisation(observer);
   hookSynchronousCalls(observer);
-  hookHttp(observer, () => channel.open());
+  hookHttp(observer, listening);
   hookHttpClient(observer);
   hookFetch(observer);
   hookFastify(observer);
   hookFastifyRoutes(observer);
   hookModules(observer, libraries);
+}
+
+function opens(channel: Channel): () => void {
+  return () => channel.open();
 }

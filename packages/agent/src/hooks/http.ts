@@ -5,7 +5,11 @@ import { examineAnswer } from '../answer.ts';
 import type { Observer } from '../observer.ts';
 import type { OpenRequest } from '../request.ts';
 import { expressRoute, templatedPath } from '../route-name.ts';
+import { RunningReads } from '../running-reads.ts';
 import { patchMethod } from './patch.ts';
+
+/** Marks a server of the agent's own: what it answers is no traffic of the application. */
+export const ownServer = Symbol('anneal.server');
 
 /**
  * Every HTTP/1 request of this process, whatever framework serves it: `request` is emitted inside
@@ -13,6 +17,7 @@ import { patchMethod } from './patch.ts';
  */
 export function hookHttp(observer: Observer, firstListening: () => void): void {
   const hook = observer.hook('node:http');
+  const running = new RunningReads();
   let listening = false;
   for (const server of [http.Server.prototype, https.Server.prototype]) {
     patchMethod(
@@ -24,7 +29,8 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
             listening = true;
             firstListening();
           }
-          if (args[0] !== 'request' || !hook.on) return Reflect.apply(original, this, args);
+          if (args[0] !== 'request' || !hook.on || (this as { readonly [ownServer]?: true })[ownServer] === true)
+            return Reflect.apply(original, this, args);
           let request: OpenRequest;
           try {
             request = follow(observer, args[1] as IncomingMessage, args[2] as ServerResponse);
@@ -45,8 +51,11 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     const sentBefore = socket.bytesWritten;
     // A middleware that strips a prefix rewrites `url`; the name comes from what the client sent.
     const url = incoming.url ?? '/';
+    const reads = request.method === 'GET';
+    if (reads) request.identical = running.begin(incoming, url);
     response.on('close', () => {
       try {
+        if (reads) running.end(incoming, url);
         observer.close(request, {
           route: request.route ?? request.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url),
           failed: response.statusCode >= 500 || !response.writableFinished,
