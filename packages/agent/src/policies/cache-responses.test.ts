@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/test-database.ts';
 import { cacheCounters, countersKnowledge, countersSql } from '../../test/counters.ts';
 import { hostileTraffic, writerThrough } from '../../test/hostile-traffic.ts';
+import { hasRedisServer, startRedisServer } from '../../test/redis-server.ts';
 import { startTarget, type Target } from '../../test/target.ts';
 import type { Policy } from '../protocol.ts';
 
@@ -31,31 +33,36 @@ const truthIn = (database: TestDatabase) => async (counter: number) => {
 };
 
 describe('hostile traffic', () => {
-  test.each([
-    ['one statement and a key', (counter: number) => `/counters/${counter + 1}`],
-    ['transactions of their own', (counter: number) => `/transactions/counters/${counter + 1}`],
-    ['callbacks', (counter: number) => `/callbacks/${counter + 1}`],
-  ])('with transactions, rollbacks and single writes finds no stale answer, read by %s', async (form, path) => {
-    await using database = await createTestDatabase(countersSql);
-    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
-    await putInForce(target, cacheCounters(countersKnowledge(database.url)));
-    const ports = [target.port];
-    const found = await hostileTraffic({
-      ports,
-      counters: 5,
-      reads,
-      readers: 8,
-      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
-      path,
-      truth: truthIn(database),
-    });
-    const figures = await figuresOf(target);
-    tell(form, { ...found, hitShare: Number((figures['hits']! / found.reads).toFixed(2)), ...figures });
-    expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
-    expect(found.reads).toBeGreaterThanOrEqual(reads);
-    expect(figures['hits']! / found.reads).toBeGreaterThan(0.2);
-    expect(figures['comparisons']).toBeGreaterThan(0);
-  });
+  const forms: readonly (readonly [string, (counter: number) => string])[] = [
+    ['callbacks', (counter) => `/callbacks/${counter + 1}`],
+    ['one statement and a key', (counter) => `/counters/${counter + 1}`],
+    ['transactions of their own', (counter) => `/transactions/counters/${counter + 1}`],
+  ];
+
+  test.each(thorough ? forms : forms.slice(0, 2))(
+    'with transactions, rollbacks and single writes finds no stale answer, read by %s',
+    async (form, path) => {
+      await using database = await createTestDatabase(countersSql);
+      await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+      await putInForce(target, cacheCounters(countersKnowledge(database.url)));
+      const ports = [target.port];
+      const found = await hostileTraffic({
+        ports,
+        counters: 5,
+        reads,
+        readers: 8,
+        writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
+        path,
+        truth: truthIn(database),
+      });
+      const figures = await figuresOf(target);
+      tell(form, { ...found, hitShare: Number((figures['hits']! / found.reads).toFixed(2)), ...figures });
+      expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
+      expect(found.reads).toBeGreaterThanOrEqual(reads);
+      expect(figures['hits']! / found.reads).toBeGreaterThan(0.2);
+      expect(figures['comparisons']).toBeGreaterThan(0);
+    },
+  );
 
   test('does find the stale answers of a cache that deletes what it keeps where it writes', async () => {
     await using database = await createTestDatabase(countersSql);
@@ -74,6 +81,119 @@ describe('hostile traffic', () => {
     expect(found.notReadYourWrites).toBeGreaterThan(found.reads / 100);
   });
 });
+
+describe.skipIf(!hasRedisServer())('several processes that share a Redis', () => {
+  test('find no stale answer of each other', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using redis = await startRedisServer();
+    await using one = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await using other = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    const targets = [one, other];
+    const knowledge = countersKnowledge(database.url, { shared: placeAt(redis.url, 2) });
+    for (const target of targets) await putInForce(target, cacheCounters(knowledge));
+    await sleep(300);
+    const ports = targets.map(({ port }) => port);
+    const found = await hostileTraffic({
+      ports,
+      counters: 5,
+      reads,
+      readers: 8,
+      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
+      path: (counter) => `/counters/${counter + 1}`,
+      truth: truthIn(database),
+    });
+    const figures = await Promise.all(targets.map(figuresOf));
+    const hits = figures.reduce((sum, { hits: own }) => sum + own!, 0);
+    tell('two processes', { ...found, hitShare: Number((hits / found.reads).toFixed(2)) });
+    expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
+    expect(hits / found.reads).toBeGreaterThan(0.2);
+  });
+
+  test('serve nothing from memory while one of them is missing, or Redis is, and begin anew when it is back', async () => {
+    await using database = await createTestDatabase(countersSql);
+    const redis = await startRedisServer();
+    await using one = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await using other = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    const policy = cacheCounters(countersKnowledge(database.url, { shared: placeAt(redis.url, 2) }));
+    const value = async (target: Target) => ((await (await target.get('/counters/1')).json()) as { value: number }).value;
+    const write = async (target: Target) => (await target.get('/counters/1?form=autocommit', { method: 'POST' })).text();
+    try {
+      await putInForce(one, policy);
+      await sleep(300);
+      for (let time = 0; time < 3; time += 1) await value(one);
+      expect(await figuresOf(one)).toMatchObject({ hits: 0, bypasses: 3 });
+
+      await putInForce(other, policy);
+      await sleep(300);
+      for (let time = 0; time < 10; time += 1) await value(one);
+      expect((await figuresOf(one))['hits']).toBeGreaterThan(5);
+      await write(other);
+      expect(await value(one)).toBe(1);
+
+      // Its socket goes, and with it the policy: from now on nobody hears of its writes.
+      other.loseListener();
+      await sleep(100);
+      await write(other);
+      expect([await value(one), await value(other)]).toEqual([2, 2]);
+      expect(await figuresOf(one)).toMatchObject({ bypasses: 1 });
+    } finally {
+      await redis[Symbol.asyncDispose]();
+    }
+    for (let time = 0; time < 3; time += 1) expect(await value(one)).toBe(2);
+    expect(await figuresOf(one)).toMatchObject({ hits: 0, keptAnswers: 0 });
+    await write(one);
+    expect(await value(one)).toBe(3);
+  });
+
+  test('that loses Redis alone holds its first write back until the others serve nothing either', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using redis = await startRedisServer();
+    await using one = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await using other = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    await using way = await startWay(Number(new URL(redis.url).port));
+    await putInForce(one, cacheCounters(countersKnowledge(database.url, { shared: placeAt(redis.url, 2) })));
+    const scope = placeAt(redis.url, 2);
+    await putInForce(other, cacheCounters(countersKnowledge(database.url, { shared: { ...scope, port: way.port } })));
+    await sleep(400);
+    const value = async () => ((await (await one.get('/counters/1')).json()) as { value: number }).value;
+    for (let time = 0; time < 5; time += 1) await value();
+    expect((await figuresOf(one))['hits']).toBeGreaterThan(2);
+    way.close();
+    let acknowledged = 0;
+    const writing = other.get('/counters/1?form=autocommit', { method: 'POST' }).then(async (answer) => {
+      acknowledged = ((await answer.json()) as { value: number }).value;
+    });
+    let checks = 0;
+    while (acknowledged === 0 || checks < 50) {
+      const least = acknowledged;
+      expect(await value()).toBeGreaterThanOrEqual(least);
+      checks += 1;
+    }
+    await writing;
+    expect(await value()).toBe(1);
+  });
+});
+
+function placeAt(url: string, processes: number) {
+  return { host: '127.0.0.1', port: Number(new URL(url).port), scope: 'test', processes };
+}
+
+/** Another way to a port of this machine, that can be closed for good. */
+async function startWay(to: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    const onward = connect(to, '127.0.0.1');
+    for (const end of [socket, onward]) sockets.add(end.on('error', () => undefined));
+    socket.pipe(onward).pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  };
+  return { port: (server.address() as AddressInfo).port, close, [Symbol.asyncDispose]: () => Promise.resolve(close()) };
+}
 
 describe('an answer from memory', () => {
   test('is the same bytes as the application sends, the date apart, and costs it no statement', async () => {
@@ -110,12 +230,15 @@ describe('an answer from memory', () => {
     expect(await figuresOf(target)).toMatchObject({ hits: 0, bypasses: 3 });
   });
 
-  test.each(['/files', '/fetches', '/unknown', '/cookies', '/streams', '/plain'])('is not made of %s', async (path) => {
+  test('is not made of files, other services, moving statements, cookies, streams, or nothing at all', async () => {
     await using database = await createTestDatabase(countersSql);
     await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
-    await putInForce(target, cacheCounters(countersKnowledge(database.url), { routes: [path] }));
-    for (let time = 0; time < 5; time += 1) expect((await target.get(path)).status).toBe(200);
-    expect(await figuresOf(target)).toMatchObject({ hits: 0, refused: 5, keptAnswers: 0 });
+    for (const path of ['/files', '/fetches', '/unknown', '/cookies', '/streams', '/plain']) {
+      await putInForce(target, cacheCounters(countersKnowledge(database.url), { routes: [path] }));
+      for (let time = 0; time < 3; time += 1) expect((await target.get(path)).status).toBe(200);
+      expect(await figuresOf(target), path).toMatchObject({ hits: 0, refused: 3, keptAnswers: 0 });
+      await target.ask({ type: 'revoke-policy', policyId: 'cache' });
+    }
   });
 
   test('made for one is given to all who ask at that moment', async () => {

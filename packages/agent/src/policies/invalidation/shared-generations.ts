@@ -82,6 +82,13 @@ redis.call('HSET', key, 'members', cjson.encode(known))
 redis.call('PEXPIRE', key, ${keepMs})
 return now`,
 
+  /** Nobody counts on this process from here on. */
+  leave: `${prelude}
+local known = members()
+known[ARGV[1]] = 0
+redis.call('HSET', key, 'members', cjson.encode(known))
+return now`,
+
   /** Who, and when by Redis' own clock the beat was sent; -1 where it does not count. */
   beat: `${prelude}
 local known = members()
@@ -141,24 +148,33 @@ export class SharedGenerations implements WriteAnnouncements {
   }
 
   get connected(): boolean {
-    return this.#joined;
+    return this.#joined && !this.#closed;
   }
 
   open(): void {
     this.#closed = false;
-    this.#connect();
-    this.#timer = setInterval(() => this.#beat(), beatEveryMs).unref();
+    if (this.#redis === null) this.#connect();
+    else if (this.#joined) void this.#join(this.#redis);
+    this.#timer ??= setInterval(() => this.#beat(), beatEveryMs).unref();
   }
 
-  close(): void {
+  /** Nothing is served from here on. Resolves when the others know; until then writes still have to be announced. */
+  async leave(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    this.#redis?.close();
+    this.#timer = null;
+    try {
+      if (this.#joined) await this.#run('leave', this.#member);
+      else await this.#othersNotice();
+    } catch {
+      await this.#othersNotice();
+    }
+    if (this.#closed) this.#redis?.close();
   }
 
   /** Null: nothing may be served from memory now, nor read to be kept. */
   async look(tags: readonly Tag[]): Promise<Look | null> {
-    if (!this.#joined) return null;
+    if (!this.connected) return null;
     try {
       const reply = await this.#run('look', this.#place.processes, ...tags.map(({ name }) => name));
       if (!Array.isArray(reply) || reply.length !== 3) return null;

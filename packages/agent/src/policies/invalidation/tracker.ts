@@ -85,17 +85,12 @@ export class Tracker {
   join(dependent: Dependent): () => void {
     if (this.#dependents.size === 0) {
       this.#unwatchInputs = watchOtherInputs(this.#storage, (socket) => this.#owns(socket));
-      this.shared?.open();
     }
     this.#dependents.add(dependent);
     return () => {
-      this.switch(dependent, false);
       this.#dependents.delete(dependent);
-      if (this.#dependents.size > 0) return;
-      this.#unwatchInputs?.();
-      for (const connection of this.#connections.values()) connection.forget();
-      this.#connections.clear();
-      this.shared?.close();
+      this.switch(dependent, false);
+      if (this.#undo.length === 0) this.#tearDown();
     };
   }
 
@@ -206,12 +201,31 @@ export class Tracker {
   #follow(on: boolean): void {
     if (on === this.#on) return;
     this.#on = on;
-    if (!on) {
-      for (const undo of this.#undo) undo();
-      this.#undo = [];
-      this.#wrappers = [];
-      return;
-    }
+    if (on) {
+      this.shared?.open();
+      if (this.#undo.length === 0) this.#wrapAll();
+      else this.generations.flush();
+    } else if (this.shared === null) this.#unwrapAll();
+    // Others believe that this process tells of its writes, until they have heard otherwise.
+    else void this.shared.leave().then(() => this.#on || this.#unwrapAll());
+  }
+
+  #unwrapAll(): void {
+    for (const undo of this.#undo) undo();
+    this.#undo = [];
+    this.#wrappers = [];
+    this.#tearDown();
+  }
+
+  #tearDown(): void {
+    if (this.inUse) return;
+    this.#unwatchInputs?.();
+    this.#unwatchInputs = null;
+    for (const connection of this.#connections.values()) connection.forget();
+    this.#connections.clear();
+  }
+
+  #wrapAll(): void {
     const { drivers, observer } = this.#context;
     this.generations.flush();
     this.#wrapped = drivers.pgClients.size;
