@@ -29,11 +29,13 @@ import { tryChanges, type TrialRequest } from './trial/try-changes.ts';
 import type { Trial } from './trial/trial.ts';
 import { describeExecutor } from './workload/executor-description.ts';
 import { openLoad } from './workload/load-session.ts';
+import { withPatches } from './source-change/with-patches.ts';
 import { stabilise } from './workload/stabilise.ts';
 import { evaluateThresholds } from './workload/thresholds.ts';
 
 const rules = domains.flatMap((domain) => domain.rules);
 const remedies = domains.flatMap((domain) => domain.remedies);
+const codemods = domains.flatMap((domain) => domain.codemods ?? []);
 const probes = domains.flatMap((domain) => domain.probes);
 const derivations = domains.flatMap((domain) => domain.derivations);
 
@@ -62,7 +64,8 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
       run.progress.stage("Putting what was proven into the target's database");
       await keepOnTarget(trialContext(run), kept);
     }
-    const assessment = assemble({ ...resultsOf(run, observed), ...diagnosis, ...planning, ...proven, applied });
+    const findings = await patched(run, planning.findings, planning.changes);
+    const assessment = assemble({ ...resultsOf(run, observed), ...diagnosis, ...planning, ...proven, findings, applied });
     return options.summarise?.(assessment) ?? assessment;
   });
 }
@@ -71,7 +74,8 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
 export function diagnoseTarget(settings: Settings, options: RunOptions): Promise<Assessment> {
   return inRun('diagnose', settings, options, async (run) => {
     const observed = await observe(run);
-    return assemble({ ...resultsOf(run, observed), ...(await find(run, observed)) });
+    const diagnosis = await find(run, observed);
+    return assemble({ ...resultsOf(run, observed), ...diagnosis, findings: await patched(run, diagnosis.findings, []) });
   });
 }
 
@@ -186,6 +190,13 @@ async function prescribe(
     findings: rank([...tested.findings, ...suppressed], observed.measurement.observations),
     silences: [...diagnosis.silences, ...tested.withdrawn],
   };
+}
+
+/** Patches of the source for the findings whose fix is mechanical. */
+function patched({ settings, outside }: Run, findings: readonly Finding[], changes: readonly TriedChange[]): Promise<readonly Finding[]> {
+  const planOf = ({ fingerprint }: Finding) =>
+    changes.find((change) => change.findings.some((finding) => finding.fingerprint === fingerprint))?.plan ?? null;
+  return withPatches(findings, codemods, { workingDirectory: settings.target.workingDirectory, files: outside.files, planOf });
 }
 
 /** Writes down what will be tried, and what it is predicted to bring, before its trial begins. */
