@@ -1,14 +1,12 @@
 import { PerformanceObserver } from 'node:perf_hooks';
 import { Histogram } from './histogram.ts';
 import type { RuntimeSummary } from './protocol.ts';
-import type { TimelineRecorder } from './timeline.ts';
 
 /** How often the event loop is asked whether it is late; a blocking of this length or more cannot hide. */
 const samplingMs = 10;
 
 /** CPU, event loop, garbage collection and memory of this process, since the last `take`. */
 export class Runtime {
-  readonly #timeline: TimelineRecorder;
   readonly #delay = new Histogram();
   readonly #collections = new PerformanceObserver((list) => this.#collected(list.getEntries()));
   #timer: NodeJS.Timeout | null = null;
@@ -17,17 +15,12 @@ export class Runtime {
   #cpu = process.cpuUsage();
   #utilization = performance.eventLoopUtilization();
 
-  constructor(timeline: TimelineRecorder) {
-    this.#timeline = timeline;
-  }
-
   start(): void {
     let dueAt = performance.now() + samplingMs;
     this.#timer = setInterval(() => {
       const now = performance.now();
       this.#delay.record((now - dueAt) * 1000);
       dueAt = now + samplingMs;
-      this.#timeline.turned(now);
     }, samplingMs);
     this.#timer.unref();
     this.#collections.observe({ entryTypes: ['gc'] });

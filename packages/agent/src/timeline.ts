@@ -4,6 +4,9 @@ import type { OpenRequest } from './request.ts';
 const mostRequests = 100_000;
 const mostTurns = 100_000;
 
+/** Less than half of the time between two samples: where the event loop turns between them, this shows it. */
+const turnsEveryMs = 4;
+
 /** When requests were open and when the event loop turned, in microseconds of the clock that V8's profiles are kept by. */
 export interface Timeline {
   readonly requests: readonly { readonly method: string; readonly route: string; readonly fromUs: number; readonly toUs: number }[];
@@ -22,18 +25,23 @@ interface Span {
  * only ever runs while one route is open belongs to that route. Written only while a profile is taken.
  */
 export class TimelineRecorder {
-  #on = false;
+  /** Not null while a profile is taken. */
+  #timer: NodeJS.Timeout | null = null;
   #requests: Span[] = [];
   #turns: number[] = [];
 
   start(): void {
-    this.#on = true;
     this.#requests = [];
     this.#turns = [];
+    this.#timer = setInterval(() => {
+      if (this.#turns.length < mostTurns) this.#turns.push(performance.now());
+    }, turnsEveryMs);
+    this.#timer.unref();
   }
 
   stop(): Timeline {
-    this.#on = false;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
     // V8 and Node read the same monotonic clock; `performance.now()` counts from another beginning.
     const offsetUs = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
     const us = (ms: number) => ms * 1000 + offsetUs;
@@ -51,12 +59,8 @@ export class TimelineRecorder {
     return timeline;
   }
 
-  closed(request: OpenRequest): void {
-    if (this.#on && this.#requests.length < mostRequests)
-      this.#requests.push({ method: request.method, route: request.route ?? '', startedAt: request.startedAt, closedAt: request.closedAt });
-  }
-
-  turned(nowMs: number): void {
-    if (this.#on && this.#turns.length < mostTurns) this.#turns.push(nowMs);
+  closed({ method, route, startedAt, closedAt }: OpenRequest): void {
+    if (this.#timer !== null && this.#requests.length < mostRequests)
+      this.#requests.push({ method, route: route ?? '', startedAt, closedAt });
   }
 }
