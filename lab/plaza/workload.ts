@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 2,600) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,400) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -80,7 +80,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'look for news', weight: 65, steps: [get('/comments/news?after={lateComment}')] },
   { name: 'see lively rooms', weight: 60, steps: [get('/rooms/lively?from={openingDay}')] },
   { name: 'greet newcomers', weight: 55, steps: [get('/users/newcomers')] },
-  { name: 'find a long read', weight: 24, steps: [get('/posts/long')] },
+  { name: 'see how the days ended', weight: 24, steps: [get('/posts/last')] },
   { name: "see a member's posts", weight: 18, steps: [get('/posts/by?hand=member{member}')] },
   { name: 'see serious likes', weight: 8, steps: [get('/posts/{post}/likes')] },
   { name: "see a member's interests", weight: 8, steps: [get('/users/{member}/interests')] },
@@ -105,6 +105,13 @@ const scenarios: readonly Scenario[] = [
       { method: 'POST', path: '/posts/{post}/translations' },
     ],
   },
+  { name: 'take the guide along', weight: 45, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
+  { name: 'read a chapter', weight: 10, steps: [get('/guide/{chapter}')] },
+  { name: 'look at the atlas', weight: 40, steps: [{ ...get('/atlas'), authenticated: false }] },
+  { name: 'search the chronicle', weight: 130, steps: [get('/chronicle?word={word}')] },
+  { name: 'mistype a heading', weight: 130, steps: [get('/guide/spelling?text={place}')] },
+  { name: 'have the guide printed', weight: 12, steps: [{ method: 'POST', path: '/guide/editions' }] },
+  { name: 'see what is on next', weight: 190, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 
@@ -134,6 +141,9 @@ function variablesFor(size: number): Readonly<Record<string, Variable>> {
     lateComment: { type: 'integer', min: Math.ceil(counts.comments * 0.6), max: counts.comments },
     commentId: { type: 'integer', min: 1, max: counts.comments },
     prompt: { type: 'integer', min: 1, max: counts.prompts },
+    country: { type: 'one-of', values: [...new Set(places.map((_, index) => countryOf(index)))] },
+    chapter: { type: 'integer', min: 1, max: 60 },
+    word: { type: 'one-of', values: words.slice(0, 60) },
     line: { type: 'integer', min: 0, max: 90 },
     stars: { type: 'integer', min: 1, max: 5 },
     campaign: { type: 'one-of', values: Array.from({ length: 200 }, (_, index) => `campaign-${index}`) },

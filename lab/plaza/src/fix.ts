@@ -14,7 +14,7 @@ export const defectIds = [
   'lively-rooms-distinct',
   'post-hands-or',
   'meetup-day-range',
-  'long-reads-sort',
+  'last-posts-sort',
   'invitation-inserts',
   'flagged-comment-index',
   'reading-position-key',
@@ -39,6 +39,12 @@ export const defectIds = [
   'geocoder-retries',
   'moderation-transaction',
   'share-webhook',
+  'guide-compression',
+  'atlas-validator',
+  'chronicle-unpacking',
+  'spelling-distances',
+  'edition-job',
+  'next-meetups-rows',
 ] as const;
 
 export type DefectId = (typeof defectIds)[number];

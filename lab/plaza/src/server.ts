@@ -11,6 +11,7 @@ import { chatRoutes } from './chat/routes.ts';
 import { acceptSockets } from './chat/socket.ts';
 import { eventRoutes } from './events/routes.ts';
 import { feedRoutes } from './feed/routes.ts';
+import { guideRoutes } from './guide/routes.ts';
 import { insightRoutes } from './insights/routes.ts';
 import { mediaRoutes } from './media/routes.ts';
 import { meetupRoutes } from './meetups/routes.ts';
@@ -21,11 +22,13 @@ import { promptRoutes } from './prompts/routes.ts';
 import { reportRoutes } from './reports/routes.ts';
 import { townRoutes } from './town/routes.ts';
 import type { Town } from './town/town.ts';
+import { validateReads } from './validators.ts';
 
 export async function createServer(pool: Pool, town: Town): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: process.env['LOG_LEVEL'] ?? 'warn' } });
   const listeners = createRoomListeners();
   identifyViewers(app);
+  validateReads(app);
   await app.register(serveStatic, { root: join(import.meta.dirname, '..', 'public') });
   app.get('/health', async () => {
     await pool.query('SELECT 1');
@@ -47,5 +50,6 @@ export async function createServer(pool: Pool, town: Town): Promise<FastifyInsta
   meetupRoutes(app, pool);
   announcementRoutes(app, pool);
   townRoutes(app, pool, town);
+  guideRoutes(app);
   return app;
 }

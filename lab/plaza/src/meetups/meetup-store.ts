@@ -38,6 +38,33 @@ export async function meetupsOfReporters(
   return meetups.rows;
 }
 
+interface PlacedMeetup extends Meetup {
+  readonly country: string;
+}
+
+const nextCount = 15;
+/** Enough that the smallest country is among them. */
+const aheadCount = 900;
+
+/** The next meetups in a country after a day. */
+export async function nextMeetups(pool: Pool, country: string, after: string): Promise<readonly Meetup[]> {
+  if (isFixed('next-meetups-rows')) {
+    const meetups = await pool.query<Meetup>(
+      'SELECT id, title, starts_at AS "startsAt" FROM meetups WHERE starts_at >= $1::date AND country = $2 ORDER BY starts_at, id LIMIT $3',
+      [after, country, nextCount],
+    );
+    return meetups.rows;
+  }
+  const ahead = await pool.query<PlacedMeetup>(
+    'SELECT id, title, country, starts_at AS "startsAt" FROM meetups WHERE starts_at >= $1::date ORDER BY starts_at, id LIMIT $2',
+    [after, aheadCount],
+  );
+  return ahead.rows
+    .filter((meetup) => meetup.country === country)
+    .slice(0, nextCount)
+    .map(({ id, title, startsAt }) => ({ id, title, startsAt }));
+}
+
 /** `day` is written as in ISO 8601: 2025-03-09. */
 export async function meetupsOn(pool: Pool, day: string): Promise<readonly Meetup[]> {
   const isOnDay = isFixed('meetup-day-range') ? 'starts_at >= $1::date AND starts_at < $1::date + 1' : 'starts_at::date = $1::date';

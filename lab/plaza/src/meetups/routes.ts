@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { requireViewer } from '../accounts/viewer.ts';
 import { findInvitation, invite } from './invitations.ts';
-import { completeTitle, meetupsByTitle, meetupsIn, meetupsOfReporters, meetupsOn } from './meetup-store.ts';
+import { completeTitle, meetupsByTitle, meetupsIn, meetupsOfReporters, meetupsOn, nextMeetups } from './meetup-store.ts';
 
 /** As geocoders write it: `Amberland/Dunford`. */
 const placeQuery = { type: 'object', required: ['place'], properties: { place: { type: 'string', pattern: '^[^/]+/[^/]+$' } } };
@@ -12,6 +12,11 @@ const hostsQuery = {
   properties: { ...placeQuery.properties, from: { type: 'string', format: 'date' }, since: { type: 'string', format: 'date' } },
 };
 const dayQuery = { type: 'object', required: ['day'], properties: { day: { type: 'string', format: 'date' } } };
+const nextQuery = {
+  type: 'object',
+  required: ['country', 'after'],
+  properties: { country: { type: 'string', maxLength: 80 }, after: { type: 'string', format: 'date' } },
+};
 const titleQuery = { type: 'object', required: ['beginning'], properties: { beginning: { type: 'string', minLength: 3, maxLength: 80 } } };
 const pageQuery = { type: 'object', properties: { after: { type: 'string', maxLength: 200, default: '' } } };
 const codeQuery = { type: 'object', required: ['code'], properties: { code: { type: 'string', minLength: 3, maxLength: 40 } } };
@@ -31,6 +36,14 @@ export function meetupRoutes(app: FastifyInstance, pool: Pool): void {
   app.get<{ Querystring: { day: string } }>('/meetups/calendar', { schema: { querystring: dayQuery } }, async (request) => ({
     meetups: await meetupsOn(pool, request.query.day),
   }));
+
+  app.get<{ Querystring: { country: string; after: string } }>(
+    '/meetups/next',
+    { schema: { querystring: nextQuery } },
+    async (request) => ({
+      meetups: await nextMeetups(pool, request.query.country, request.query.after),
+    }),
+  );
 
   app.get<{ Querystring: { beginning: string } }>('/meetups/titles', { schema: { querystring: titleQuery } }, async (request) => ({
     titles: await completeTitle(pool, request.query.beginning),
