@@ -166,6 +166,8 @@ export interface RouteSummary {
   readonly requests: number;
   readonly followed: number;
   readonly errors: number;
+  /** GETs that arrived while an identical one by the same client and identity was running; absent where a source cannot tell. */
+  readonly identicalRequests?: number;
   readonly durationUs: HistogramData;
   readonly queryMs: number;
   /** Wall time with at least one call to another service on its way; overlaps count once. */

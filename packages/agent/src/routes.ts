@@ -93,6 +93,7 @@ class RouteWindow {
   /** Of those, the ones whose statements, waits and held connections are in the figures. */
   followed = 0;
   errors = 0;
+  identical = 0;
   readonly duration = new Durations();
   queryMs = 0;
   outgoingMs = 0;
@@ -246,6 +247,7 @@ export class Routes {
     const { window } = route;
     window.requests += 1;
     if (request.failed) window.errors += 1;
+    if (request.identical) window.identical += 1;
     window.duration.recordMs(request.closedAt - request.startedAt);
     window.serialisationMs += request.serialisationMs;
     window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
@@ -464,6 +466,7 @@ function routeSummary(
     route: route.name,
     requests: window.requests,
     errors: window.errors,
+    identicalRequests: window.identical,
     durationUs: window.duration.toData(),
     followed: window.followed,
     queryMs: window.queryMs * factor,

@@ -171,10 +171,10 @@ describe('on a bare server', () => {
     expect(seen.find(({ route }) => route === '/slow')).toMatchObject({ requests: 7, errors: 0 });
   });
 
-  test('a second policy of the kind is refused', async () => {
+  test('a second policy for the same route is refused', async () => {
     expect(await target.ask({ type: 'apply-policy', policyId: 'second', policy })).toMatchObject({
       type: 'refused',
-      reason: 'requests are coalesced by the policy coalesce',
+      reason: 'requests of one of these routes are coalesced by the policy coalesce',
     });
   });
 });

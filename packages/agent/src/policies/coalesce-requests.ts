@@ -5,7 +5,7 @@ import { wrapMethod } from '../hooks/patch.ts';
 import type { Observer } from '../observer.ts';
 import { expressRoute, templatedPath } from '../route-name.ts';
 import { recordAnswer, sendAnswer, type Answer, type Outcome } from './cache-responses/answer.ts';
-import { ignoredNames, requestKey, routeMatcher } from './cache-responses/request-key.ts';
+import { clientKey, ignoredNames, requestKey, routeMatcher } from './cache-responses/request-key.ts';
 import type { PolicyKind } from './policy.ts';
 import { askedUrl } from './whole-answer.ts';
 
@@ -51,9 +51,11 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
   kind: 'coalesce-requests',
 
   start(policy, { observer }, others, control) {
-    if (others.length > 0) return `requests are coalesced by the policy ${others[0]!.id}`;
+    const rival = others.find((other) => other.policy.routes.some((route) => policy.routes.includes(route)));
+    if (rival !== undefined) return `requests of one of these routes are coalesced by the policy ${rival.id}`;
     const routeOf = routeMatcher(policy.routes);
     const ignoredRequestHeaders = ignoredNames(policy.ignoredHeaders ?? []);
+    const keyOf = policy.acrossAddresses === true ? requestKey : clientKey;
     const rules = { ignoredRequestHeaders, varyingHeaders: new Set<string>() };
     const flights = new Map<string, Flight>();
     const unshared = new Set<string>();
@@ -117,9 +119,8 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
     const holds = (incoming: IncomingMessage, response: ServerResponse, pass: () => void): boolean => {
       const route = routeOf(incoming.url ?? '/');
       if (route === null || unshared.has(route)) return false;
-      const plain = requestKey(incoming, ignoredRequestHeaders);
-      if (plain === null) return false;
-      const key = policy.acrossAddresses === true ? plain : `${incoming.socket.remoteAddress ?? ''} ${plain}`;
+      const key = keyOf(incoming, ignoredRequestHeaders);
+      if (key === null) return false;
       const flight = flights.get(key);
       if (flight === undefined) {
         lead(key, route, { incoming, response }, []);

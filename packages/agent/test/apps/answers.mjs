@@ -46,6 +46,11 @@ const slow = {
     await sleep(150);
     return [200, { 'content-type': json }, JSON.stringify({ run, before, after: own(request) })];
   },
+  '/busy': async () => {
+    block(3);
+    await sleep(10);
+    return [200, { 'content-type': json }, JSON.stringify({ posts: posts.slice(0, 20) })];
+  },
   '/value': async () => {
     const { value } = state;
     await sleep(150);
@@ -159,7 +164,7 @@ server.prependListener('request', (request) => {
   request.inherited = asker.getStore() ?? null;
   asker.enterWith(request.headers['x-name'] ?? null);
 });
-server.listen(0, '127.0.0.1', () => {
+server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
   process.stdout.write(`listening ${server.address().port}\n`);
 });
 process.on('SIGTERM', () => {

@@ -50,6 +50,8 @@ export interface RouteObservation {
   readonly route: string;
   readonly requests: number;
   readonly errors: number;
+  /** GETs that arrived while an identical one by the same client and identity was running; absent where a source cannot tell. */
+  readonly identicalRequests?: number;
   /** Under much traffic: those whose statements were followed; what is said of statements, waits and held connections is scaled from them. */
   readonly followed: number;
   readonly durationUs: HistogramData;

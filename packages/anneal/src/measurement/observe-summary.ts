@@ -98,6 +98,7 @@ function routeObservation(route: RouteSummary, cpuMs: number | null, statements:
     route: route.route,
     requests: route.requests,
     errors: route.errors,
+    ...(route.identicalRequests === undefined ? {} : { identicalRequests: route.identicalRequests }),
     followed: route.followed,
     durationUs: route.durationUs,
     totalMs: route.durationUs.sum / 1000,

@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { Pool, type Dispatcher } from 'undici';
 
 export interface HttpRequest {
@@ -13,8 +14,9 @@ export interface Answer {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Empty when it was not asked for. */
+  /** Decoded where it was sent compressed; empty when it was not asked for. */
   readonly body: string;
+  /** As they came over the connection. */
   readonly bodyBytes: number;
   /** A code such as `ECONNREFUSED`; null when the answer came whole. */
   readonly error: string | null;
@@ -81,6 +83,19 @@ class ExchangesOut {
   }
 }
 
+const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = { gzip: gunzipSync, br: brotliDecompressSync, deflate: inflateSync };
+
+/** What was said, whatever coding it was sent in: values are captured and answers compared as they mean. Null: it is not what its header says. */
+function decoded(body: Buffer, coding: string | string[] | undefined): Buffer | null {
+  const decode = typeof coding === 'string' ? decoders[coding.toLowerCase()] : undefined;
+  if (decode === undefined || body.length === 0) return body;
+  try {
+    return decode(body);
+  } catch {
+    return null;
+  }
+}
+
 /** One request under way; once ended, its answer. */
 class Exchange implements Dispatcher.DispatchHandler, Answer {
   status = 0;
@@ -119,7 +134,14 @@ class Exchange implements Dispatcher.DispatchHandler, Answer {
   }
 
   onResponseEnd(): void {
-    if (this.#chunks !== null) this.body = Buffer.concat(this.#chunks).toString('utf8');
+    if (this.#chunks !== null) {
+      const body = decoded(Buffer.concat(this.#chunks), this.headers['content-encoding']);
+      if (body === null) {
+        this.#fail('UNDECODABLE');
+        return;
+      }
+      this.body = body.toString('utf8');
+    }
     this.#end();
   }
 

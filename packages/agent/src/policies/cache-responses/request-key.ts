@@ -51,6 +51,14 @@ export function requestKey(request: IncomingMessage, ignored: ReadonlySet<string
   return key;
 }
 
+const ignoredByDefault = ignoredNames([]);
+
+/** The same for one client alone: by its address as well, where an answer may depend on that. */
+export function clientKey(request: IncomingMessage, ignored: ReadonlySet<string> = ignoredByDefault): string | null {
+  const key = requestKey(request, ignored);
+  return key === null ? null : `${request.socket.remoteAddress ?? ''} ${key}`;
+}
+
 /** `/posts/:id` and its like as Express, Fastify, Koa and Hono write them, held against a URL's path. */
 export function routeMatcher(routes: readonly string[]): (url: string) => string | null {
   const patterns = routes.map((route) => ({ route, pattern: new RegExp(`^${route.split('/').map(segmentPattern).join('/')}/?$`) }));

@@ -2,6 +2,8 @@ import { agentProbe } from '../../measurement/agent-probe.ts';
 import type { Domain } from '../domain.ts';
 import { apiCodemods } from './codemods/index.ts';
 import { keepOutgoingConnections } from './remedies/keep-outgoing-connections.ts';
+import { coalesceRequests } from './remedies/coalesce-requests.ts';
+import { compressResponses } from './remedies/compress-responses.ts';
 import { limitOutgoingCalls } from './remedies/limit-outgoing-calls.ts';
 import { batchStatements } from './remedies/batch-statements.ts';
 import { resizePool } from './remedies/resize-pool.ts';
@@ -13,6 +15,7 @@ import { garbageCollectionPressure } from './rules/garbage-collection-pressure.t
 import { heapGrowth } from './rules/heap-growth.ts';
 import { heavySerialisation } from './rules/heavy-serialisation.ts';
 import { hotFunction } from './rules/hot-function.ts';
+import { identicalConcurrentRequests } from './rules/identical-concurrent-requests.ts';
 import { missingValidators } from './rules/missing-validators.ts';
 import { outgoingWithoutKeepAlive } from './rules/outgoing-without-keep-alive.ts';
 import { outgoingWithoutTimeout } from './rules/outgoing-without-timeout.ts';
@@ -52,6 +55,7 @@ export const api: Domain = {
     overFetchedColumns,
     uncompressedResponse,
     missingValidators,
+    identicalConcurrentRequests,
     garbageCollectionPressure,
     heapGrowth,
     chattyOutgoingCalls,
@@ -63,5 +67,5 @@ export const api: Domain = {
     waitsForAJob,
   ],
   codemods: apiCodemods,
-  remedies: [batchStatements, resizePool, keepOutgoingConnections, limitOutgoingCalls],
+  remedies: [batchStatements, coalesceRequests, resizePool, keepOutgoingConnections, limitOutgoingCalls, compressResponses],
 };

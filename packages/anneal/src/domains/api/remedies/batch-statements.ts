@@ -82,6 +82,8 @@ export const batchStatements = defineRemedy<BatchStatementsPlan>({
     };
   },
 
+  toggles: policyId,
+
   async inspect(plan, { agent }) {
     // A policy ends with the agent's socket: without an agent there is nothing left of it.
     return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
