@@ -126,6 +126,9 @@ function windowOf(title: string, measurement: Measurement): Window {
         totalMs: route.totalMs,
         queryMs: route.queryMs,
         poolWaitMs: route.poolWaitMs,
+        outgoingMs: route.outgoingMs,
+        redisMs: route.redisMs,
+        cpuMs: route.cpuMs,
         responseBytes: route.responseBytes,
         timeShare: shareOf(route.totalMs, routeMs),
       }))

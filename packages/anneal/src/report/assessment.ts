@@ -95,6 +95,10 @@ export interface WindowRoute {
   readonly totalMs: number;
   readonly queryMs: number;
   readonly poolWaitMs: number;
+  readonly outgoingMs: number;
+  readonly redisMs: number;
+  /** Null without a profile. */
+  readonly cpuMs: number | null;
   readonly responseBytes: number;
   /** Share of all requests' time, 0-1. */
   readonly timeShare: number;

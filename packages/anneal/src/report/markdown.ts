@@ -41,6 +41,7 @@ import {
   windowWords,
   withMinus,
 } from './story.ts';
+import { waitCells, waitExplanation, waitHeadings } from './waits.ts';
 
 /** `optimization-report.md`: everything a reviewer needs to agree or disagree, in GitHub's Markdown. */
 export function renderMarkdown(given: Assessment): string {
@@ -307,6 +308,13 @@ function traffic(window: Window): string {
             route.totalMs === 0 ? '' : share(route.queryMs / route.totalMs),
           ]),
         ),
+    routes.length === 0
+      ? ''
+      : table(
+          ['What the time of a request goes on', ...waitHeadings],
+          routes.map((route) => [code(route.route), ...waitCells(route, share)]),
+        ),
+    routes.length === 0 ? '' : waitExplanation,
     statements.length === 0
       ? ''
       : table(

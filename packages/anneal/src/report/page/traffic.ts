@@ -4,6 +4,7 @@ import { bytes, duration, quantity, share } from '../format.ts';
 import { markup, nothing, type Insertable, type Markup } from '../markup.ts';
 import { quantileUs, type HistogramData } from '../../stats/histogram.ts';
 import { windowWords } from '../story.ts';
+import { waitCells, waitExplanation, waitHeadings } from '../waits.ts';
 import { bullets, code, known, section, table } from './elements.ts';
 
 /** Enough for a page; report.json has the rest. */
@@ -45,6 +46,12 @@ ${table(
       quantity(route.errors),
     ]),
 )}
+${table(
+  'What the time of a request goes on',
+  ['Route', ...waitHeadings.map((heading) => ({ figures: heading }))],
+  routes.slice(0, mostRows).map((route) => [code(route.route), ...waitCells(route, share)]),
+)}
+${routes.length === 0 ? nothing : markup`<p>${waitExplanation}</p>`}
 ${table(
   'Statements by share of database time',
   [{ sentences: 'Statement' }, 'Share of database time', { figures: 'Calls' }, { figures: 'Per call' }, { figures: 'Rows per call' }],
