@@ -3,7 +3,7 @@ import { isAbout } from '../../packages/anneal/src/demo.ts';
 import { checkDatabase } from '../../packages/anneal/src/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/support/test-database.ts';
 import { loadLabels, seedPlaza } from './lab.ts';
-import { longestOfEachDay } from './src/posts/long-reads.ts';
+import { lastOfEachDay } from './src/posts/last-posts.ts';
 import { matchSchema } from './src/schema-forms.ts';
 
 /** What `anneal check database` can see: the labels that name a part of the database. */
@@ -24,7 +24,7 @@ beforeAll(async () => {
     await client.query('SELECT id, title FROM meetups WHERE country = $1 AND city = $2', [rows[0]!.country, rows[0]!.city]);
   }
   await client.query("SET work_mem = '1MB'");
-  for (let call = 0; call < 3; call += 1) await client.query(longestOfEachDay);
+  for (let call = 0; call < 3; call += 1) await client.query(lastOfEachDay);
   await client.query('SELECT pg_stat_force_next_flush()');
   found = await check();
   return () => database[Symbol.asyncDispose]();

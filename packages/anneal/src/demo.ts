@@ -122,7 +122,8 @@ async function demoDatabase(options: RunOptions): Promise<DemoDatabase> {
   const name = `anneal_demo_${randomBytes(4).toString('hex')}`;
   if (given === undefined) {
     options.progress.stage('Starting a private PostgreSQL');
-    const postgres = await startEmbeddedPostgres({ settings: { shared_buffers: '512MB' } });
+    // Room for the log of two copies: what writes add to it is told to the byte where no checkpoint comes in between.
+    const postgres = await startEmbeddedPostgres({ settings: { shared_buffers: '512MB', max_wal_size: '4GB' } });
     await administer(options, postgres.url, [`CREATE DATABASE ${name}`]);
     return { url: postgres.databaseUrl(name), [Symbol.asyncDispose]: () => postgres.stop() };
   }

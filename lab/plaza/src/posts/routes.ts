@@ -4,8 +4,8 @@ import { requireViewer } from '../accounts/viewer.ts';
 import { listArchive } from './archive.ts';
 import { postsBy } from './authored.ts';
 import { addComment, hasNewComments, listComments, removeComment } from './comments.ts';
+import { lastPosts } from './last-posts.ts';
 import { seriousLikes } from './likes.ts';
-import { longReads } from './long-reads.ts';
 import { createPost, likePost, readPost } from './post-store.ts';
 import { saveReadingPosition } from './reading.ts';
 import { searchPosts } from './search.ts';
@@ -79,7 +79,7 @@ export function postRoutes(app: FastifyInstance, pool: Pool): void {
     return topic ?? reply.code(404).send({ error: 'no such topic' });
   });
 
-  app.get('/posts/long', async () => ({ posts: await longReads(pool) }));
+  app.get('/posts/last', async () => ({ posts: await lastPosts(pool) }));
 
   app.get<{ Querystring: { hand: string } }>('/posts/by', { schema: { querystring: handQuery } }, async (request) => ({
     posts: await postsBy(pool, request.query.hand),

@@ -20,7 +20,7 @@ export interface Calibration {
 /**
  * Rounds of baseline against baseline: as many as the first look of a trial will have.
  *
- * Their traffic leans to everything that any of the changes touches. A trial leans to fewer things and therefore at least
+ * Their traffic leans to everything that any of the changes touches. A trial leans to fewer things and therefore, as a rule, at least
  * as far to each, so it meets at most the noise seen here; in ordinary traffic a rare statement would show none at all.
  * At least two requests of three are ordinary traffic here too, which is what the guards' noise is made of.
  */
