@@ -2,6 +2,8 @@ import { pbkdf2Sync } from 'node:crypto';
 import fs, { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import pg from 'pg';
 
@@ -27,6 +29,10 @@ function readAll() {
   const text = readFileSync(new URL(import.meta.url), 'utf8');
   return gunzipSync(stored).length + text.length + fs.existsSync('/nowhere');
 }
+
+// So that a test need not wait for V8 to find it worth its while.
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
 
 const kept = [];
 function remember(count) {
@@ -110,6 +116,10 @@ const routes = {
   },
   '/remembered': (request, response) => {
     remember(600);
+    response.end();
+  },
+  '/collected': (request, response) => {
+    collect();
     response.end();
   },
   '/discarded': (request, response) => response.end(String(discard())),
