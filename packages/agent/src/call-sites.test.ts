@@ -3,8 +3,9 @@ import { dirname, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../test/support/test-database.ts';
 import type { AgentSummary } from './protocol.ts';
-import { schemaSql } from '../test/apps/schema.ts';
-import { appFile, startTarget, type Target } from '../test/target.ts';
+import { mysqlSchema, schemaSql } from '../test/apps/schema.ts';
+import { appFile, startApp, startTarget, type Target } from '../test/target.ts';
+import { mariadbIsInstalled, startMariadb } from '../test/call-sites/mariadb.ts';
 import { generatePrismaClient, openWorkshop, type Workshop } from '../test/call-sites/build-app.ts';
 
 let workshop: Workshop;
@@ -43,12 +44,15 @@ function seenLines(summary: AgentSummary, file: string): Map<string, (number | s
   );
 }
 
-async function visit(target: Target, routes: Iterable<string>): Promise<AgentSummary> {
+/** Each route once; what it answered. */
+async function visit({ get }: Pick<Target, 'get'>, routes: Iterable<string>): Promise<Record<string, string>> {
+  const answers: Record<string, string> = {};
   for (const route of routes) {
-    const response = await target.get(route);
-    expect([route, response.status, response.status === 200 ? '' : await response.text()]).toEqual([route, 200, '']);
+    const response = await get(route);
+    answers[route] = await response.text();
+    expect([route, response.status, response.status === 200 ? '' : answers[route]]).toEqual([route, 200, '']);
   }
-  return target.flush();
+  return answers;
 }
 
 const onDisk = (file: string) => relative(dirname(appFile('any')), file);
@@ -65,16 +69,78 @@ const apps = [
 
 for (const { app, hooks } of apps) {
   test(`${app}: every statement is at the line that asks for it, imported and required, as written and compiled`, async () => {
-    const expected = expectedLines(app);
-    await Promise.all(
-      (['asModule', 'asCommonJs'] as const).map(async (form) => {
-        await using database = await createTestDatabase(schemaSql);
-        await using target = await startTarget(onDisk(await workshop[form](app)), { DATABASE_URL: database.url });
-        const summary = await visit(target, expected.keys());
-        expect(summary.problems).toEqual([]);
-        expect(summary.hooks.map((hook) => hook.replace(/ [\d.]+$/, ''))).toEqual(expect.arrayContaining(hooks));
-        expect([form, seenLines(summary, `${workshop.folder}/${app}.ts`)]).toEqual([form, expected]);
-      }),
-    );
+    await using database = await createTestDatabase(schemaSql);
+    const { without, within, seen } = await inAllForms(app, hooks, { DATABASE_URL: database.url });
+    expect(seen).toEqual([expectedLines(app), expectedLines(app)]);
+    expect(within).toEqual([without, without]);
   });
+}
+
+test('every form of calling postgres.js answers, fails and throws exactly as without the agent, and none is lost', async () => {
+  await using database = await createTestDatabase(schemaSql);
+  const summary = await expectSameForms('postgres-js-forms', { DATABASE_URL: database.url });
+  expect(countedIn(summary, 'SELECT $1::int AS n')).toEqual([{ calls: 6, errors: 0, rows: 6 }]);
+  expect(countedIn(summary, 'SELECT * FROM nowhere')).toEqual([{ calls: 3, errors: 3, rows: 0 }]);
+  expect(countedIn(summary, 'SELECT ? AS a; SELECT ? AS b')).toEqual([{ calls: 2, errors: 0, rows: 4 }]);
+  expect(countedIn(summary, 'SELECT id FROM posts ORDER BY id LIMIT ?')).toEqual([{ calls: 4, errors: 0, rows: expect.any(Number) }]);
+  expect(countedIn(summary, 'SELECT pg_sleep(?)')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);
+  expect(countedIn(summary, 'SELECT ?')).toEqual([{ calls: 1, errors: 0, rows: 1 }]);
+});
+
+if (!mariadbIsInstalled) process.stderr.write('SKIPPED: the call sites of mysql2, because MariaDB is not installed here\n');
+
+test.skipIf(!mariadbIsInstalled)('mysql2 and Drizzle over it: the same against MariaDB, and what a call came to', async () => {
+  await using mariadb = await startMariadb(mysqlSchema);
+  for (const { app, hooks } of [
+    { app: 'mysql2', hooks: ['mysql2'] },
+    { app: 'drizzle-mysql2', hooks: ['drizzle-orm', 'mysql2'] },
+  ]) {
+    const { without, within, seen } = await inAllForms(app, hooks, { MYSQL_URL: mariadb.url });
+    expect(seen).toEqual([expectedLines(app), expectedLines(app)]);
+    expect(within).toEqual([without, without]);
+  }
+  const summary = await expectSameForms('mysql2-forms', { MYSQL_URL: mariadb.url });
+  expect(countedIn(summary, 'SELECT ? AS n')).toEqual([{ calls: 11, errors: 1, rows: 10 }]);
+  expect(countedIn(summary, 'SELECT * FROM nowhere')).toEqual([{ calls: 2, errors: 2, rows: 0 }]);
+  expect(countedIn(summary, 'SELEC ?')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);
+  expect(countedIn(summary, 'INSERT INTO authors VALUES (?, ?)')).toEqual([{ calls: 1, errors: 0, rows: 1 }]);
+});
+
+/** Runs the application as a module and compiled to CommonJS, and once without the agent: what it answered, and where its statements were. */
+async function inAllForms(app: string, hooks: readonly string[], env: Readonly<Record<string, string>>) {
+  const routes = [...expectedLines(app).keys()];
+  const plain = async () => {
+    await using target = await startApp(onDisk(await workshop.asModule(app)), env, false);
+    return await visit(target, routes);
+  };
+  const observed = async (form: 'asModule' | 'asCommonJs') => {
+    await using target = await startTarget(onDisk(await workshop[form](app)), env);
+    const answers = await visit(target, routes);
+    const summary = await target.flush();
+    expect(summary.problems).toEqual([]);
+    expect(summary.hooks.map((hook) => hook.replace(/ [\d.]+$/, ''))).toEqual(expect.arrayContaining(hooks));
+    return { answers, seen: seenLines(summary, `${workshop.folder}/${app}.ts`) };
+  };
+  const [without, ...forms] = await Promise.all([plain(), observed('asModule'), observed('asCommonJs')]);
+  return { without, within: forms.map(({ answers }) => answers), seen: forms.map(({ seen }) => seen) };
+}
+
+/** With and without the agent; what the agent saw of it. */
+async function expectSameForms(app: string, env: Readonly<Record<string, string>>): Promise<AgentSummary> {
+  const file = onDisk(await workshop.asModule(app));
+  await using target = await startTarget(file, env);
+  await using plain = await startApp(file, env, false);
+  const observed: unknown = await (await target.get('/')).json();
+  expect(observed).toEqual(await (await plain.get('/')).json());
+  const summary = await target.flush();
+  expect(summary.problems).toEqual([]);
+  expect(target.output()).toBe(plain.output());
+  return summary;
+}
+
+function countedIn(summary: AgentSummary, template: string) {
+  const ids = summary.statementTexts.filter((text) => text.template === template).map(({ templateId }) => templateId);
+  const statements = summary.routes.flatMap((route) => route.statements).filter(({ templateId }) => ids.includes(templateId));
+  const sum = (of: 'calls' | 'errors' | 'rows') => statements.reduce((total, statement) => total + statement[of], 0);
+  return statements.length === 0 ? [] : [{ calls: sum('calls'), errors: sum('errors'), rows: sum('rows') }];
 }

@@ -17,7 +17,9 @@ interface QueryLike {
   reject: (error: unknown) => unknown;
 }
 
-type Constructor = new (...args: unknown[]) => object;
+interface Class {
+  readonly prototype: object;
+}
 
 /** A query from when it is first awaited until its end. */
 interface Followed {
@@ -55,43 +57,43 @@ function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
     { path: 'postgres/cjs/src/query.js', meet },
   ];
 
-  function meet(exported: unknown): unknown {
-    const holder = exported as { Query: Constructor };
-    const { Query } = holder;
-    patchMethod(Query.prototype as object, 'handle', handle);
-    const Observed: Constructor = new Proxy(Query, {
-      construct(target, args, newTarget) {
-        const query = Reflect.construct(target, args, newTarget === Observed ? target : newTarget) as QueryLike;
-        if (hook.on) {
-          try {
-            locate(query);
-          } catch (error) {
-            hook.failed(error);
-          }
+  /**
+   * The constructor keeps the four nearest frames for its errors, so nothing may stand around it: the
+   * agent is called by the setter of a property that every query gets, and is gone when that is set.
+   */
+  function meet(exported: unknown): void {
+    const { prototype } = (exported as { readonly Query: Class }).Query;
+    patchMethod(prototype, 'handle', handle);
+    Object.defineProperty(prototype, 'strings', {
+      get: () => undefined,
+      set(this: object, strings: QueryLike['strings']) {
+        Object.defineProperty(this, 'strings', asPlain(strings));
+        if (!hook.on) return;
+        try {
+          locate(this, strings);
+        } catch (error) {
+          hook.failed(error);
         }
-        return query;
       },
+      configurable: true,
     });
-    holder.Query = Observed;
-    return holder;
   }
 
   /** With its maker on the stack. */
-  function locate(query: QueryLike): void {
-    const { strings } = query;
+  function locate(query: object, strings: QueryLike['strings']): void {
     if (strings.raw !== undefined && observer.entries.current() === null) {
       const known = literals.get(strings);
       if (known === null) located(query);
       if (known !== undefined || !observer.follows) return;
       const { location, packageFrames } = captureCaller();
-      // Further away than the tag itself: a literal of a library, used for many.
-      const own = location !== null && packageFrames <= 1;
+      // Further away than the tag and the constructor: a literal of a library, used for many.
+      const own = location !== null && packageFrames <= 2;
       literals.set(strings, own ? { location } : null);
       if (!own) made.set(query, { location });
     } else located(query);
   }
 
-  function located(query: QueryLike): void {
+  function located(query: object): void {
     const entry = observer.entries.current() ?? observer.enter();
     if (entry !== null) made.set(query, entry);
   }
@@ -232,10 +234,11 @@ function resultsOf(value: unknown): readonly Result[] {
     : [results];
 }
 
+const asPlain = (value: unknown): PropertyDescriptor => ({ value, writable: true, enumerable: true, configurable: true });
+
 /** Calls back once the library sets the property, which is a plain one again from then on. */
 function whenSet(owner: object, key: string, then: (value: unknown) => void): void {
   const before: unknown = Reflect.get(owner, key);
-  const asPlain = (value: unknown) => ({ value, writable: true, enumerable: true, configurable: true });
   Object.defineProperty(owner, key, {
     get: () => before,
     set(value: unknown) {
