@@ -1,6 +1,7 @@
 import { batchStatements, type BatchStatementsPolicy } from './batch-statements.ts';
 import { breakCircuit, type BreakCircuitPolicy } from './break-circuit.ts';
 import { cacheResponses, type CacheResponsesPolicy } from './cache-responses.ts';
+import { cacheStatements, type CacheStatementsPolicy } from './cache-statements.ts';
 import { coalesceRequests, type CoalesceRequestsPolicy } from './coalesce-requests.ts';
 import { compressResponses, type CompressResponsesPolicy } from './compress-responses.ts';
 import { conditionalResponses, type ConditionalResponsesPolicy } from './conditional-responses.ts';
@@ -14,6 +15,7 @@ import { shedLoad, type ShedLoadPolicy } from './shed-load.ts';
 
 export type Policy =
   | CacheResponsesPolicy
+  | CacheStatementsPolicy
   | BatchStatementsPolicy
   | PoolSizePolicy
   | CoalesceRequestsPolicy
@@ -29,6 +31,7 @@ export type Policy =
 /** Every kind of policy this agent can carry out. */
 export const policyKinds: readonly PolicyKind<Policy>[] = [
   cacheResponses,
+  cacheStatements,
   batchStatements,
   poolSize,
   coalesceRequests,

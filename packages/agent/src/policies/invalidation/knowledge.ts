@@ -55,7 +55,7 @@ export interface KeyParameter {
 }
 
 export type Meaning =
-  | { readonly kind: 'read'; readonly uses: readonly TableUse[] }
+  | { readonly kind: 'read'; readonly uses: readonly TableUse[]; readonly template: string }
   | { readonly kind: 'private-read' }
   | { readonly kind: 'write'; readonly uses: readonly TableUse[] }
   | { readonly kind: 'begin' | 'commit' | 'within-transaction' | 'setting' | 'unknown' };
@@ -92,7 +92,7 @@ export class Meanings {
   constructor(statements: readonly StatementKnowledge[]) {
     for (const { template, reads, writes } of statements) {
       if (writes.length > 0) this.#byTemplate.set(template, { kind: 'write', uses: writes });
-      else this.#byTemplate.set(template, reads === null ? { kind: 'private-read' } : { kind: 'read', uses: reads });
+      else this.#byTemplate.set(template, reads === null ? { kind: 'private-read' } : { kind: 'read', uses: reads, template });
     }
   }
 

@@ -46,6 +46,8 @@ export class Tracker {
   readonly knowledge: CacheKnowledge;
   readonly shared: SharedGenerations | null;
   broken: string | null = null;
+  /** Stands in for `Pool.query`. One wrapper for all, so that nobody stands in front of the tracker. */
+  answersPools: ((pool: object, args: readonly unknown[], send: () => unknown) => unknown) | null = null;
   readonly #context: PolicyContext;
   readonly #meanings: Meanings;
   readonly #storage = new AsyncLocalStorage<Reading | null>();
@@ -318,7 +320,8 @@ export class Tracker {
         if (meaning.kind === 'read') reading.read(this.#tags(tagsRead(meaning.uses, valuesOf(args[0], args[1]))));
       });
     }
-    return Reflect.apply(original, pool, args);
+    const send = () => Reflect.apply(original, pool, args);
+    return this.answersPools === null ? send() : this.answersPools(pool, args, send);
   }
 
   /** The same function, running for whom it was made. */
