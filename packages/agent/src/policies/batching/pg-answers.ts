@@ -1,15 +1,24 @@
 import type { AskedCall, Callback, RawRow } from './pg-calls.ts';
 
-/** What is used of a `pg.Query`: pg itself turns what came over the wire into the application's result. */
-export interface PgQuery {
-  _result: { _types?: unknown };
-  handleRowDescription(message: { readonly fields: readonly RawField[] }): void;
-  handleDataRow(message: { readonly fields: RawRow }): void;
-  handleCommandComplete(message: { readonly text: string }, connection: unknown): void;
-  handleReadyForQuery(connection: unknown): void;
+/** What is used of a `pg.Result`. */
+interface PgResult {
+  _types?: unknown;
+  addFields(fields: readonly RawField[]): void;
+  parseRow(fields: RawRow): unknown;
+  addRow(row: unknown): void;
+  addCommandComplete(message: { readonly text: string }): void;
 }
 
-export type PgQueryClass = new (config: object, values?: unknown, callback?: Callback) => PgQuery;
+type PgResultClass = new (rowMode: string | undefined, types: unknown) => PgResult;
+
+/** What is used of a `pg.Query`. */
+interface PgQuery {
+  readonly _result: PgResult;
+  handleRowDescription(message: { readonly fields: readonly RawField[] }): void;
+  handleDataRow(message: { readonly fields: RawRow }): void;
+}
+
+export type PgQueryClass = new (text: string, values: readonly unknown[]) => PgQuery;
 
 /** A column of an answer as the server described it (`pg-protocol`'s Field). */
 export interface RawField {
@@ -25,37 +34,32 @@ export interface RawField {
 /** What one statement answered, before pg makes values of it. */
 export class RawAnswer {
   readonly fields: readonly RawField[];
+  readonly #Result: PgResultClass;
   /** The type parsers of the client that ran it. */
-  readonly types: unknown;
+  readonly #types: unknown;
 
-  constructor(fields: readonly RawField[], types: unknown) {
+  constructor(fields: readonly RawField[], Result: PgResultClass, types: unknown) {
     this.fields = fields;
-    this.types = types;
+    this.#Result = Result;
+    this.#types = types;
   }
 
   withFields(fields: readonly RawField[]): RawAnswer {
-    return new RawAnswer(fields, this.types);
+    return new RawAnswer(fields, this.#Result, this.#types);
   }
 
-  /** A query as pg would have made it for this call, waiting for its answer. */
-  toQuery(Query: PgQueryClass, { text, rowMode, types }: Pick<AskedCall, 'text' | 'rowMode' | 'types'>, callback: Callback): PgQuery {
-    const query = new Query({ text, rowMode, types }, undefined, callback);
-    query._result._types ??= this.types;
-    return query;
+  /**
+   * The result a call gets for its rows, made by pg itself from the same bytes; it shares nothing with another's that an
+   * application changes. Throws what a type parser throws.
+   */
+  toResult({ rowMode, types }: Pick<AskedCall, 'rowMode' | 'types'>, rows: readonly RawRow[]): unknown {
+    const result = new this.#Result(rowMode, types);
+    result._types ??= this.#types;
+    result.addFields(this.fields.slice());
+    for (const row of rows) result.addRow(result.parseRow(row));
+    result.addCommandComplete({ text: `SELECT ${rows.length}` });
+    return result;
   }
-
-  /** Tells the query what the server would have said. Results of two calls share nothing that an application changes. */
-  play(query: PgQuery, rows: readonly RawRow[]): void {
-    query.handleRowDescription({ fields: this.fields.slice() });
-    for (const fields of rows) query.handleDataRow({ fields });
-    query.handleCommandComplete({ text: `SELECT ${rows.length}` }, null);
-    query.handleReadyForQuery(null);
-  }
-}
-
-interface Captured {
-  readonly answer: RawAnswer;
-  readonly rows: readonly RawRow[];
 }
 
 /**
@@ -66,19 +70,24 @@ export function capture(
   Query: PgQueryClass,
   run: (query: object, callback: Callback) => unknown,
   statement: { readonly text: string; readonly values: readonly unknown[] },
-  then: (captured: Captured | null) => void,
+  then: (captured: { readonly answer: RawAnswer; readonly rows: (string | null)[][] } | null) => void,
 ): void {
-  const query = new Query({ text: statement.text, values: statement.values });
+  const query = new Query(statement.text, statement.values);
   let described: readonly RawField[] | null = null;
-  const rows: RawRow[] = [];
+  const rows: (string | null)[][] = [];
   query.handleRowDescription = ({ fields }) => {
     described = fields;
   };
   query.handleDataRow = ({ fields }) => {
-    rows.push(fields);
+    rows.push(fields as (string | null)[]);
   };
-  run(query, (error) => {
-    const failed = (error !== undefined && error !== null) || described === null;
-    then(failed ? null : { answer: new RawAnswer(described!, query._result._types), rows });
-  });
+  const answered: Callback = (error) => {
+    if ((error !== undefined && error !== null) || described === null) then(null);
+    else then({ answer: new RawAnswer(described, query._result.constructor as PgResultClass, query._result._types), rows });
+  };
+  try {
+    run(query, answered);
+  } catch (error) {
+    answered(error);
+  }
 }

@@ -137,80 +137,84 @@ export class Runner {
   }
 }
 
-/** A call the application has made and that is not sent as it is, or not yet. Settled once, whatever is called. */
-export interface WaitingCall {
-  readonly asked: AskedCall;
-  alone(): void;
-  answer(answer: RawAnswer, rows: readonly RawRow[]): void;
-}
-
 /** A row as it came over the wire: a text per column, null for NULL. */
 export type RawRow = readonly (string | null)[];
 
-/**
- * Takes a call over: `returned` is what its caller gets now. `send` sends it as it is, which must be one and the same
- * promise, error and stack as without us.
- */
-export function takeOver(
-  runner: Runner,
-  asked: AskedCall,
-  send: () => unknown,
-  answered: (result: unknown) => void,
-): { readonly call: WaitingCall; readonly returned: unknown } {
-  const { callback } = asked;
-  if (callback !== null) {
-    const done: Callback = (error, result) => {
-      if (isError(error)) callback(error);
-      else {
-        answered(result);
-        callback(runner.noError, result);
-      }
-    };
-    return { call: new TakenCall(runner, asked, send, () => undefined, done), returned: undefined };
-  }
-  let call: WaitingCall | undefined;
-  const returned = runner.promise((resolve, reject) => {
-    call = new TakenCall(runner, asked, send, resolve, (error, result) => {
-      if (isError(error)) reject(error);
-      else {
-        answered(result);
-        resolve(result);
-      }
-    });
-  });
-  return { call: call!, returned };
+/** Who a waiting call came from. */
+export interface CallSender {
+  /** Sends it as it is: the promise, error and stack are those it has without us. */
+  send(asked: AskedCall): unknown;
+  /** A result that its caller is about to get. */
+  received(result: unknown): void;
 }
 
-class TakenCall implements WaitingCall {
+/** A call the application has made and that is not sent as it is, or not yet. Settled once, whatever is called. */
+export class WaitingCall {
   readonly asked: AskedCall;
-  readonly #runner: Runner;
-  readonly #send: () => unknown;
-  readonly #adopt: (result: unknown) => void;
+  readonly #sender: CallSender;
   readonly #done: Callback;
+  /** Takes the original's promise over; null where the caller gave a callback. */
+  readonly #adopt: ((sent: unknown) => void) | null;
   #isSettled = false;
 
-  constructor(runner: Runner, asked: AskedCall, send: () => unknown, adopt: (result: unknown) => void, done: Callback) {
+  constructor(asked: AskedCall, sender: CallSender, done: Callback, adopt: ((sent: unknown) => void) | null) {
     this.asked = asked;
-    this.#runner = runner;
-    this.#send = send;
-    this.#adopt = adopt;
+    this.#sender = sender;
     this.#done = done;
+    this.#adopt = adopt;
   }
 
   alone(): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.#adopt(this.#send());
+    try {
+      const sent = this.#sender.send(this.asked);
+      this.#adopt?.(sent);
+    } catch (error) {
+      // Where the driver throws at the call itself; by now nobody else is there to catch it.
+      this.#done(error);
+    }
   }
 
   answer(answer: RawAnswer, rows: readonly RawRow[]): void {
     if (this.#isSettled) return;
-    const query = answer.toQuery(this.#runner.Query, this.asked, (error, result) => {
-      this.#isSettled = true;
-      this.#done(error, result);
-    });
-    answer.play(query, rows);
+    this.#isSettled = true;
+    let result: unknown;
+    try {
+      result = answer.toResult(this.asked, rows);
+    } catch (error) {
+      this.#done(error);
+      return;
+    }
+    this.#sender.received(result);
+    if (this.#adopt === null) this.#done(null, result);
+    else this.#adopt(result);
   }
+}
+
+/** Takes a call over: `returned` is what its caller gets now. */
+export function takeOver(runner: Runner, asked: AskedCall, sender: CallSender): { readonly call: WaitingCall; readonly returned: unknown } {
+  const { callback } = asked;
+  if (callback !== null) return { call: new WaitingCall(asked, sender, calledBack(callback, runner.noError), null), returned: undefined };
+  let call: WaitingCall | undefined;
+  const returned = runner.promise((resolve, reject) => {
+    call = new WaitingCall(asked, sender, reject, resolve);
+  });
+  return { call: call!, returned };
+}
+
+function calledBack(callback: Callback, noError: undefined | null): Callback {
+  return (error, result) => {
+    try {
+      if (isError(error)) callback(error);
+      else callback(noError, result);
+    } catch (thrown) {
+      // As pg lets go of it, where nobody of ours can catch it.
+      process.nextTick(() => {
+        throw thrown;
+      });
+    }
+  };
 }
 
 export function isError(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { BatchedStatement } from './batched-statement.ts';
 import { findSource, mostKeysAtOnce, parametersAhead, placeOf } from './parameter-source.ts';
 import { capture, type RawAnswer } from './pg-answers.ts';
-import { isError, takeOver, type AskedCall, type RawRow, type Runner, type WaitingCall } from './pg-calls.ts';
+import { isError, takeOver, type AskedCall, type CallSender, type RawRow, type Runner, type WaitingCall } from './pg-calls.ts';
 import { compareWithOriginal } from './shadow.ts';
 import type { WriteFence } from './write-fence.ts';
 
@@ -34,7 +34,7 @@ interface FetchedAhead {
  * the end of the event loop's turn and are sent together; calls made one after the other are foreseen from the result their
  * parameters come from. A first call goes out as it is, unless first calls of this route have nearly always had successors.
  */
-export class RequestSite {
+export class RequestSite implements CallSender {
   readonly #statement: BatchedStatement;
   readonly #runner: Runner;
   readonly #around: SiteSurroundings;
@@ -61,7 +61,7 @@ export class RequestSite {
     this.#made += 1;
     const fetched = this.#ahead.size === 0 ? null : this.#fetched(asked.key);
     if (fetched !== null) return this.#serve(asked, fetched);
-    if (this.#isBarred) return this.#send(asked);
+    if (this.#isBarred) return this.send(asked);
     const habit = this.#statement.sideBySide(this.#around.route());
     if (this.#made === 1) {
       const waits = habit.isStrong && this.#runner.kind === 'pool';
@@ -76,7 +76,7 @@ export class RequestSite {
     }
     const ahead = this.#foresee(asked);
     this.#remember(asked);
-    return ahead === null ? this.#send(asked) : this.#fetch(asked, ahead);
+    return ahead === null ? this.send(asked) : this.#fetch(asked, ahead);
   }
 
   /** Order begins to matter, or the policy goes off: what waits is sent as it was asked. */
@@ -85,7 +85,7 @@ export class RequestSite {
     for (const call of calls) call.alone();
   }
 
-  #send(asked: AskedCall): unknown {
+  send(asked: AskedCall): unknown {
     this.#statement.figures.callsAlone += 1;
     const { callback, statement, given } = asked;
     this.#underWay += 1;
@@ -110,22 +110,17 @@ export class RequestSite {
 
   #ended(error: unknown, result: unknown): void {
     this.#underWay -= 1;
-    if (!isError(error)) this.#around.received(result);
+    if (!isError(error)) this.received(result);
   }
 
-  #takeOver(asked: AskedCall) {
-    return takeOver(
-      this.#runner,
-      asked,
-      () => this.#send(asked),
-      (result) => this.#around.received(result),
-    );
+  received(result: unknown): void {
+    this.#around.received(result);
   }
 
   // Side by side
 
   #wait(asked: AskedCall): unknown {
-    const { call, returned } = this.#takeOver(asked);
+    const { call, returned } = takeOver(this.#runner, asked, this);
     if (this.#waiting.length === 0) {
       this.#around.waiting.add(this);
       setImmediate(() => this.#sendTogether());
@@ -201,10 +196,10 @@ export class RequestSite {
   #fetch(asked: AskedCall, sets: ReadonlyMap<string, readonly unknown[]>): unknown {
     const { fence } = this.#around;
     // What is being written may show itself between the fetch and the loop's next turn.
-    if (!fence.isQuiet) return this.#send(asked);
+    if (!fence.isQuiet) return this.send(asked);
     const { generation } = fence;
     const askedAtMs = performance.now();
-    const { call, returned } = this.#takeOver(asked);
+    const { call, returned } = takeOver(this.#runner, asked, this);
     this.#underWay += 1;
     this.#runBatch(asked.text, sets, (answer, rows) => {
       this.#underWay -= 1;
@@ -255,26 +250,25 @@ export class RequestSite {
     if (this.#startedAhead && this.#made === 2) this.#statement.oneByOne(this.#around.route()).wentOn();
     this.#remember(asked);
     this.#statement.figures.callsAhead += 1;
-    const { call, returned } = this.#takeOver(asked);
+    if (asked.callback === null) {
+      return this.#runner.promise((resolve) => {
+        // What a type parser throws rejects the promise, as it does without us.
+        const result = answer.toResult(asked, rows);
+        this.received(result);
+        resolve(result);
+      });
+    }
+    const { call, returned } = takeOver(this.#runner, asked, this);
     // No callback is ever called before the call that takes it has returned.
-    if (asked.callback === null) this.#settle(call, answer, rows);
-    else process.nextTick(() => this.#settle(call, answer, rows));
+    process.nextTick(() => this.#settle(call, answer, rows));
     return returned;
   }
 
   // Both
 
   #settle(call: WaitingCall, answer: RawAnswer | null, rows: readonly RawRow[] | undefined): void {
-    if (answer === null || rows === undefined) {
-      call.alone();
-      return;
-    }
-    try {
-      call.answer(answer, rows);
-    } catch (error) {
-      call.alone();
-      this.#statement.end(`it could not hand an answer on: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    if (answer === null || rows === undefined) call.alone();
+    else call.answer(answer, rows);
   }
 
   #runBatch(
@@ -301,7 +295,7 @@ export class RequestSite {
         }
         const fields = captured.answer.fields;
         const byKey = new Map<string, RawRow[]>(all.map(([key]) => [key, []]));
-        for (const row of captured.rows) byKey.get(all[Number(row.at(-1)) - 1]![0])!.push(row.slice(0, -1));
+        for (const row of captured.rows) byKey.get(all[Number(row.pop()) - 1]![0])!.push(row);
         const answer = captured.answer.withFields(fields.slice(0, -1));
         then(answer, byKey);
         if (Math.random() >= shadowShare) return;
