@@ -98,7 +98,7 @@ function localName(source: string, name: string): string {
 
 function versionOf(folder: string): string {
   const { version } = JSON.parse(readFileSync(fileURLToPath(`${folder}/package.json`), 'utf8')) as { readonly version?: unknown };
-  return typeof version === 'string' ? version : '';
+  return typeof version === 'string' ? version : 'without a version';
 }
 
 function isWithin(version: string, [from, below]: KnownVersions): boolean {

@@ -31,7 +31,7 @@ const called = (call: (done: Done) => unknown) =>
       }),
     );
   });
-const streamed = (query: { on(event: string, listener: (value: never) => void): unknown }) =>
+const streamed = (query: mysql.Query) =>
   new Promise((resolve) => {
     const events: unknown[] = [];
     query.on('fields', (fields: { length: number } | undefined) => events.push(['fields', fields?.length]));
