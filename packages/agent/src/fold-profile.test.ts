@@ -77,6 +77,25 @@ test('no stretch goes on over a turn of the event loop', () => {
   expect(turnedBetween(5_000, 15_000, 25_000)).toMatchObject({ longestStretchMs: 0, blockingStretches: 0, selfMs: 40 });
 });
 
+test('a callback without a name is a part of the function around it, and a handler without one stands for itself', () => {
+  const callback: CpuProfile['nodes'] = [
+    { id: 1, callFrame: frame('(root)'), children: [2, 5] },
+    { id: 2, callFrame: frame('rank', '/app/a.js', 9), children: [3] },
+    { id: 3, callFrame: frame('map'), children: [4] },
+    { id: 4, callFrame: frame('', '/app/a.js', 11) },
+    { id: 5, callFrame: frame('', '/app/a.js', 20) },
+  ];
+  const { functions } = foldProfile(
+    { nodes: callback, startTime: 0, endTime: 40_000, samples: [2, 4, 4, 5], timeDeltas: [0, 10_000, 10_000, 10_000] },
+    10_000,
+    kinds,
+  );
+  expect(functions.map(({ location, ownMs }) => [location.function, location.line, ownMs])).toEqual([
+    ['rank', 10, 30],
+    [null, 21, 10],
+  ]);
+});
+
 test('its own time is told from that of libraries, and its hottest line is the one met most', () => {
   expect(fold([2, 4, 5, 2]).functions[0]).toMatchObject({ selfMs: 40, ownMs: 20 });
   const [handler] = foldProfile(

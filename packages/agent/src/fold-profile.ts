@@ -188,6 +188,10 @@ function chargesOf(nodes: readonly ProfileNode[], kinds: ScriptKinds): ReadonlyM
   return charges;
 }
 
+function countTicks({ ticksByLine }: Account, positionTicks: ProfileNode['positionTicks'] = []): void {
+  for (const { line, ticks } of positionTicks) ticksByLine.set(line, (ticksByLine.get(line) ?? 0) + ticks);
+}
+
 function chargeOf(
   { callFrame, positionTicks }: ProfileNode,
   above: Charge | null,
@@ -196,6 +200,11 @@ function chargeOf(
 ): Charge | null {
   const { functionName, url, lineNumber, columnNumber } = callFrame;
   const file = url === '' ? null : kinds.applicationFile(url);
+  // A callback without a name is a part of the function around it: `lines.map((line) => ...)`.
+  if (file !== null && functionName === '' && above?.account.file === file) {
+    countTicks(above.account, positionTicks);
+    return { account: above.account, callee: null, isLibrary: false };
+  }
   if (file !== null) {
     const key = `${file}:${lineNumber}:${columnNumber}`;
     let account = accounts.get(key);
@@ -215,7 +224,7 @@ function chargeOf(
       };
       accounts.set(key, account);
     }
-    for (const { line, ticks } of positionTicks ?? []) account.ticksByLine.set(line, (account.ticksByLine.get(line) ?? 0) + ticks);
+    countTicks(account, positionTicks);
     return { account, callee: null, isLibrary: false };
   }
   if (above === null) return null;

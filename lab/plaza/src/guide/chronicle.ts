@@ -9,7 +9,7 @@ import { paragraph } from './text.ts';
 const unpack = promisify(gunzip);
 
 /** What happened, day by day, packed as it comes from the archive. */
-const packed = gzipSync(Array.from({ length: 2200 }, (_, day) => `${day} ${paragraph(day)}`).join('\n'));
+const packed = gzipSync(Array.from({ length: 3000 }, (_, day) => `${day} ${paragraph(day)}`).join('\n'));
 
 interface Mention {
   readonly day: number;

@@ -6,7 +6,7 @@ import { isFixed } from '../fix.ts';
 import { paragraph } from './text.ts';
 
 const lineLength = 62;
-const sliceMs = 3;
+const sliceMs = 2;
 
 /**
  * Breaks the whole guide into lines whose ends are as even as possible (the least sum of squared gaps, as Knuth and
@@ -39,7 +39,7 @@ async function typeset(copies: number): Promise<number> {
   return lines;
 }
 
-const copiesPerEdition = 1500;
+const copiesPerEdition = 1800;
 
 /** A printed edition of the guide for one member. */
 export function editionRoutes(app: FastifyInstance): void {

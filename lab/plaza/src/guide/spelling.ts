@@ -3,7 +3,7 @@ import { isFixed } from '../fix.ts';
 import { words } from '../seed-vocabulary.ts';
 import { sentence } from './text.ts';
 
-const headings = [...words, ...Array.from({ length: 280 }, (_, index) => sentence(index, 3))].map((heading) => heading.toLowerCase());
+const headings = [...words, ...Array.from({ length: 400 }, (_, index) => sentence(index, 3))].map((heading) => heading.toLowerCase());
 const suggested = 3;
 
 interface Suggestion {

@@ -38,6 +38,12 @@ test('silent about a few long collections, with the reason', () => {
   expect(reasons).toEqual([expect.stringMatching(/6 collections take 10.5 % of the main thread's time/)]);
 });
 
+test('silent on a machine that is busy with others, with the reason', () => {
+  const { findings, reasons } = diagnose({ cpuMs: 9_000, eventLoopUtilizationShare: 0.95 });
+  expect(findings).toEqual([]);
+  expect(reasons).toEqual([expect.stringMatching(/gave the process 31.6 % of the time/)]);
+});
+
 test('without a word about a service whose objects die young', () => {
   expect(diagnose({ gcMs: 800 })).toEqual({ findings: [], reasons: [] });
 });

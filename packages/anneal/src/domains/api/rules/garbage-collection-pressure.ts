@@ -4,13 +4,16 @@ import { levelOf } from '../../../finding/level.ts';
 import { shareOf } from '../../../finding/request-time.ts';
 import { bytes, milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import { placeName, placeOf } from '../call-sites.ts';
-import { mainThreadMs } from '../main-thread.ts';
+import { computingShare, mainThreadMs } from '../main-thread.ts';
 
 /** Collecting what dies young costs a per cent or two of the CPU; at a tenth it is the difference between one machine and the next larger one. */
 const pressureShare = 0.1;
 
 /** What allocates less than a fifth is not where the pressure comes from. */
 const namedShare = 0.2;
+
+/** V8 collects with several threads that wait for each other: where the machine gives the process less than that of its time, a pause is the machine's. */
+const leastComputingShare = 2 / 3;
 
 export const garbageCollectionPressure = defineRule({
   id: 'api/garbage-collection-pressure',
@@ -29,6 +32,10 @@ export const garbageCollectionPressure = defineRule({
     const share = shareOf(runtime.gcMs, mainThreadMs(runtime));
     if (share < pressureShare) return [];
     const subject = 'garbage collection';
+    if (computingShare(runtime) < leastComputingShare) {
+      const reason = `the machine gave the process ${percent(computingShare(runtime))} of the time it wanted: how long its collections took says nothing of it`;
+      return [{ silent: { subject, reason } }];
+    }
     const certain = certainShare(share, runtime.gcCount);
     if (certain < pressureShare)
       return [
