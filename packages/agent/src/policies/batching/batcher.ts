@@ -8,10 +8,9 @@ import { standBefore, type CallGate } from './driver-calls.ts';
 import type { PgQueryClass } from './pg-answers.ts';
 import { isError, readCall, Runner, textOf, type Callback, type PromiseClass } from './pg-calls.ts';
 import { RequestSite } from './request-site.ts';
+import { RequestState } from './request-state.ts';
 import { StatementBook, unknownText, type KnownText } from './statement-book.ts';
 import { WriteFence } from './write-fence.ts';
-
-type Row = Readonly<Record<string, unknown>>;
 
 /** What is used of a `pg.Pool`. */
 interface PoolLike {
@@ -35,17 +34,6 @@ interface ClientLike {
   readonly _queryable?: boolean;
 }
 
-/** Results longer than this are no lists that a request loops over. */
-const longestResult = 10_000;
-/** Of nested loops: the rows around, and those around them. */
-const mostResultsPerParent = 4;
-
-/** What a request has received and asked that later calls of it may be foreseen from. */
-class RequestState {
-  readonly results = new Map<string, (readonly Row[])[]>();
-  readonly sites = new Map<BatchedStatement, Map<Runner, RequestSite>>();
-}
-
 const batchers = new WeakMap<Observer, Batcher>();
 
 /**
@@ -57,11 +45,10 @@ export class Batcher implements CallGate {
   readonly #observer: Observer;
   readonly #drivers: Drivers;
   readonly #book = new StatementBook();
-  readonly #fence = new WriteFence();
+  readonly #around = { fence: new WriteFence(), waiting: new Set<RequestSite>() };
   readonly #requests = new WeakMap<OpenRequest, RequestState>();
   /** Null: its driver, or one of its options, is not one that is known here. */
   readonly #runners = new WeakMap<object, Runner | null>();
-  readonly #waiting = new Set<RequestSite>();
   #standDown: (() => void) | null = null;
 
   static of({ observer, drivers }: PolicyContext): Batcher {
@@ -93,24 +80,24 @@ export class Batcher implements CallGate {
 
   /** What waits is sent, what was fetched ahead is forgotten. */
   letGo(): void {
-    this.#fence.passed();
+    this.#around.fence.passed();
     this.inOrder();
   }
 
   mayWrite(statement: unknown): boolean {
     if (this.#know(statement).readOnly) return false;
-    this.#fence.passed();
+    this.#around.fence.passed();
     // Nothing that was asked before a write may be asked after it.
     this.inOrder();
     return true;
   }
 
   wrote(client: object): void {
-    this.#fence.watch(client);
+    this.#around.fence.watch(client);
   }
 
   inOrder(): void {
-    for (const site of this.#waiting) site.sendWaiting();
+    for (const site of this.#around.waiting) site.sendWaiting();
   }
 
   ask(kind: 'pool' | 'client', owner: object, run: Method, statement: unknown, values: unknown, callback: unknown): unknown {
@@ -122,13 +109,13 @@ export class Batcher implements CallGate {
     if (batched?.acts === true) {
       try {
         const asked = readCall(kind, statement, values, callback);
-        if (asked !== null) return this.#siteOf(request, state, batched, feeds, runner).ask(asked);
+        if (asked !== null) return this.#siteOf(state, batched, feeds, runner).ask(asked);
       } catch (error) {
         batched.end(`it failed: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
     if (feeds === null) return runner.run(statement, values, callback as Callback | undefined);
-    return watched(runner, statement, values, callback, (result) => receive(state, feeds, result));
+    return watched(runner, statement, values, callback, (result) => state.receive(feeds, result));
   }
 
   #know(statement: unknown): KnownText {
@@ -158,38 +145,23 @@ export class Batcher implements CallGate {
     if (!isHooked || Client.Query === undefined || promise === undefined) return null;
     if (Boolean(options?.binary) || Boolean(options?.pipeline)) return null;
     // What was sent before anybody listened for it may have been a write.
-    for (const client of clients) this.#fence.watch(client);
+    for (const client of clients) this.#around.fence.watch(client);
     return new Runner('pool', pool, Client.Query, run, promise);
   }
 
   #stateOf(request: OpenRequest): RequestState {
     const known = this.#requests.get(request);
     if (known !== undefined) return known;
-    const state = new RequestState();
+    const state = new RequestState(request);
     this.#requests.set(request, state);
     return state;
   }
 
-  #siteOf(request: OpenRequest, state: RequestState, statement: BatchedStatement, feeds: string | null, runner: Runner): RequestSite {
-    let sites = state.sites.get(statement);
-    if (sites === undefined) {
-      sites = new Map();
-      state.sites.set(statement, sites);
-    }
-    let site = sites.get(runner);
-    if (site === undefined) {
-      const { parent } = statement.policy;
-      site = new RequestSite(statement, runner, {
-        fence: this.#fence,
-        route: () => request.route ?? '',
-        sources: () => (parent === null ? [] : (state.results.get(parent) ?? [])),
-        received: (result) => {
-          if (feeds !== null) receive(state, feeds, result);
-        },
-        waiting: this.#waiting,
-      });
-      sites.set(runner, site);
-    }
+  #siteOf(state: RequestState, statement: BatchedStatement, feeds: string | null, runner: Runner): RequestSite {
+    const known = state.siteOf(statement, runner);
+    if (known !== undefined) return known;
+    const site = new RequestSite(statement, runner, feeds, state, this.#around);
+    state.add(site);
     return site;
   }
 }
@@ -227,15 +199,4 @@ function watched(runner: Runner, statement: unknown, values: unknown, callback: 
     received(result);
     return result;
   });
-}
-
-function receive(state: RequestState, template: string, result: unknown): void {
-  const rows = (result as { readonly rows?: unknown } | undefined)?.rows;
-  if (!Array.isArray(rows) || rows.length < 2 || rows.length > longestResult) return;
-  const results = state.results.get(template);
-  if (results === undefined) state.results.set(template, [rows as readonly Row[]]);
-  else {
-    results.unshift(rows as readonly Row[]);
-    results.length = Math.min(results.length, mostResultsPerParent);
-  }
 }

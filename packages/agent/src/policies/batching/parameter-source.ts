@@ -1,6 +1,6 @@
 import { keyOf, valueKey } from './pg-calls.ts';
 
-type Row = Readonly<Record<string, unknown>>;
+export type Row = Readonly<Record<string, unknown>>;
 type Values = readonly unknown[];
 
 /** So few keys at once cost next to nothing more than one; beyond, only the age of what is fetched ahead grows. */

@@ -2,7 +2,10 @@ import type { AskedCall, Callback, RawRow } from './pg-calls.ts';
 
 /** What is used of a `pg.Result`. */
 interface PgResult {
+  fields: readonly RawField[];
   _types?: unknown;
+  _parsers?: unknown;
+  _prebuiltEmptyResultObject?: unknown;
   addFields(fields: readonly RawField[]): void;
   parseRow(fields: RawRow): unknown;
   addRow(row: unknown): void;
@@ -37,6 +40,8 @@ export class RawAnswer {
   readonly #Result: PgResultClass;
   /** The type parsers of the client that ran it. */
   readonly #types: unknown;
+  /** The last result made: what pg works out of the fields is the same for the next one of its kind. */
+  #last: { readonly result: PgResult; readonly rowMode: string | undefined; readonly types: unknown } | null = null;
 
   constructor(fields: readonly RawField[], Result: PgResultClass, types: unknown) {
     this.fields = fields;
@@ -55,10 +60,22 @@ export class RawAnswer {
   toResult({ rowMode, types }: Pick<AskedCall, 'rowMode' | 'types'>, rows: readonly RawRow[]): unknown {
     const result = new this.#Result(rowMode, types);
     result._types ??= this.#types;
-    result.addFields(this.fields.slice());
+    this.#describe(result, rowMode, types);
     for (const row of rows) result.addRow(result.parseRow(row));
     result.addCommandComplete({ text: `SELECT ${rows.length}` });
     return result;
+  }
+
+  #describe(result: PgResult, rowMode: string | undefined, types: unknown): void {
+    const last = this.#last;
+    if (last !== null && last.rowMode === rowMode && last.types === types && last.result._prebuiltEmptyResultObject !== undefined) {
+      result.fields = this.fields.slice();
+      result._parsers = last.result._parsers;
+      result._prebuiltEmptyResultObject = last.result._prebuiltEmptyResultObject;
+      return;
+    }
+    result.addFields(this.fields.slice());
+    this.#last = { result, rowMode, types };
   }
 }
 

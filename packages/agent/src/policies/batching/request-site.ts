@@ -1,20 +1,14 @@
 import type { BatchedStatement } from './batched-statement.ts';
-import { findSource, mostKeysAtOnce, parametersAhead, placeOf } from './parameter-source.ts';
+import { findSource, mostKeysAtOnce, parametersAhead, placeOf, type Row } from './parameter-source.ts';
 import { capture, type RawAnswer } from './pg-answers.ts';
 import { isError, takeOver, type AskedCall, type CallSender, type RawRow, type Runner, type WaitingCall } from './pg-calls.ts';
 import { compareWithOriginal } from './shadow.ts';
+import type { RequestState } from './request-state.ts';
 import type { WriteFence } from './write-fence.ts';
 
-type Row = Readonly<Record<string, unknown>>;
-
-/** What a site needs of the request it belongs to and of the process. */
+/** What the sites of all requests share. */
 export interface SiteSurroundings {
   readonly fence: WriteFence;
-  readonly route: () => string;
-  /** Results of the statement that feeds this one, the latest first. */
-  readonly sources: () => readonly (readonly Row[])[];
-  /** A result that has reached the application. */
-  readonly received: (result: unknown) => void;
   /** Those with calls that wait: they are sent at once when order begins to matter. */
   readonly waiting: Set<RequestSite>;
 }
@@ -35,42 +29,50 @@ interface FetchedAhead {
  * parameters come from. A first call goes out as it is, unless first calls of this route have nearly always had successors.
  */
 export class RequestSite implements CallSender {
-  readonly #statement: BatchedStatement;
-  readonly #runner: Runner;
+  readonly statement: BatchedStatement;
+  readonly runner: Runner;
+  /** Its template, where its own rows feed another statement. */
+  readonly #feeds: string | null;
+  readonly #state: RequestState;
   readonly #around: SiteSurroundings;
-  #calls: (readonly unknown[])[] = [];
+  #beforeLast: readonly unknown[] | null = null;
+  #last: readonly unknown[] | null = null;
   #made = 0;
   #underWay = 0;
   #waiting: WaitingCall[] = [];
   #firstWaits = false;
   #startedAhead = false;
-  readonly #ahead = new Map<string, FetchedAhead>();
+  #ahead: Map<string, FetchedAhead> | null = null;
   /** The fence's number when they were asked for. */
   #aheadGeneration = 0;
   /** A batch of this request failed: its calls are left alone. */
   #isBarred = false;
 
-  constructor(statement: BatchedStatement, runner: Runner, around: SiteSurroundings) {
-    this.#statement = statement;
-    this.#runner = runner;
+  constructor(statement: BatchedStatement, runner: Runner, feeds: string | null, state: RequestState, around: SiteSurroundings) {
+    this.statement = statement;
+    this.runner = runner;
+    this.#feeds = feeds;
+    this.#state = state;
     this.#around = around;
   }
 
   /** What the caller gets for a call of this statement. */
   ask(asked: AskedCall): unknown {
     this.#made += 1;
-    const fetched = this.#ahead.size === 0 ? null : this.#fetched(asked.key);
+    const fetched = this.#ahead === null ? null : this.#fetched(this.#ahead, asked.key);
     if (fetched !== null) return this.#serve(asked, fetched);
     if (this.#isBarred) return this.send(asked);
-    const habit = this.#statement.sideBySide(this.#around.route());
+    const habit = this.statement.sideBySide(this.#state.route);
     if (this.#made === 1) {
-      const waits = habit.isStrong && this.#runner.kind === 'pool';
+      const waits = habit.isStrong && this.runner.kind === 'pool';
       habit.begun();
       if (waits) {
         this.#firstWaits = true;
         return this.#wait(asked);
       }
     } else if (this.#underWay + this.#waiting.length > 0) {
+      // A client answers one call after the other, whoever asks.
+      if (this.runner.kind === 'client') return this.send(asked);
       if (this.#made === 2) habit.wentOn();
       return this.#wait(asked);
     }
@@ -86,17 +88,17 @@ export class RequestSite implements CallSender {
   }
 
   send(asked: AskedCall): unknown {
-    this.#statement.figures.callsAlone += 1;
+    this.statement.figures.callsAlone += 1;
     const { callback, statement, given } = asked;
     this.#underWay += 1;
     if (callback !== null) {
-      return this.#runner.run(statement, given, (error, result) => {
+      return this.runner.run(statement, given, (error, result) => {
         this.#ended(error, result);
         callback(error, result);
       });
     }
     // The promise handed on is one of our own, so that an error nobody handles stays unhandled.
-    return (this.#runner.run(statement, given) as Promise<unknown>).then(
+    return (this.runner.run(statement, given) as Promise<unknown>).then(
       (result) => {
         this.#ended(null, result);
         return result;
@@ -114,13 +116,13 @@ export class RequestSite implements CallSender {
   }
 
   received(result: unknown): void {
-    this.#around.received(result);
+    if (this.#feeds !== null) this.#state.receive(this.#feeds, result);
   }
 
   // Side by side
 
   #wait(asked: AskedCall): unknown {
-    const { call, returned } = takeOver(this.#runner, asked, this);
+    const { call, returned } = takeOver(this.runner, asked, this);
     if (this.#waiting.length === 0) {
       this.#around.waiting.add(this);
       setImmediate(() => this.#sendTogether());
@@ -139,9 +141,9 @@ export class RequestSite implements CallSender {
 
   #sendTogether(): void {
     const calls = this.#takeWaiting();
-    if (this.#firstWaits && calls.length > 1) this.#statement.sideBySide(this.#around.route()).wentOn();
+    if (this.#firstWaits && calls.length > 1) this.statement.sideBySide(this.#state.route).wentOn();
     this.#firstWaits = false;
-    if (calls.length < 2 || !this.#statement.on) {
+    if (calls.length < 2 || !this.statement.on) {
       for (const call of calls) call.alone();
       return;
     }
@@ -150,7 +152,7 @@ export class RequestSite implements CallSender {
     this.#runBatch(calls[0]!.asked.text, sets, (answer, rows) => {
       this.#underWay -= calls.length;
       if (answer === null) this.#isBarred = true;
-      else this.#statement.figures.callsBatched += calls.length;
+      else this.statement.figures.callsBatched += calls.length;
       for (const call of calls) this.#settle(call, answer, rows.get(call.asked.key));
     });
   }
@@ -158,22 +160,25 @@ export class RequestSite implements CallSender {
   // One after the other
 
   #remember({ values }: AskedCall): void {
-    // Three consecutive calls tell a source apart; more tell no more.
-    this.#calls = [...this.#calls.slice(-2), values];
+    // With the next one these are three, which tell a source apart; more tell no more.
+    this.#beforeLast = this.#last;
+    this.#last = values;
   }
 
   /** The parameters worth fetching with this call's, or null when it goes alone. */
   #foresee({ key, values }: AskedCall): ReadonlyMap<string, readonly unknown[]> | null {
-    const statement = this.#statement;
-    const habit = statement.oneByOne(this.#around.route());
-    const calls = [...this.#calls, values];
-    for (const rows of this.#around.sources()) {
+    const statement = this.statement;
+    const results = this.#state.resultsOf(statement.policy.parent);
+    if (results.length === 0) return null;
+    const habit = statement.oneByOne(this.#state.route);
+    const calls = [this.#beforeLast, this.#last, values].filter((call) => call !== null);
+    for (const rows of results) {
       if (this.#made > 1) this.#learnSource(calls, rows);
       const { source } = statement;
       if (source === null) continue;
       const place = placeOf(values, rows, source);
       if (place === -1) continue;
-      const ahead = parametersAhead(values, key, place, rows, source, (known) => this.#isFresh(this.#ahead.get(known)));
+      const ahead = parametersAhead(values, key, place, rows, source, (known) => this.#isFresh(this.#ahead?.get(known)));
       if (this.#made === 1) {
         this.#startedAhead = habit.isStrong;
         if (ahead.size > 1) habit.begun();
@@ -185,11 +190,11 @@ export class RequestSite implements CallSender {
   }
 
   #learnSource(calls: readonly (readonly unknown[])[], rows: readonly Row[]): void {
-    const { source } = this.#statement;
+    const { source } = this.statement;
     const places = source === null ? [] : calls.map((values) => placeOf(values, rows, source));
-    if (source === null || places.includes(-1)) this.#statement.source = findSource(calls, rows) ?? source;
+    if (source === null || places.includes(-1)) this.statement.source = findSource(calls, rows) ?? source;
     else if (source.ordered && places.some((place, index) => index > 0 && place < places[index - 1]!)) {
-      this.#statement.source = { ...source, ordered: false };
+      this.statement.source = { ...source, ordered: false };
     }
   }
 
@@ -199,14 +204,14 @@ export class RequestSite implements CallSender {
     if (!fence.isQuiet) return this.send(asked);
     const { generation } = fence;
     const askedAtMs = performance.now();
-    const { call, returned } = takeOver(this.#runner, asked, this);
+    const { call, returned } = takeOver(this.runner, asked, this);
     this.#underWay += 1;
     this.#runBatch(asked.text, sets, (answer, rows) => {
       this.#underWay -= 1;
       if (answer === null) this.#isBarred = true;
       else {
-        this.#statement.fetchedAhead(sets.size);
-        this.#statement.figures.callsBatched += 1;
+        this.statement.fetchedAhead(sets.size);
+        this.statement.figures.callsBatched += 1;
         if (generation !== this.#aheadGeneration) this.#drop();
         this.#aheadGeneration = generation;
         for (const [key, found] of rows) this.#keep(key, { answer, rows: found, askedAtMs, isUsed: key === asked.key });
@@ -217,14 +222,14 @@ export class RequestSite implements CallSender {
   }
 
   /** What was fetched ahead for a key and is still good; null where it is not. */
-  #fetched(key: string): FetchedAhead | null {
-    const statement = this.#statement;
+  #fetched(ahead: Map<string, FetchedAhead>, key: string): FetchedAhead | null {
+    const statement = this.statement;
     if (!statement.on || this.#aheadGeneration !== this.#around.fence.generation) {
       this.#drop();
       statement.judged(false, false);
       return null;
     }
-    const found = this.#ahead.get(key);
+    const found = ahead.get(key);
     const isGood = this.#isFresh(found);
     statement.judged(isGood, isGood && !found.isUsed);
     if (!isGood) return null;
@@ -233,32 +238,33 @@ export class RequestSite implements CallSender {
   }
 
   #isFresh(fetched: FetchedAhead | undefined): fetched is FetchedAhead {
-    return fetched !== undefined && performance.now() - fetched.askedAtMs <= this.#statement.policy.oldestMs;
+    return fetched !== undefined && performance.now() - fetched.askedAtMs <= this.statement.policy.oldestMs;
   }
 
   #keep(key: string, fetched: FetchedAhead): void {
-    if (this.#ahead.get(key)?.isUsed === false) this.#statement.figures.keysDropped += 1;
+    this.#ahead ??= new Map();
+    if (this.#ahead.get(key)?.isUsed === false) this.statement.figures.keysDropped += 1;
     this.#ahead.set(key, fetched);
   }
 
   #drop(): void {
-    for (const { isUsed } of this.#ahead.values()) if (!isUsed) this.#statement.figures.keysDropped += 1;
-    this.#ahead.clear();
+    for (const { isUsed } of this.#ahead?.values() ?? []) if (!isUsed) this.statement.figures.keysDropped += 1;
+    this.#ahead = null;
   }
 
   #serve(asked: AskedCall, { answer, rows }: FetchedAhead): unknown {
-    if (this.#startedAhead && this.#made === 2) this.#statement.oneByOne(this.#around.route()).wentOn();
+    if (this.#startedAhead && this.#made === 2) this.statement.oneByOne(this.#state.route).wentOn();
     this.#remember(asked);
-    this.#statement.figures.callsAhead += 1;
+    this.statement.figures.callsAhead += 1;
     if (asked.callback === null) {
-      return this.#runner.promise((resolve) => {
+      return this.runner.promise((resolve) => {
         // What a type parser throws rejects the promise, as it does without us.
         const result = answer.toResult(asked, rows);
         this.received(result);
         resolve(result);
       });
     }
-    const { call, returned } = takeOver(this.#runner, asked, this);
+    const { call, returned } = takeOver(this.runner, asked, this);
     // No callback is ever called before the call that takes it has returned.
     process.nextTick(() => this.#settle(call, answer, rows));
     return returned;
@@ -276,8 +282,8 @@ export class RequestSite implements CallSender {
     sets: ReadonlyMap<string, readonly unknown[]>,
     then: (answer: RawAnswer | null, rows: Map<string, readonly RawRow[]>) => void,
   ): void {
-    const statement = this.#statement;
-    const runner = this.#runner;
+    const statement = this.statement;
+    const runner = this.runner;
     const { fence } = this.#around;
     const { generation } = fence;
     const all = [...sets];
