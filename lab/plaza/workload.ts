@@ -70,7 +70,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'open the calendar', weight: 80, steps: [get('/meetups/calendar?day={day}')] },
   { name: 'type a meetup', weight: 8, steps: [get('/meetups/titles?beginning={beginning}')] },
   { name: 'leaf through meetups', weight: 8, steps: [get('/meetups/index?after={beginning}')] },
-  { name: 'look after a place', weight: 6, steps: [get('/meetups/hosts?place={meetupPlace}&from=2025-09-15&since=2025-10-01')] },
+  { name: 'look after a place', weight: 14, steps: [get('/meetups/hosts?place={meetupPlace}&from=2025-09-15&since=2025-10-01')] },
   { name: 'follow an invitation', weight: 60, steps: [get('/invitations?code=seed-{invitation}')] },
   {
     name: 'invite friends',
