@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database soak matrix test-try test-cache clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database soak matrix test-try test-cache bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
@@ -13,6 +13,8 @@ help:
 	@echo 'make test-cache   kept answers under hostile traffic, 16,000 reads each, with the figures'
 	@echo 'make bench-agent  what the agent costs per request, beside OpenTelemetry'
 	@echo 'make soak         ten minutes at saturation: does the agent hold on to memory'
+	@echo 'make bench-toggling  how soon policies go off, and what toggling can prove'
+	@echo 'make test-toggle  a whole trial by toggling, two minutes under load'
 	@echo 'make bench-load   what the load engine costs, beside autocannon and wrk'
 	@echo 'make bench-database  planner, index sizes, advisor and predicted times against their targets'
 	@echo 'make docs         writes docs/reference again'
@@ -39,6 +41,12 @@ test-try: install
 
 test-cache: install redis
 	ANNEAL_THOROUGH=1 npx --no vitest run --project unit --disable-console-intercept --testTimeout 300000 packages/agent/src/policies/cache packages/anneal/src/domains/cache/outside-writers.test.ts
+
+test-toggle: install
+	ANNEAL_THOROUGH=1 npx --no vitest run packages/anneal/src/trial/toggle-trial.test.ts --disable-console-intercept
+
+bench-toggling: install
+	$(RUN) bench/toggling.ts
 
 bench: bench-agent bench-load bench-database
 

@@ -101,6 +101,9 @@ const makers = {
         block(400);
         response.setHeader('content-type', json);
         response.end(bigJson);
+      } else if (pathname === '/stalling') {
+        block(Number(new URL(request.url, 'http://localhost').searchParams.get('ms')));
+        response.end('ok');
       } else if (pathname === '/runs') response.end(JSON.stringify(runs));
       else if (request.method === 'POST') {
         state.value += 1;

@@ -1,0 +1,170 @@
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { appFile } from '../../../agent/test/target.ts';
+import { createOutside } from '../adapters/outside.ts';
+import { coalesceRequests, type CoalesceRequestsPlan } from '../domains/api/remedies/coalesce-requests.ts';
+import { aMeasurement } from '../finding/fixtures/observations.ts';
+import { openLedger } from '../ledger/open-ledger.ts';
+import { silentProgress } from '../ports/progress.ts';
+import type { Target } from '../target/target.ts';
+import { aScenario, aWorkload } from '../workload/fixtures/workloads.ts';
+import { calibrateArms } from './calibrate-arms.ts';
+import { compareArms, type Bench } from './compare-arms.ts';
+import { nominalLevelFor, shortLooks } from './decide.ts';
+import type { LedgerEvent } from './events.ts';
+import { outstandingOf } from './outstanding.ts';
+import type { TriedChange } from './planned-change.ts';
+import { tryChanges } from './try-changes.ts';
+
+const outside = await createOutside();
+
+/** A backend without a database whose answers take CPU, and one plan that lets identical requests share it. */
+const target: Target = {
+  name: 'answers',
+  startCommand: `exec "${process.execPath}" "${appFile('answers.mjs')}"`,
+  workingDirectory: tmpdir(),
+  env: { FRAMEWORK: 'express' },
+  portVariable: 'PORT',
+  readyPath: '/small',
+  readyTimeoutMs: 20_000,
+  database: null,
+};
+const plan: CoalesceRequestsPlan = { route: '/busy', longestWaitMs: 1000, location: null };
+
+function changeOf(given: Partial<TriedChange> = {}): TriedChange {
+  return {
+    id: 'test-1',
+    findings: [],
+    remedy: coalesceRequests,
+    scope: 'process',
+    plan,
+    metric: 'cpu.time',
+    prediction: {
+      metric: 'cpu.time',
+      change: { point: -0.3, lower: -0.6, upper: -0.1, confidenceLevel: 0.95 },
+      model: 'queueing',
+      assumptions: [],
+    },
+    description: coalesceRequests.describe(plan),
+    touched: { statementIds: [], routes: ['GET /busy'], writtenTables: [] },
+    ...given,
+  };
+}
+
+async function opened(run: string) {
+  const stack = new AsyncDisposableStack();
+  const place = stack.use(await mkdtempDisposable(join(tmpdir(), 'anneal-toggle-')));
+  const ledger = stack.use(await openLedger<LedgerEvent>(outside, join(place.path, 'ledger.jsonl')));
+  const bench: Bench = {
+    context: { outside, ledger, run, target, signal: new AbortController().signal, progress: silentProgress },
+    workload: aWorkload({
+      executor: { type: 'constant-arrival-rate', ratePerSecond: 100, arrivals: 'poisson' },
+      scenarios: [aScenario({ method: 'GET', path: '/busy' })],
+    }),
+    sqlParser: outside.sqlParser,
+    statementProbe: null,
+    sliceMs: 400,
+    warmupRounds: 1,
+    answers: 3,
+    seed: 5,
+  };
+  const outstanding = async () => {
+    const { processes, copies, changes } = outstandingOf(await ledger.entries(), run);
+    return [...processes, ...copies, ...changes];
+  };
+  return { stack, bench, outstanding };
+}
+
+const request = { baseDatabase: null, standing: [], groups: [], mostRounds: 3, isDecided: () => false };
+
+describe('a comparison by toggling', () => {
+  test('has the policy off and on in one process, with the same requests, and compares answers that were asked for together', async () => {
+    const { stack, bench, outstanding } = await opened('toggled');
+    await using _ = stack;
+    const change = changeOf();
+    const toggled = [coalesceRequests.toggles!(plan)];
+    const { rounds, answers, ended } = await compareArms(bench, { ...request, label: 'one', changes: [change], toggled });
+    expect(ended).toBeNull();
+    expect(rounds.flatMap(({ dropped }) => dropped)).toEqual([]);
+    expect(rounds).toHaveLength(3);
+    for (const { baseline, candidate } of rounds) {
+      expect(baseline.requests).toBe(candidate.requests);
+      expect(candidate.metrics['cpu.time']!).toBeLessThan(baseline.metrics['cpu.time']!);
+      expect(candidate.metrics['response.bytes']).toBeCloseTo(baseline.metrics['response.bytes']!, 0);
+    }
+    expect(answers.baseline).toHaveLength(9);
+    expect(answers.candidate.map(({ body }) => body)).toEqual(answers.baseline.map(({ body }) => body));
+    expect(await outstanding()).toEqual([]);
+  });
+
+  test('says why when the policy ends before its trial does', async () => {
+    const { stack, bench } = await opened('ending');
+    await using _ = stack;
+    // Expired before the first slice.
+    const shortLived: TriedChange['remedy'] = {
+      ...coalesceRequests,
+      apply: async (_plan, { agent }) => {
+        await agent!.apply('short', { kind: 'coalesce-requests', routes: ['/busy'], longestWaitMs: 1000 });
+        await agent!.revoke('short');
+      },
+    };
+    const compared = await compareArms(bench, {
+      ...request,
+      label: 'two',
+      changes: [changeOf({ remedy: shortLived })],
+      toggled: ['short'],
+    });
+    expect(compared.ended).toContain('the policy short is not in force');
+    expect(compared.rounds).toEqual([]);
+  });
+});
+
+/** Calibration and a whole trial: a minute under load, which `make test-toggle` runs. */
+describe.skipIf(process.env['ANNEAL_THOROUGH'] === undefined)('a trial by toggling (skipped without ANNEAL_THOROUGH)', () => {
+  test(
+    'keeps what is proven and brings at least half of what was predicted, and gives back what does not',
+    { timeout: 240_000 },
+    async () => {
+      const { stack, bench, outstanding } = await opened('tried');
+      await using _ = stack;
+      const design = { looks: shortLooks, minimumEffect: 0.03, sliceMs: bench.sliceMs, nominalLevel: nominalLevelFor(shortLooks), seed: 5 };
+      const measurement = aMeasurement({});
+      const promising = changeOf();
+      const calibration = await calibrateArms(bench, { baseDatabase: null, changes: [promising], design, measurement });
+      const tryOne = async (change: TriedChange) =>
+        (
+          await tryChanges(bench, {
+            baseDatabase: null,
+            kept: [],
+            changes: [change],
+            design,
+            writeVolumeMargin: 0.1,
+            calibration,
+            measurement,
+          })
+        )[0]!;
+      const kept = await tryOne(promising);
+      process.stderr.write(
+        `${JSON.stringify({ noise: await calibration.toggledNoise(), primary: kept.primary, guards: kept.guards }, null, 1)}\n`,
+      );
+      expect(kept.design.toggled).toBe(true);
+      expect(kept.verdict).toEqual({ decision: 'keep', performance: 'improved', equality: 'match' });
+      const overstated = changeOf({
+        prediction: { ...promising.prediction!, change: { point: -0.99, lower: -1, upper: -0.9, confidenceLevel: 0.95 } },
+      });
+      const halved = {
+        ...overstated,
+        prediction: { ...overstated.prediction!, change: { ...overstated.prediction!.change, point: 4 * kept.primary.change.point } },
+      };
+      const rolledBack = await tryOne(halved);
+      expect(rolledBack.verdict).toMatchObject({
+        decision: 'rollback',
+        performance: 'improved',
+        reason: expect.stringContaining('less than half'),
+      });
+      expect(await outstanding()).toEqual([]);
+    },
+  );
+});
