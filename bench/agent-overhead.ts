@@ -10,10 +10,13 @@
  * inside one process, so that what observing adds is seen without that difference. A slice's account
  * closes a little after its last response, so that work put off is paid by those who put it off.
  *
+ * The agent is compiled first and loaded as it is installed: loading TypeScript would add Node's compiler, 20 MB of it,
+ * to what the agent seems to take.
+ *
  *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--rounds 15] [--requests 6000]
  */
 
-import { fork, type ChildProcess } from 'node:child_process';
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -47,6 +50,7 @@ type Round = Readonly<Record<Variant, number>>;
 
 /** What the servers gained in resident memory over one without an agent, after the same requests. */
 interface MemoryGains {
+  readonly idle: number;
   readonly 'no agent again': number;
   readonly observing: number;
   readonly OpenTelemetry: number;
@@ -66,6 +70,7 @@ interface Surroundings {
 /** The budgets of DESIGN.md's agent: 5 % CPU on the route of 11 queries, 10 % with a profile, 15 MB, and off costs nothing measurable. */
 const budgets = { observingPercent: 5, profilingPercent: 10, residentMb: 15 };
 
+const compiledAgent = fileURLToPath(new URL('../packages/agent/dist/agent.js', import.meta.url));
 const targetFile = fileURLToPath(new URL('./agent-target.ts', import.meta.url));
 
 const { values: options } = parseArgs({
@@ -82,6 +87,10 @@ const requestsForMemory = wholeNumber('requests');
 await compare();
 
 async function compare(): Promise<void> {
+  execFileSync('tsc', ['-p', 'packages/agent/tsconfig.build.json'], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    stdio: 'inherit',
+  });
   await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
   await seedAuthorsAndPosts(postgres.url);
   const sink = await openSink();
@@ -129,7 +138,7 @@ async function measureGeneration(
   try {
     const bare = await serverWith([], {});
     const bareAgain = await serverWith([], {});
-    const observed = await serverWith(['--import', agents.importSpecifier], { ANNEAL_SOCKET: listener.socketPath });
+    const observed = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
     const agent = await listener.connected(10_000);
     const peer = await serverWith(['--require', '@opentelemetry/auto-instrumentations-node/register'], {
       OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg',
@@ -149,13 +158,16 @@ async function measureGeneration(
     };
 
     await agent.observe(true);
+    const residentNowMb = async (variant: Variant) => (await accountOf(servers[variant].child)).residentBytes / 1e6;
+    const idle = (await residentNowMb('observing')) - (await residentNowMb('no agent'));
     const residentMb = async (variant: Variant) => {
-      const { child, url } = servers[variant];
+      const { url } = servers[variant];
       await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
-      return (await accountOf(child)).residentBytes / 1e6;
+      return residentNowMb(variant);
     };
     const alone = await residentMb('no agent');
     memory.push({
+      idle,
       'no agent again': (await residentMb('no agent again')) - alone,
       observing: (await residentMb('observing')) - alone,
       OpenTelemetry: (await residentMb('OpenTelemetry')) - alone,
@@ -263,7 +275,11 @@ function memoryRows(gains: readonly MemoryGains[]): readonly BenchRow[] {
       value: middle('observing'),
       unit: 'MB',
       target: `<= ${budgets.residentMb}`,
-      peers: { 'no agent, twice': middle('no agent again'), OpenTelemetry: middle('OpenTelemetry') },
+      peers: {
+        'of that before any request': middle('idle'),
+        'no agent, twice': middle('no agent again'),
+        OpenTelemetry: middle('OpenTelemetry'),
+      },
     },
   ];
 }

@@ -312,6 +312,25 @@ describe('an application that changes what the agent hooked', () => {
   });
 });
 
+test("an error inside the driver's hook leaves every query as it is, and takes no connection twice", async () => {
+  await using database = await createTestDatabase(schemaSql);
+  await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
+  expect(await json(target, '/author')).toEqual([{ name: 'author 3' }]);
+  await target.flush();
+  expect(await json(target, '/corrupt?how=break-pools')).toBe('corrupted');
+  // More often than the pool has connections: one that was taken twice would never come back.
+  for (let time = 0; time < 6; time += 1) expect(await json(target, '/author')).toEqual([{ name: 'author 3' }]);
+  for (let time = 0; time < 6; time += 1) expect(await json(target, '/client')).toEqual([{ five: 5 }]);
+  const summary = await target.flush();
+  expect(summary.problems).toEqual(['pg is not observed any more: not to be asked']);
+  // What is seen of requests goes on.
+  expect(summary.routes.map(({ route, requests }) => [route, requests])).toEqual([
+    ['/author', 6],
+    ['/corrupt', 1],
+    ['/client', 6],
+  ]);
+});
+
 interface RawListener extends AsyncDisposable {
   readonly path: string;
   /** The next connection that nobody has taken. */

@@ -141,38 +141,40 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
       if (!hook.on) return original.call(this, callback);
       const pool = this as PoolLike;
       let record: PoolRecord;
-      let acquired: ((client: unknown) => void) | null;
+      let acquired: ((client: unknown) => void) | null = null;
+      let handed = callback;
       try {
         record = recordOf(pool);
-        if (call === passing || (call === null && !observer.follows)) return pass(original, pool, record, callback, call === passing);
-        acquired = call === null || typeof callback !== 'function' ? forApplication(pool, record) : null;
+        if (call === passing || (call === null && !observer.follows)) {
+          // For a request that is not followed: counted, and its query let through.
+          record.pass();
+          if (call === passing && typeof callback === 'function') handed = thenPassing(pool, record, callback as Callback);
+        } else if (call === null || typeof callback !== 'function') {
+          acquired = forApplication(pool, record);
+          if (typeof callback === 'function') handed = onceAcquired(acquired, callback as Callback);
+        } else handed = forPoolQuery(pool, record, call, callback as Callback);
       } catch (error) {
         hook.failed(error);
         return original.call(this, callback);
       }
-      let result: unknown;
-      if (typeof callback !== 'function') result = original.call(this);
-      else if (acquired !== null) result = original.call(this, onceAcquired(acquired, callback as Callback));
-      else result = original.call(this, forPoolQuery(pool, record, call!, callback as Callback));
-      record.noteUse(pool);
+      // Outside of what is guarded: it must never be called twice.
+      const result = original.call(this, handed);
+      noteUse(pool, record);
       return acquired !== null && isPromise(result) ? thenAcquired(acquired, result) : result;
     };
   }
 
-  /** A connection for a request that is not followed: counted, and its query let through. */
-  function pass(original: Method, pool: PoolLike, record: PoolRecord, callback: unknown, forQuery: boolean): unknown {
-    record.pass();
-    const result = original.call(
-      pool,
-      forQuery && typeof callback === 'function' ? thenPassing(pool, record, callback as Callback) : callback,
-    );
-    record.noteUse(pool);
-    return result;
+  function noteUse(pool: PoolLike, record: PoolRecord): void {
+    try {
+      record.noteUse(pool);
+    } catch (error) {
+      hook.failed(error);
+    }
   }
 
   function thenPassing(pool: PoolLike, record: PoolRecord, callback: Callback): Callback {
     return function acquiredClient(this: unknown, error, client, release) {
-      record.noteUse(pool);
+      noteUse(pool, record);
       checkedOut = passing;
       try {
         return callback.call(this, error, client, release);
@@ -186,8 +188,12 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function forPoolQuery(pool: PoolLike, record: PoolRecord, call: Call, callback: Callback): Callback {
     const askedAt = mustWait(pool) ? performance.now() : 0;
     return function acquiredClient(this: unknown, error, client, release) {
-      eventAt = performance.now();
-      acquire(pool, record, call.request, askedAt);
+      try {
+        eventAt = performance.now();
+        acquire(pool, record, call.request, askedAt);
+      } catch (failure) {
+        hook.failed(failure);
+      }
       if (isError(error)) finish(call, true);
       else checkedOut = call;
       try {
@@ -260,8 +266,9 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
       }
       if (call === null) return original.call(this, statement, values, callback);
       const client = this as ClientLike;
-      const queued = client._queryQueue?.length ?? 0;
+      let queued = 0;
       try {
+        queued = client._queryQueue?.length ?? 0;
         call.sentAt = eventAt;
         const checkout = client[connectionOf]?.checkout ?? null;
         if (checkout !== null) {
@@ -289,13 +296,18 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function followQueued({ _queryQueue: queue }: ClientLike, call: Call, queuedBefore: number): void {
     if (queue === undefined || queue.length <= queuedBefore) return;
     const last: QueryLike | undefined = queue.at(-1);
-    if (last !== undefined && last[callOf] === undefined) last[callOf] = call;
+    if (last !== undefined && last[callOf] === undefined) mark(last, call);
+  }
+
+  /** What takes no new properties is not followed. */
+  function mark(query: QueryLike & object, call: Call): void {
+    if (Object.isExtensible(query)) query[callOf] = call;
   }
 
   function submit(original: Method): Method {
     return function submit(this: unknown, connection) {
       if (submitting !== null) {
-        (this as QueryLike)[callOf] ??= submitting;
+        if ((this as QueryLike)[callOf] === undefined) mark(this as QueryLike, submitting);
         submitting = null;
       }
       return original.call(this, connection);

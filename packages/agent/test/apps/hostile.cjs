@@ -80,6 +80,14 @@ const corruptions = {
   'delete-emit'() {
     delete http.Server.prototype.emit;
   },
+  /** What the agent asks a pool for, and pg itself does not. */
+  'break-pools'() {
+    Object.defineProperty(pg.Pool.prototype, 'waitingCount', {
+      get() {
+        throw new Error('not to be asked');
+      },
+    });
+  },
   'break-responses'() {
     Object.defineProperty(http.ServerResponse.prototype, 'writableFinished', {
       get() {
@@ -108,6 +116,14 @@ const actions = {
   },
   async author() {
     return outcome(pool.query('SELECT name FROM authors WHERE id = $1', [3]));
+  },
+  async client() {
+    const client = await pool.connect();
+    try {
+      return await outcome(client.query('SELECT 5 AS five'));
+    } finally {
+      client.release();
+    }
   },
   state: () => ({ pid: process.pid, stringifyIsNative: JSON.stringify.toString().includes('[native code]') }),
   heap() {
