@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-load bench-database soak matrix test-try test-cache bench-toggling test-toggle clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
@@ -15,6 +15,7 @@ help:
 	@echo 'make soak         ten minutes at saturation: does the agent hold on to memory'
 	@echo 'make bench-toggling  how soon policies go off, and what toggling can prove'
 	@echo 'make test-toggle  a whole trial by toggling, two minutes under load'
+	@echo 'make bench-batching  what batching saves per request, toggled in one process'
 	@echo 'make bench-load   what the load engine costs, beside autocannon and wrk'
 	@echo 'make bench-database  planner, index sizes, advisor and predicted times against their targets'
 	@echo 'make docs         writes docs/reference again'
@@ -48,13 +49,16 @@ test-toggle: install
 bench-toggling: install
 	$(RUN) bench/toggling.ts
 
-bench: bench-agent bench-load bench-database
+bench: bench-agent bench-batching bench-load bench-database
 
 bench-agent: install
 	$(RUN) bench/agent-overhead.ts
 
 soak: install
 	$(RUN) bench/agent-soak.ts
+
+bench-batching: install
+	$(RUN) bench/batching.ts
 
 bench-load: install
 	$(RUN) bench/load.ts
