@@ -264,6 +264,11 @@ describe('costs near zero', () => {
     const rounds = roundsOf(10, { 'wal.bytes': 8 }, { baseline: { 'wal.bytes': 2 } });
     expect(ask(rounds, { primary: 'wal.bytes' }).primary.result).toBe('no-change');
   });
+
+  test('what rare statements log is compared in full, however little it is per request of the whole', () => {
+    const rounds = roundsOf(10, { 'wal.bytes:without an index': 0.85 }, { baseline: { 'wal.bytes:without an index': 20 } });
+    expect(ask(rounds, { primary: 'wal.bytes:without an index' }).primary.change.point).toBeCloseTo(-0.15, 2);
+  });
 });
 
 describe('a verdict', () => {

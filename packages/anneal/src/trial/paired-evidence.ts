@@ -42,16 +42,18 @@ export function logRatio(metric: MetricId, round: Round): number | null {
   const baseline = valueOf(metric, round.baseline);
   const candidate = valueOf(metric, round.candidate);
   if (baseline === null || candidate === null) return null;
-  const resolution = resolutionOf(metric);
+  const resolution = resolutionOf(metric, round);
   return Math.log(Math.max(candidate, resolution) / Math.max(baseline, resolution));
 }
 
 /** The amount below which a metric is as good as nothing, in the units of `Slice.metrics`. */
-function resolutionOf(metric: MetricId): number {
+function resolutionOf(metric: MetricId, { baseline, candidate }: Round): number {
   // Latency in microseconds, the histogram's own unit; memory and answers in bytes.
   if (metric.startsWith('latency.') || metric === 'memory' || metric === 'response.bytes') return 1;
-  // One WAL record is at least its 24-byte header (PostgreSQL, access/xlogrecord.h, SizeOfXLogRecord).
-  if (metric.startsWith('wal.bytes')) return 24;
+  // One WAL record is at least its 24-byte header (PostgreSQL, access/xlogrecord.h, SizeOfXLogRecord): one a request of the
+  // whole workload, but one a slice of a few statements, which most requests do not run.
+  if (metric === 'wal.bytes') return 24;
+  if (metric.startsWith('wal.bytes:')) return 24 / Math.max(baseline.requests, candidate.requests, 1);
   // Milliseconds a request: 0.001 is a thousandth of one core at 1,000 requests a second.
   return 0.001;
 }
