@@ -92,6 +92,7 @@ async function follow(url: string, listener: ChangeListener): Promise<ChangeStre
       clearTimeout(timer);
       started = true;
       heardAt = performance.now();
+      listener.alive();
       resolve();
     });
     const slot = `anneal_${randomBytes(8).toString('hex')}`;

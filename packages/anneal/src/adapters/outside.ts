@@ -1,6 +1,7 @@
 import type { Outside } from '../ports/outside.ts';
 import { createAgents } from './agent-listener.ts';
 import { createBuiltPlanner } from './built-planner.ts';
+import { createChangeStreams } from './change-stream.ts';
 import { createWorkspaces } from './git-workspaces.ts';
 import { createMysqlDatabases } from './mysql.ts';
 import { nodeClock } from './node-clock.ts';
@@ -21,6 +22,7 @@ export async function createOutside(): Promise<Outside> {
     workspaces: createWorkspaces(),
     agents: createAgents(),
     traces: createTraces(),
+    changes: createChangeStreams(),
     clock: nodeClock,
     sqlParser: await createSqlParser(),
     planOn: createBuiltPlanner,

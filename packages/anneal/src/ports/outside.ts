@@ -1,4 +1,5 @@
 import type { Agents } from './agent.ts';
+import type { ChangeStreams } from './change-stream.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
 import type { MysqlDatabases } from './mysql.ts';
@@ -19,6 +20,7 @@ export interface Outside {
   readonly workspaces: Workspaces;
   readonly agents: Agents;
   readonly traces: Traces;
+  readonly changes: ChangeStreams;
   readonly clock: Clock;
   readonly sqlParser: SqlParser;
   /** A planner that may do to this database, a scratch copy, whatever it needs. Closing it leaves the connection open. */

@@ -1,6 +1,7 @@
 import type { Finding, RuleId } from '../finding/finding.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import type { AgentControl } from '../ports/agent.ts';
+import type { ChangeListener } from '../ports/change-stream.ts';
 import type { Mysql } from '../ports/mysql.ts';
 import type { Planner, StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
@@ -34,6 +35,8 @@ export interface Remedy<Plan extends Json = Json> {
    * longer to show than a slice lasts, such as connections that are opened when they are asked for.
    */
   toggles?(plan: Plan): string;
+  /** It saves what a client has already: those of its trial keep answers by their ETag and ask for them again with it, as browsers do. */
+  readonly clientsRevalidate?: true;
   /**
    * What it is paid for with, by design: how much worse its trial's guards may find these metrics, relative. Each with its
    * reason, in the remedy. What is not named keeps the margin that nobody would notice.
@@ -75,6 +78,11 @@ export interface ActContext {
   readonly signal?: AbortSignal;
   /** A second, read-only connection to the same database, for progress of what `sql` is busy with. */
   readonly watching?: Sql;
+  /**
+   * Follows the commits of the database that `sql` is connected to, for the policy of that id, until it is asked with null
+   * or the arm ends. Absent where nobody keeps the stream: the target itself.
+   */
+  readonly changes?: (policyId: string, listener: ChangeListener | null) => Promise<void>;
   /** One line of progress, e.g. the share of an index build. */
   readonly report?: (detail: string) => void;
 }

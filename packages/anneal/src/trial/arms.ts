@@ -14,7 +14,7 @@ import type { LedgerEvent } from './events.ts';
 import { undoUnderIntent, underIntent } from './intent.ts';
 
 export interface TrialContext {
-  readonly outside: Pick<Outside, 'agents' | 'clock' | 'databases' | 'files' | 'processes'>;
+  readonly outside: Pick<Outside, 'agents' | 'changes' | 'clock' | 'databases' | 'files' | 'processes'>;
   readonly ledger: Ledger<LedgerEvent>;
   readonly run: string;
   readonly target: Target;

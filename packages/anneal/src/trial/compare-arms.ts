@@ -2,6 +2,7 @@ import { AnnealError, type ErrorCode } from '../errors.ts';
 import type { Arm as ArmName, Probe, ProbeContext } from '../measurement/measurement.ts';
 import { refuseUselessLoad } from '../measurement/measure.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
+import { ArmChanges } from './arm-changes.ts';
 import type { ActContext, Cost } from '../remedy/remedy.ts';
 import { Histogram, type HistogramData } from '../stats/histogram.ts';
 import { seededRandom } from '../stats/random.ts';
@@ -113,8 +114,9 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     launch: (arm) => launchOf(bench, changesOf(arm)),
     beforeStart: (arm, sql) => applyAll(bench.context, changesOf(arm).filter(needsNewSessions), { sql, agent: null, signal }),
   });
-  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'));
-  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'));
+  const revalidates = request.changes.some(({ remedy }) => remedy.clientsRevalidate === true);
+  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'), revalidates);
+  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'), revalidates);
 
   progress.update(null, 'comparing answers');
   // A policy may answer several requests at once: equal reads are sent together, as none of them would be one after the other.
@@ -170,9 +172,10 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   };
 }
 
-async function prepare(bench: Bench, arm: TrialArm, changes: readonly TriedChange[]): Promise<RunningArm> {
+async function prepare(bench: Bench, arm: TrialArm, changes: readonly TriedChange[], revalidates: boolean): Promise<RunningArm> {
   const { outside, signal } = bench.context;
-  const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal };
+  const streams = arm.databaseUrl === null ? null : new ArmChanges(outside.changes, arm.databaseUrl);
+  const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal, ...(streams === null ? {} : { changes: streams.follow }) };
   await applyAll(
     bench.context,
     changes.filter((change) => !needsNewSessions(change)),
@@ -187,12 +190,15 @@ async function prepare(bench: Bench, arm: TrialArm, changes: readonly TriedChang
     targetPid: arm.target.pid,
     workingDirectory: launchOf(bench, changes).workingDirectory,
   };
-  const load = await openLoad(bench.workload, { baseUrl: arm.target.baseUrl, seed: bench.seed, signal, raisePriority: true });
+  const load = await openLoad(bench.workload, { baseUrl: arm.target.baseUrl, seed: bench.seed, signal, raisePriority: true, revalidates });
   return {
     arm,
     load,
     act,
-    [Symbol.asyncDispose]: () => load.close(),
+    async [Symbol.asyncDispose]() {
+      await streams?.close();
+      await load.close();
+    },
     source: { load, context, agent: arm.target.agent, statements: arm.sql === null ? null : bench.statementProbe },
   };
 }

@@ -1,4 +1,15 @@
+import { agentProbe } from '../../measurement/agent-probe.ts';
 import type { Domain } from '../domain.ts';
+import { cacheResponses } from './remedies/cache-responses.ts';
+import { repeatedResponse } from './rules/repeated-response.ts';
 
-/** Hit rates, key patterns, stampedes, eviction; probes over Redis INFO and the agent. */
-export const cache: Domain = { id: 'cache', title: 'Cache', requires: [], probes: [], derivations: [], rules: [], remedies: [] };
+/** Answers that are made again though nothing they are made of has changed. */
+export const cache: Domain = {
+  id: 'cache',
+  title: 'Cache',
+  requires: ['agent.routes', 'agent.runtime', 'agent.statements'],
+  probes: [agentProbe],
+  derivations: [],
+  rules: [repeatedResponse],
+  remedies: [cacheResponses],
+};

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { countersSql } from '../../../../../agent/test/counters.ts';
+import { appFile } from '../../../../../agent/test/target.ts';
+import { createAgents } from '../../../adapters/agent-listener.ts';
+import { createChangeStreams } from '../../../adapters/change-stream.ts';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../../adapters/embedded-postgres.ts';
+import { nodeClock } from '../../../adapters/node-clock.ts';
+import { createProcesses } from '../../../adapters/node-processes.ts';
+import { createDatabases } from '../../../adapters/pg.ts';
+import { createSqlParser } from '../../../adapters/sql-parser.ts';
+import { diagnose } from '../../../finding/diagnose.ts';
+import { aMeasurement } from '../../../finding/fixtures/observations.ts';
+import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
+import { agentProbe } from '../../../measurement/agent-probe.ts';
+import { remedyConformance } from '../../../remedy/conformance.ts';
+import type { PlanningContext } from '../../../remedy/remedy.ts';
+import { ArmChanges } from '../../../trial/arm-changes.ts';
+import { repeatedResponse } from '../rules/repeated-response.ts';
+import { cacheResponses, type CacheResponsesPlan } from './cache-responses.ts';
+
+const sqlParser = await createSqlParser();
+
+describe('from the measurement to the policy and back', () => {
+  let server: EmbeddedPostgres;
+  beforeAll(async () => {
+    server = await startEmbeddedPostgres({ settings: { wal_level: 'logical' } });
+    const client = new pg.Client({ connectionString: server.url });
+    await client.connect();
+    await client.query(countersSql);
+    await client.end();
+  });
+  afterAll(() => server.stop());
+
+  test('answers that repeat are found, kept while the policy is in force, and made anew when it is gone', async () => {
+    const agents = createAgents();
+    await using listener = await agents.listen();
+    const child = spawn(process.execPath, [appFile('counters.cjs')], {
+      env: {
+        ...process.env,
+        NODE_OPTIONS: `--conditions=@anneal/source --import=${agents.importSpecifier}`,
+        ANNEAL_SOCKET: listener.socketPath,
+        DATABASE_URL: server.url,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const url = `http://127.0.0.1:${line.split(' ')[1]!}/counters/1`;
+    const agent = await listener.connected(20_000);
+    const get = async () => (await fetch(url)).json();
+    await using sql = await createDatabases().connect(server.url, { applicationName: 'anneal test', readOnly: true });
+    const changes = new ArmChanges(createChangeStreams(), server.url);
+    try {
+      const probing = {
+        sql: null,
+        agent,
+        processes: createProcesses(),
+        clock: nodeClock,
+        sqlParser,
+        targetPid: child.pid!,
+        workingDirectory: '/',
+      };
+      const window = await agentProbe.open(probing);
+      for (let time = 0; time < 60; time += 1) await get();
+      await fetch(`${url}?form=autocommit`, { method: 'POST' });
+      const { observations, samples } = await window.close();
+      const measurement = aMeasurement(observations);
+      const { findings } = diagnose([repeatedResponse], measurement, usualSettings);
+      expect(findings).toHaveLength(1);
+      const context: PlanningContext = { measurement, sql, sqlParser, planner: null, samples: samples ?? new Map() };
+      expect(await cacheResponses.explainRefusal!(findings[0]!, context)).toBeNull();
+      const plan = (await cacheResponses.plan(findings[0]!, context)) as CacheResponsesPlan;
+      expect(plan).toMatchObject({ route: '/counters/:id' });
+      expect(JSON.stringify(plan)).not.toContain(new URL(server.url).password);
+      const prediction = await cacheResponses.predict(plan, findings[0]!, context);
+      expect(prediction).toMatchObject({ metric: 'cpu.time', model: 'queueing' });
+      expect(prediction.change.lower).toBeLessThanOrEqual(prediction.change.point);
+      expect(prediction.change.point).toBeLessThan(0);
+
+      /** Whether fewer requests reach the application than are sent. */
+      const observe = async () => {
+        await sleep(200);
+        await agent.flush();
+        for (let time = 0; time < 10; time += 1) await get();
+        const { routes } = await agent.flush();
+        return (routes.find(({ route }) => route === '/counters/:id')?.requests ?? 0) < 10;
+      };
+      await remedyConformance({ remedy: cacheResponses, plan, context: { sql, agent, changes: changes.follow }, observe });
+      const { rows } = await sql.query('SELECT slot_name FROM pg_replication_slots');
+      expect(rows).toEqual([]);
+    } finally {
+      await changes.close();
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+});
+
+test('without the agent, or without the log, nothing is applied', async () => {
+  const plan: CacheResponsesPlan = { route: '/counters/:id', statements: [], location: null };
+  const none = { sql: null, agent: null };
+  expect(await cacheResponses.inspect(plan, none)).toBe('absent');
+  await expect(cacheResponses.revert(plan, none)).resolves.toBeUndefined();
+  await expect(cacheResponses.apply(plan, none)).rejects.toMatchObject({ code: 'ANNEAL_APPLY_FAILED' });
+});
