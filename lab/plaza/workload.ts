@@ -108,10 +108,10 @@ const scenarios: readonly Scenario[] = [
   { name: 'take the guide along', weight: 45, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
   { name: 'read a chapter', weight: 10, steps: [get('/guide/{chapter}')] },
   { name: 'look at the atlas', weight: 40, steps: [{ ...get('/atlas'), authenticated: false }] },
-  { name: 'search the chronicle', weight: 150, steps: [get('/chronicle?word={word}')] },
-  { name: 'mistype a heading', weight: 150, steps: [get('/guide/spelling?text={place}')] },
-  { name: 'have the guide printed', weight: 12, steps: [{ method: 'POST', path: '/guide/editions' }] },
-  { name: 'see what is on next', weight: 190, steps: [get('/meetups/next?country={country}&after={day}')] },
+  { name: 'search the chronicle', weight: 180, steps: [get('/chronicle?word={word}')] },
+  { name: 'mistype a heading', weight: 180, steps: [get('/guide/spelling?text={place}')] },
+  { name: 'have the guide printed', weight: 18, steps: [{ method: 'POST', path: '/guide/editions' }] },
+  { name: 'see what is on next', weight: 150, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 

@@ -6,7 +6,7 @@ import type { SourceLocation } from './protocol.ts';
 import type { OpenRequest } from './request.ts';
 import { compareWithAnswer } from './shown-rows.ts';
 
-/** Longer bodies are measured, not read. */
+/** Of longer bodies only the beginning is kept, to see what compression would bring. */
 const longestBodyBytes = 256 * 1024;
 
 /** Parsing and walking 64 kB of JSON takes some 0.3 ms; longer answers are not compared with their rows. */
@@ -41,12 +41,16 @@ export function examineAnswer(request: OpenRequest, incoming: IncomingMessage, r
   const answer = new Answer();
   const url = incoming.url ?? '/';
   let chunks: (string | Uint8Array)[] | null = [];
+  let isWhole = true;
   const take = (chunk: unknown) => {
     if (typeof chunk === 'string') answer.bodyBytes += Buffer.byteLength(chunk);
     else if (chunk instanceof Uint8Array) answer.bodyBytes += chunk.byteLength;
     else return;
-    if (answer.bodyBytes > longestBodyBytes) chunks = null;
-    else chunks?.push(chunk);
+    if (answer.bodyBytes <= longestBodyBytes) chunks?.push(chunk);
+    else {
+      if (chunks?.length === 0) chunks.push(chunk.slice(0, longestBodyBytes));
+      isWhole = false;
+    }
   };
   for (const name of ['write', 'end'] as const) {
     const original = Reflect.get(response, name) as (this: unknown, ...args: unknown[]) => unknown;
@@ -70,8 +74,8 @@ export function examineAnswer(request: OpenRequest, incoming: IncomingMessage, r
       readHead(answer, incoming, response);
       request.answer = answer;
       if (!response.writableFinished || chunks === null || answer.bodyBytes === 0) return;
-      if (!examination.reads(answer.bodyBytes, performance.now())) return;
-      readBody(answer, request, incoming, url, chunks);
+      if (isWhole && examination.reads(answer.bodyBytes, performance.now())) readBody(answer, request, incoming, url, chunks);
+      else if (answer.acceptsCompression && !answer.encoded) answer.body = joined(chunks);
     } catch {
       request.answer = null;
     }
@@ -108,6 +112,10 @@ function takesCompressed(acceptEncoding: string): boolean {
   });
 }
 
+function joined(chunks: readonly (string | Uint8Array)[]): Buffer {
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
+}
+
 function readBody(
   answer: Answer,
   request: OpenRequest,
@@ -115,7 +123,7 @@ function readBody(
   url: string,
   chunks: readonly (string | Uint8Array)[],
 ): void {
-  const body = Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
+  const body = joined(chunks);
   answer.body = body;
   // Only a hash of either leaves this function: neither addresses nor credentials nor bodies are kept.
   answer.askedHash = hash('sha1', [method, url, headers.host, headers.authorization, headers.cookie, headers.accept].join('\n'), 'base64');

@@ -41,6 +41,7 @@ const takesAll = { 'accept-encoding': 'gzip, br' };
 test('large answers that could have been compressed are told from those that could not, with what it would have brought', async () => {
   await ask('/articles', 4, takesAll);
   await ask('/streamed', 2, takesAll);
+  await ask('/huge', 1, takesAll);
   await ask('/short', 2, takesAll);
   await ask('/packed', 2, takesAll);
   await ask('/picture', 2, takesAll);
@@ -54,6 +55,7 @@ test('large answers that could have been compressed are told from those that cou
   expect(answersOf('/articles').sampledCompressedBytes * 4).toBeLessThan(answersOf('/articles').sampledBytes);
   expect(answersOf('/streamed')).toMatchObject({ large: 2, uncompressed: 2 });
   expect(answersOf('/streamed').sampledBytes).toBeGreaterThan(0);
+  expect(answersOf('/huge')).toMatchObject({ uncompressed: 1, reads: 0, sampledBytes: 256 * 1024 });
   for (const route of ['/short', '/packed', '/picture']) expect(answersOf(route)).toMatchObject({ examined: 2, large: 0, uncompressed: 0 });
   expect(answersOf('/validated')).toMatchObject({ large: 2, uncompressed: 0, sampledBytes: 0 });
 });
@@ -173,12 +175,13 @@ test('what is allocated and what stays is told by function, and full collections
     await sleep(100);
   }
   const heap = (await target.flush()).profile!.heap!;
-  expect(heap.allocators[0]!.location).toMatchObject({ file: appFile('waste.mjs'), function: 'discard' });
+  // What V8 inlines counts with the function around it: `discard` with the handler that calls it.
+  expect(heap.allocators[0]!.location).toMatchObject({ file: appFile('waste.mjs'), function: expect.stringMatching(/discard/) });
   expect(heap.allocatedBytes).toBeGreaterThan(100e6);
   const live = heap.fullCollections.map(({ liveBytes }) => liveBytes);
   expect(live.length).toBeGreaterThanOrEqual(2);
   expect(live.at(-1)!).toBeGreaterThan(live[0]!);
-  expect(heap.survivors[0]!.location).toMatchObject({ function: 'remember' });
+  expect(heap.survivors[0]!.location).toMatchObject({ function: expect.stringMatching(/remember/) });
   expect(heap.limitBytes).toBeGreaterThan(100e6);
 });
 

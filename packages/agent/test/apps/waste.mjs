@@ -54,6 +54,11 @@ function spell(forMs) {
 
 const routes = {
   '/articles': (request, response) => send(response, articles),
+  '/huge': (request, response) =>
+    send(
+      response,
+      Array.from({ length: 40 }, () => articles),
+    ),
   '/short': (request, response) => send(response, articles.slice(0, 2)),
   '/validated': (request, response) => send(response, articles, { etag: '"1"' }),
   '/fresh': (request, response) => send(response, { now: performance.now() }),
