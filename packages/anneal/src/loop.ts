@@ -270,7 +270,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   }
   // Servers that somebody else runs have no fresh processes to confirm it in.
   const overall = kept.length === 0 || settings.attachUrl !== null ? null : await confirm(run, bench, kept, design);
-  const stands = overall === null || isConfirmed(overall);
+  const stands = overall === null || isConfirmed(overall, kept);
   return {
     noiseFloor: calibration.floor,
     trials: stands ? trials : trials.map((trial) => unconfirmed(trial, kept.length)),
@@ -308,6 +308,7 @@ const overallMetrics: readonly MetricId[] = [
   'cpu.time',
   'database.time',
   'pool.wait',
+  'response.bytes',
   'errors',
   'memory',
   'wal.bytes',
@@ -316,8 +317,12 @@ const overallMetrics: readonly MetricId[] = [
 /** What users feel must not have got worse by keeping several things together. */
 const confirmedBy: ReadonlySet<MetricId> = new Set(['latency.p50', 'latency.p95', 'cpu.time', 'database.time', 'errors']);
 
-function isConfirmed(overall: Overall): boolean {
-  return overall.comparisons.every(({ metric, result }) => result !== 'regressed' || !confirmedBy.has(metric));
+/** What kept changes are paid for with, by design and each within its own trial's margin, is no reason against them together. */
+function isConfirmed(overall: Overall, kept: readonly TriedChange[]): boolean {
+  const allowed = (metric: MetricId) => kept.reduce((sum, { allowances }) => sum + (allowances?.[metric] ?? 0), 0);
+  return overall.comparisons.every(
+    ({ metric, result, change }) => result !== 'regressed' || !confirmedBy.has(metric) || change.lower <= allowed(metric),
+  );
 }
 
 function unconfirmed(trial: Trial, together: number): Trial {

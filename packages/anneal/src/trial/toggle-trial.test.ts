@@ -5,6 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { appFile } from '../../../agent/test/target.ts';
 import { createOutside } from '../adapters/outside.ts';
 import { coalesceRequests, type CoalesceRequestsPlan } from '../domains/api/remedies/coalesce-requests.ts';
+import { compressResponses } from '../domains/api/remedies/compress-responses.ts';
+import { tagResponses } from '../domains/api/remedies/tag-responses.ts';
+import type { Json, Remedy } from '../remedy/remedy.ts';
 import { aMeasurement } from '../finding/fixtures/observations.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
 import { silentProgress } from '../ports/progress.ts';
@@ -25,7 +28,7 @@ const target: Target = {
   name: 'answers',
   startCommand: `exec "${process.execPath}" "${appFile('answers.mjs')}"`,
   workingDirectory: tmpdir(),
-  env: { FRAMEWORK: 'express' },
+  env: { FRAMEWORK: 'fastify' },
   portVariable: 'PORT',
   readyPath: '/small',
   readyTimeoutMs: 20_000,
@@ -97,6 +100,30 @@ describe('a comparison by toggling', () => {
     expect(answers.baseline).toHaveLength(9);
     expect(answers.candidate.map(({ body }) => body)).toEqual(answers.baseline.map(({ body }) => body));
     expect(await outstanding()).toEqual([]);
+  });
+
+  test('meets clients that take compressed answers and keep them, as far as the change is about that', async () => {
+    const { stack, bench } = await opened('answers');
+    await using _ = stack;
+    const workload = aWorkload({
+      executor: { type: 'constant-arrival-rate', ratePerSecond: 50 },
+      scenarios: [aScenario({ method: 'GET', path: '/varied', headers: { 'accept-encoding': 'gzip' } })],
+    });
+    const bytes = async (remedy: Remedy, plan: Json) => {
+      const change = changeOf({ remedy, plan, metric: 'response.bytes' });
+      const toggled = [remedy.toggles!(plan)];
+      const compared = await compareArms(
+        { ...bench, workload },
+        { ...request, mostRounds: 1, label: remedy.id, changes: [change], toggled },
+      );
+      expect(compared.answers.candidate.map(({ status, body }) => ({ status, body }))).toEqual(
+        compared.answers.baseline.map(({ status, body }) => ({ status, body })),
+      );
+      expect(compared.rounds[0]!.candidate.failedRequests).toBe(0);
+      return compared.rounds[0]!.candidate.metrics['response.bytes']! / compared.rounds[0]!.baseline.metrics['response.bytes']!;
+    };
+    expect(await bytes(compressResponses, { route: '/varied', minimumBytes: 1_000 })).toBeLessThan(0.3);
+    expect(await bytes(tagResponses, { route: '/varied' })).toBeLessThan(0.3);
   });
 
   test('says why when the policy ends before its trial does', async () => {

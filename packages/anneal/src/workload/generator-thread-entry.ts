@@ -6,8 +6,8 @@ import type { ThreadOrder, ThreadReport, ThreadSetup } from './generator-thread.
 import { httpClient } from './http-client.ts';
 import { generatorHere } from './load-generator.ts';
 
-const { workload, tokens, baseUrl, connections, timeoutMs, raisePriority } = workerData as ThreadSetup;
-const client = httpClient(baseUrl, { connections, timeoutMs });
+const { workload, tokens, baseUrl, connections, timeoutMs, revalidates, raisePriority } = workerData as ThreadSetup;
+const client = httpClient(baseUrl, { connections, timeoutMs, revalidates });
 const generator = generatorHere({ workload: compileWorkload(workload), client, tokens }, { raisePriority });
 
 parentPort!.on('message', (order: ThreadOrder) => {

@@ -10,6 +10,7 @@ export interface ThreadSetup {
   readonly baseUrl: string;
   readonly connections: number;
   readonly timeoutMs: number;
+  readonly revalidates: boolean;
   readonly raisePriority: boolean;
 }
 

@@ -32,11 +32,23 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
+export interface HttpClientOptions {
+  readonly connections: number;
+  readonly timeoutMs: number;
+  /** Asks with If-None-Match for what it was given a tag of before, as browsers do. Default false. */
+  readonly revalidates?: boolean;
+}
+
 /**
  * undici's `dispatch`, the layer below `request` and `fetch`: a third of the CPU of `http.request` per
  * request. One request at a time per connection, as browsers and most clients do it.
  */
-export function httpClient(baseUrl: string, options: { readonly connections: number; readonly timeoutMs: number }): HttpClient {
+export function httpClient(baseUrl: string, options: HttpClientOptions): HttpClient {
+  const client = plainClient(baseUrl, options);
+  return options.revalidates === true ? revalidating(client) : client;
+}
+
+function plainClient(baseUrl: string, options: HttpClientOptions): HttpClient {
   const url = new URL(baseUrl);
   const prefix = url.pathname.replace(/\/$/, '');
   const pool = new Pool(url.origin, {
@@ -81,6 +93,32 @@ class ExchangesOut {
   abandon(code: string): void {
     for (let last = this.#exchanges.at(-1); last !== undefined; last = this.#exchanges.at(-1)) last.abandon(code);
   }
+}
+
+/** Far more addresses than a workload has; the first ones are asked for whole again. */
+const mostTags = 10_000;
+
+/** What is wanted with its body is asked for whole. */
+function revalidating(client: HttpClient): HttpClient {
+  const tags = new Map<string, string>();
+  return {
+    ...client,
+    async send(request, keepBody) {
+      if (keepBody || request.method !== 'GET') return client.send(request, keepBody);
+      const key = [request.path, ...request.headers].join('\n');
+      const tag = tags.get(key);
+      const answer = await client.send(
+        tag === undefined ? request : { ...request, headers: [...request.headers, 'if-none-match', tag] },
+        false,
+      );
+      const { etag } = answer.headers;
+      if (typeof etag === 'string') {
+        if (tags.size >= mostTags) tags.clear();
+        tags.set(key, etag);
+      } else if (answer.status === 200) tags.delete(key);
+      return answer;
+    },
+  };
 }
 
 const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = { gzip: gunzipSync, br: brotliDecompressSync, deflate: inflateSync };

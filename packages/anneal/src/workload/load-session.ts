@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly raisePriority?: boolean;
   /** A request without an answer for so long counts as failed. Default 60 s, as in k6. */
   readonly requestTimeoutMs?: number;
+  /** Clients keep answers by their ETag and ask whether they still hold, as browsers do. Default false: every answer is sent whole. */
+  readonly revalidates?: boolean;
   /** How long after a window its last answers are waited for. Default 30 s, k6's gracefulStop. */
   readonly drainMs?: number;
 }
@@ -70,11 +72,18 @@ export interface LoadSession extends AsyncDisposable {
 /** Throws ANNEAL_WORKLOAD_EMPTY, ANNEAL_WORKLOAD_INVALID (with all problems), ANNEAL_LOGIN_FAILED, or the signal's reason. */
 export async function openLoad(workload: Workload, options: LoadOptions): Promise<LoadSession> {
   refuseInvalid(workload);
-  const { baseUrl, workers = 1, raisePriority = false, inFlightCap = 500, requestTimeoutMs: timeoutMs = 60_000 } = options;
+  const {
+    baseUrl,
+    workers = 1,
+    raisePriority = false,
+    revalidates = false,
+    inFlightCap = 500,
+    requestTimeoutMs: timeoutMs = 60_000,
+  } = options;
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
 
-  const client = httpClient(baseUrl, { connections: inFlightCap, timeoutMs });
+  const client = httpClient(baseUrl, { connections: inFlightCap, timeoutMs, revalidates });
   const generators: LoadGenerator[] = [];
   const onAbort = () => {
     client.abandon('ABORTED');
@@ -92,7 +101,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
     if (workers === 1) {
       generators.push(generatorHere(target, { raisePriority }));
     } else {
-      const setup = { workload, tokens, baseUrl, connections: capPerGenerator, timeoutMs, raisePriority };
+      const setup = { workload, tokens, baseUrl, connections: capPerGenerator, timeoutMs, revalidates, raisePriority };
       generators.push(...(await Promise.all(Array.from({ length: workers }, () => generatorOnThread(setup)))));
     }
     signal.throwIfAborted();

@@ -6,6 +6,7 @@ import { coalesceRequests } from './remedies/coalesce-requests.ts';
 import { compressResponses } from './remedies/compress-responses.ts';
 import { limitOutgoingCalls } from './remedies/limit-outgoing-calls.ts';
 import { batchStatements } from './remedies/batch-statements.ts';
+import { tagResponses } from './remedies/tag-responses.ts';
 import { resizePool } from './remedies/resize-pool.ts';
 import { blockingCall } from './rules/blocking-call.ts';
 import { chattyOutgoingCalls } from './rules/chatty-outgoing-calls.ts';
@@ -67,5 +68,5 @@ export const api: Domain = {
     waitsForAJob,
   ],
   codemods: apiCodemods,
-  remedies: [batchStatements, coalesceRequests, resizePool, keepOutgoingConnections, limitOutgoingCalls, compressResponses],
+  remedies: [batchStatements, coalesceRequests, resizePool, keepOutgoingConnections, limitOutgoingCalls, compressResponses, tagResponses],
 };

@@ -15,9 +15,11 @@ import type { AgentControl } from '../../../ports/agent.ts';
 import { remedyConformance } from '../../../remedy/conformance.ts';
 import type { Json, PlanningContext, Remedy } from '../../../remedy/remedy.ts';
 import { identicalConcurrentRequests } from '../rules/identical-concurrent-requests.ts';
+import { missingValidators } from '../rules/missing-validators.ts';
 import { uncompressedResponse } from '../rules/uncompressed-response.ts';
 import { coalesceRequests } from './coalesce-requests.ts';
 import { compressResponses } from './compress-responses.ts';
+import { tagResponses } from './tag-responses.ts';
 
 const sqlParser = await createSqlParser();
 const schema = `CREATE TABLE rates (currency text PRIMARY KEY, rate numeric);
@@ -132,6 +134,19 @@ describe('compressed answers', () => {
   });
 });
 
+describe('tagged answers', () => {
+  test('promise the bytes that were sent to those who had them, at most all and at least half of them', async () => {
+    const repeats = { repeats: 120, equalRepeats: 100, equalRepeatBytes: 100 * 40_000 };
+    const context = contextWith('SELECT * FROM rates', null, { ...rates, answers: { ...answers, ...repeats } });
+    const { plan, prediction } = await planned(tagResponses, missingValidators, context);
+    expect(plan).toEqual({ route: '/rates' });
+    // Half of 40 MB of 40.5 MB.
+    expect(prediction!.change.point).toBeCloseTo((-0.5 * 40) / 40.5, 2);
+    expect(prediction!.change.upper).toBeCloseTo(prediction!.change.point / 2);
+    expect(prediction!.change.lower).toBeLessThan(prediction!.change.point);
+  });
+});
+
 describe('through a real agent', () => {
   const stack = new AsyncDisposableStack();
   let app: App;
@@ -150,6 +165,7 @@ describe('through a real agent', () => {
       { route: '/big', minimumBytes: 1_000 },
       async () => (await rawRequest(app.port, '/big', { headers: { 'accept-encoding': 'br' } })).headers['content-encoding'] ?? 'identity',
     ],
+    [tagResponses, { route: '/varied' }, async () => (await rawRequest(app.port, '/varied', { headers: { 'if-none-match': '*' } })).status],
     [
       coalesceRequests,
       { route: '/slow', longestWaitMs: 5_000, location: null },
