@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { CaptureBudget, captureCaller, captureCallSite, placesAreFull, type CallSiteSampler } from './call-site.ts';
+import { CaptureBudget, captureCaller, captureCallSite, nearStack, placesAreFull, type CallSiteSampler } from './call-site.ts';
 import { Drivers } from './drivers.ts';
-import { Entries, unlocatedEntry, type Entry } from './entries.ts';
+import { Entries } from './entries.ts';
 import { Examination } from './examination.ts';
 import { mostResults } from './fold-request.ts';
 import { Following } from './following.ts';
 import { Destinations, OutgoingCall } from './outgoing.ts';
+import { HttpOperations } from './outgoing-http.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
 import { Problems } from './problems.ts';
@@ -70,6 +71,7 @@ export class Observer {
   readonly #calling = new AsyncLocalStorage<OutgoingCall>();
   readonly #templates = new Templates(this.problems);
   readonly #destinations = new Destinations(this.problems);
+  readonly #operations = new HttpOperations();
   readonly #routes = new Routes(this.problems);
   /** For the profile that is being taken, if any. */
   readonly timeline = new TimelineRecorder();
@@ -152,15 +154,14 @@ export class Observer {
   }
 
   /**
-   * The application enters a library that will call its driver later (see `entries.ts`). Null when
-   * what comes of it is not told, or told as a part of an entry further out.
+   * Where the application enters a library that will call its driver later (see `entries.ts`). Null when
+   * the stack is not taken, or what comes of it is a part of an entry further out.
    */
-  enter(): Entry | null {
+  enter(): SourceLocation | null {
     if (!this.on || !this.follows || this.entries.current() !== null) return null;
     const request = this.current();
     const wants = request === null ? this.#affords() : this.#wantsPlace(this.entries, request);
-    const location = wants ? this.#place() : null;
-    return location === null ? unlocatedEntry : { location };
+    return wants ? (captureCallSite(nearStack) ?? this.#place()) : null;
   }
 
   /** The application calls a statement. Null when it cannot be counted any more. */
@@ -216,6 +217,12 @@ export class Observer {
     return call;
   }
 
+  /** The same of an HTTP call; `path` with its query. */
+  outgoingHttp(peer: string, method: string, path: string): OutgoingCall | null {
+    if (!this.follows || this.#storage.getStore() === undefined) return null;
+    return this.outgoing('http', peer, this.#operations.nameOf(peer, method, path), `${method} ${path}`);
+  }
+
   /** Runs the making of a call that is told as a whole: what it calls in turn is its own. */
   whileCalling<Result>(call: OutgoingCall, work: () => Result): Result {
     return this.#calling.run(call, work);
@@ -233,8 +240,8 @@ export class Observer {
 
   /** For places other than statements, such as checkouts. */
   callSite(sampler: CallSiteSampler): SourceLocation | null {
-    const entry = this.entries.current();
-    if (entry !== null) return entry.location;
+    const entered = this.entries.current();
+    if (entered !== null) return entered;
     return sampler.wants() ? this.#place() : null;
   }
 
@@ -286,8 +293,8 @@ export class Observer {
   }
 
   #callSite(template: Template, request: OpenRequest): SourceLocation | null {
-    const entry = this.entries.current();
-    if (entry !== null) return entry.location;
+    const entered = this.entries.current();
+    if (entered !== null) return entered;
     return this.#wantsPlace(template, request) ? this.#place() : null;
   }
 

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Observer } from '../observer.ts';
 import type { OutgoingCall } from '../outgoing.ts';
-import { failedStatus, httpOperation } from '../outgoing-http.ts';
+import { failedStatus } from '../outgoing-http.ts';
 import { patchMethod, type Method } from './patch.ts';
 
 /** What undici tells of a request, Node's own copy and those of the application alike. */
@@ -40,7 +40,7 @@ export function hookFetch(observer: Observer): void {
       const { url, method, limited } = readFetch(input, init);
       if (url.protocol !== 'http:' && url.protocol !== 'https:') return null;
       const path = url.pathname + url.search;
-      const call = observer.outgoing('http', url.host, httpOperation(method, url.pathname), `${method} ${path}`);
+      const call = observer.outgoingHttp(url.host, method, path);
       if (call !== null) call.withoutTimeout = !limited;
       return call;
     } catch {
@@ -128,7 +128,7 @@ export function hookFetch(observer: Observer): void {
     const origin = String(request.origin);
     if (!URL.canParse(origin)) return null;
     const { method, path } = request;
-    return observer.outgoing('http', new URL(origin).host, httpOperation(method, path), `${method} ${path}`);
+    return observer.outgoingHttp(new URL(origin).host, method, path);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Observer } from '../observer.ts';
 import type { OutgoingCall } from '../outgoing.ts';
-import { failedStatus, httpOperation } from '../outgoing-http.ts';
+import { failedStatus } from '../outgoing-http.ts';
 
 /**
  * Requests made through node:http and node:https, by the application or by what it uses (axios, got,
@@ -31,7 +31,7 @@ export function hookHttpClient(observer: Observer): void {
       const { request } = message as { readonly request: ClientRequest };
       const { method, host, path } = request;
       const named = request.getHeader('host');
-      const call = observer.outgoing('http', typeof named === 'string' ? named : host, httpOperation(method, path), `${method} ${path}`);
+      const call = observer.outgoingHttp(typeof named === 'string' ? named : host, method, path);
       if (call === null) return;
       calls.set(request, call);
       if (request.shouldKeepAlive) keepAlives.add(request);
