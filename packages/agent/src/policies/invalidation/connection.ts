@@ -84,10 +84,6 @@ export class WatchedConnection {
     return this.#setup;
   }
 
-  get idle(): boolean {
-    return !this.#inTransaction && this.#written.size === 0 && !this.#peculiar;
-  }
-
   /** The application is about to send a statement. A promise: it may be sent only when that resolves. */
   sends(meaning: Meaning, tags: readonly Tag[], sql: string | null): Promise<void> | null {
     if (this.client._ending === true || this.client._queryable === false) return null;

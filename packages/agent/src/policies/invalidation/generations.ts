@@ -35,7 +35,8 @@ export interface Lease {
   readonly snapshots: readonly Snapshot[];
 }
 
-const mostTags = 100_000;
+/** Some 200 bytes each. Beyond it all is forgotten, and everything kept with it. */
+const mostTags = 50_000;
 
 /**
  * Generations by tag, after the lease protocol: a read notes the clock, a write bumps its tags before the application
@@ -102,11 +103,12 @@ export class Generations {
 
   #stands(tag: Tag, { at, snapshots }: Lease): boolean {
     if (tag.bumpedAt > at) return false;
+    let stands = true;
     for (const write of tag.outside) {
-      if (!snapshots.every((snapshot) => sees(snapshot, write.transactionId)) || snapshots.length === 0) return false;
-      write.seen = true;
+      if (snapshots.length > 0 && snapshots.every((snapshot) => sees(snapshot, write.transactionId))) write.seen = true;
+      else stands = false;
     }
-    return true;
+    return stands;
   }
 
   /**

@@ -18,7 +18,7 @@ interface QueryConstructor {
 }
 
 /** From Anneal, which holds a replication slot: what every transaction of the database wrote, and that it still listens. */
-export type CacheNews =
+type CacheNews =
   | {
       readonly kind: 'commits';
       readonly commits: readonly {
@@ -156,10 +156,6 @@ export class Tracker {
 
   meaningOf(sql: string | null): Meaning {
     return this.#meanings.of(sql);
-  }
-
-  connectionOf(client: object): WatchedConnection | undefined {
-    return this.#connections.get(client);
   }
 
   /** Writes elsewhere are heard of a moment after they happened. */

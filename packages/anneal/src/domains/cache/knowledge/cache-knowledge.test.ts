@@ -16,6 +16,10 @@ const schema = `
   CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.updated_at := now(); -- update it
     IF TG_OP = 'UPDATE' THEN RETURN NEW; END IF; RETURN NEW; END $$;
   CREATE TRIGGER touched BEFORE UPDATE ON authors FOR EACH ROW EXECUTE FUNCTION touch();
+  CREATE TABLE counted (id int PRIMARY KEY, n int);
+  CREATE FUNCTION "Recount"(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit (what) VALUES ('x'); RETURN 1; END $$;
+  CREATE FUNCTION count_again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := "Recount" (NEW.id); RETURN NEW; END $$;
+  CREATE TRIGGER counts BEFORE INSERT ON counted FOR EACH ROW EXECUTE FUNCTION count_again();
   CREATE TABLE events (id int, at date NOT NULL) PARTITION BY RANGE (at);
   CREATE TABLE events_2026 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
   CREATE VIEW titles AS SELECT p.title, a.name FROM posts p JOIN authors a ON a.id = p.author_id;
@@ -122,6 +126,8 @@ test('writes are told with what follows from them: cascades, partitions, trigger
     ['INSERT INTO events_2026 (id, at) VALUES ($1, $2)', ['public.events', 'public.events_2026']],
     ['DELETE FROM events WHERE id = $1', ['public.events', 'public.events_2026']],
     ['INSERT INTO audited (id) VALUES ($1)', ['*']],
+    ['INSERT INTO counted (id) VALUES ($1)', ['*']],
+    ['UPDATE counted SET n = $1 WHERE id = $2', ['public.counted:id=$2 integer']],
     ['UPDATE titles SET title = $1', ['*']],
   ] as const;
   expect(await told(cases.map(([text]) => text))).toEqual(cases.map(([, writes]) => ({ writes })));

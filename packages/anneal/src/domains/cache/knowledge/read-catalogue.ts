@@ -54,8 +54,8 @@ WITH RECURSIVE ancestors AS (
 ), bodies AS (
   SELECT p.oid, l.lanname = 'plpgsql' AND regexp_replace(p.prosrc, '--[^\\n]*|/\\*.*?\\*/|''(?:[^'']|'''')*''', ' ', 'g')
     !~* '\\m(insert|update|delete|merge|select|perform|execute|call|truncate|copy|with|refresh|notify|lock|create|alter|drop|do|import)\\M|\\$' AND NOT EXISTS (
-      SELECT FROM regexp_matches(p.prosrc, '([a-z_][a-z0-9_.]*)\\s*\\(', 'gi') AS called,
-        LATERAL (SELECT lower(split_part(called[1], '.', -1)) AS name) c
+      SELECT FROM regexp_matches(p.prosrc, '([^][\\s()+*/<>=,;:|!&%^~-]+)\\s*\\(', 'g') AS called,
+        LATERAL (SELECT lower(regexp_replace(called[1], '^.*\\.', '')) AS name) c
       WHERE c.name NOT IN ('if', 'elsif', 'and', 'or', 'not', 'in', 'coalesce', 'nullif', 'greatest', 'least', 'case', 'when', 'return', 'then', 'else')
         AND (NOT EXISTS (SELECT FROM pg_proc f WHERE f.proname = c.name)
           OR EXISTS (SELECT FROM pg_proc f WHERE f.proname = c.name AND (f.pronamespace <> 'pg_catalog'::regnamespace

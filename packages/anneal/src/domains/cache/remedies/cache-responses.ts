@@ -114,9 +114,13 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
     await agent.apply(name, policy);
     try {
       await changes(name, outsideWriters(agent, name, tables));
-    } catch (error) {
+    } catch (cause) {
       await agent.revoke(name);
-      throw error;
+      throw new AnnealError(
+        'ANNEAL_APPLY_FAILED',
+        { remedy: id, problem: cause instanceof Error ? cause.message : String(cause) },
+        { cause },
+      );
     }
   },
 
