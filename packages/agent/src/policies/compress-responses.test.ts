@@ -68,6 +68,14 @@ describe.each(['bare', 'express', 'fastify'])('answers of %s', (framework) => {
   });
 });
 
+test('answers that a framework injects, and that never were on a connection, pass', async () => {
+  await using target = await startedWith('fastify');
+  await apply(target);
+  const answer = await rawRequest(target.port, '/injected', { headers: gzip });
+  expect(JSON.parse(gunzipSync(answer.body).toString())).toHaveLength(300);
+  expect((await target.flush()).problems).toEqual([]);
+});
+
 describe('on a bare server', () => {
   test('the coding is the one that the client would rather have', async () => {
     await using target = await startedWith('bare');
@@ -119,6 +127,15 @@ describe('on a bare server', () => {
     const switched = target.ask({ type: 'switch-policy', policyId: 'compress', on: false });
     expect((await blocked).headers['content-encoding']).toBeUndefined();
     expect(await switched).toMatchObject({ type: 'done' });
+  });
+
+  test('nor once Anneal is gone', async () => {
+    await using target = await startedWith('bare');
+    await apply(target);
+    const blocked = rawRequest(target.port, '/blocked', { headers: gzip });
+    await sleep(100);
+    target.loseListener();
+    expect((await blocked).headers['content-encoding']).toBeUndefined();
   });
 
   test('clients that go away while their answer is compressed disturb nobody', async () => {

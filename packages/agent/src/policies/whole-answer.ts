@@ -46,7 +46,9 @@ export function watchWholeAnswers(watch: WholeAnswerWatch): () => void {
     (original) =>
       function writeHead(this: unknown, ...args) {
         const response = this as ServerResponse;
-        if (!watch.isOn() || response.req.method !== 'GET') return Reflect.apply(original, this, args);
+        // Requests that never were on a connection (those a framework injects) have less than an `IncomingMessage`, or nothing.
+        const { req: request } = response as { readonly req?: Partial<IncomingMessage> };
+        if (!watch.isOn() || request?.headers === undefined || request.method !== 'GET') return Reflect.apply(original, this, args);
         return Reflect.apply(original, this, withReadableHeaders(response, args));
       },
   );
@@ -90,6 +92,7 @@ function withReadableHeaders(response: ServerResponse, args: readonly unknown[])
 function wholeAnswerOf(response: ServerResponse, args: readonly unknown[], end: Method): WholeAnswer | null {
   const internals = response as unknown as Internals;
   const { req: request } = response;
+  if ((request as Partial<IncomingMessage> | undefined)?.headers === undefined) return null;
   if (request.method !== 'GET' || response.statusCode !== 200 || internals.finished !== false || internals._headerSent !== false)
     return null;
   // A head whose headers nobody can read was made before anybody looked.

@@ -153,6 +153,7 @@ const makers = {
       block(400);
       return posts;
     });
+    app.get('/injected', async () => (await app.inject({ url: '/big', headers: { 'accept-encoding': 'gzip' } })).json());
     app.get('/runs', async () => runs);
     app.post('/value', async () => String((state.value += 1)));
     app.setNotFoundHandler((_request, reply) => reply.code(204).send());

@@ -1,3 +1,10 @@
+/**
+ * A policy's trial has both states in one process: nothing differs but the policy, neither how a process was compiled nor where
+ * its memory lies. What is switched are whole slices of load, and not the agent's own blocks of some 150 ms (`AgentControl.toggle`,
+ * which proves under traffic that is not ours to send twice): both slices of a round send the same requests, their latency
+ * counts from when they were due, and the database's figures are read between them. Inside a process nobody sees what a request
+ * waited before it was read, so a policy that blocks the event loop would look harmless there.
+ */
 import { AnnealError } from '../errors.ts';
 import type { AgentControl } from '../ports/agent.ts';
 import type { TriedChange } from './planned-change.ts';

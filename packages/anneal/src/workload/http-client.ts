@@ -1,4 +1,4 @@
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { Pool, type Dispatcher } from 'undici';
 
 export interface HttpRequest {
@@ -98,13 +98,13 @@ class ExchangesOut {
 /** Far more addresses than a workload has; the first ones are asked for whole again. */
 const mostTags = 10_000;
 
-/** What is wanted with its body is asked for whole. */
+/** Whoever sends sees what he would have seen without, as in a browser: 304 stands for the answer that is there. What is wanted with its body is asked for whole. */
 function revalidating(client: HttpClient): HttpClient {
   const tags = new Map<string, string>();
   return {
     ...client,
     async send(request, keepBody) {
-      if (keepBody || request.method !== 'GET') return client.send(request, keepBody);
+      if (keepBody || request.method !== 'GET' || request.headers.includes('if-none-match')) return client.send(request, keepBody);
       const key = [request.path, ...request.headers].join('\n');
       const tag = tags.get(key);
       const answer = await client.send(
@@ -116,12 +116,17 @@ function revalidating(client: HttpClient): HttpClient {
         if (tags.size >= mostTags) tags.clear();
         tags.set(key, etag);
       } else if (answer.status === 200) tags.delete(key);
-      return answer;
+      return tag !== undefined && answer.status === 304 ? { ...answer, status: 200 } : answer;
     },
   };
 }
 
-const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = { gzip: gunzipSync, br: brotliDecompressSync, deflate: inflateSync };
+const decoders: Readonly<Record<string, (body: Buffer) => Buffer>> = {
+  gzip: gunzipSync,
+  br: brotliDecompressSync,
+  deflate: inflateSync,
+  zstd: zstdDecompressSync,
+};
 
 /** What was said, whatever coding it was sent in: values are captured and answers compared as they mean. Null: it is not what its header says. */
 function decoded(body: Buffer, coding: string | string[] | undefined): Buffer | null {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { diagnose } from '../../../finding/diagnose.ts';
+import { defineRule } from '../../../finding/finding.ts';
 import { aCallSite, aMeasurement, aRoute, aRuntime, aStatement, at } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
 import type { RouteObservation } from '../../../measurement/observations.ts';
@@ -51,6 +52,28 @@ test('requests that write are not to be shared, and it says so', () => {
   const { findings, silences } = diagnosed(rates({ statements: [aCallSite({ statementId: 'visits' })] }), other);
   expect(findings).toEqual([]);
   expect(silences).toMatchObject([{ subject: 'GET /exchange-rates', reason: expect.stringContaining('no SELECT') }]);
+});
+
+test('requests that meet because something else makes them slow are that finding’s', () => {
+  const slow = defineRule({
+    id: 'database/missing-index',
+    title: 'slow',
+    description: 'slow',
+    requires: ['agent.routes'],
+    diagnose: () => [
+      {
+        ...diagnosed(rates()).findings[0]!,
+        subject: { kind: 'statement', key: 'rates', statementId: 'rates', text: 'SELECT * FROM rates', tables: ['rates'], columns: [] },
+      },
+    ],
+  });
+  const measurement = aMeasurement({
+    'agent.routes': [rates(), other],
+    'agent.runtime': aRuntime({ cpuMs: 2_000 }),
+    'agent.statements': statements,
+  });
+  const { findings } = diagnose([identicalConcurrentRequests, slow], measurement, usualSettings);
+  expect(findings.map(({ ruleId }) => ruleId)).toEqual(['database/missing-index']);
 });
 
 test('few meetings, other methods and sources that cannot tell are no finding', () => {
