@@ -1,4 +1,8 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { eq } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { integer, pgTable, text as textColumn, timestamp } from 'drizzle-orm/pg-core';
+import knex, { type Knex } from 'knex';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/test-database.ts';
@@ -246,7 +250,8 @@ describe('a loop with await', () => {
   test('that mostly ends early, or jumps, is left alone after a while', async () => {
     await using database = await createTestDatabase(schemaSql);
     await using pool = poolOn(database.url);
-    using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list }));
+    // What was fetched is judged when it has grown old.
+    using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list, oldestMs: 1 }));
     for (let round = 0; round < 30; round += 1) await request(() => loop(pool, 0, 40, (rows) => rows.slice(0, 2)));
     expect(inForce.take()).toMatchObject({ timesGivenUp: 1 });
     await request(() => loop(pool, 0, 40));
@@ -254,7 +259,7 @@ describe('a loop with await', () => {
     inForce.on = false;
     inForce.on = true;
     await request(() => loop(pool, 0, 40));
-    expect(inForce.take()).toMatchObject({ batches: 1 });
+    expect(inForce.take()['batches']).toBeGreaterThan(0);
   });
 
   test('that dawdles is not answered from rows older than the policy allows', async () => {
@@ -551,6 +556,59 @@ describe('calls that wait for the end of the turn', () => {
       ]),
     );
     expect(inForce.take()).toMatchObject({ batches: 0 });
+  });
+});
+
+describe('through libraries', () => {
+  const ids = [3, 9, 14, 7, 21, 30, 2, 11];
+  const keys = `SELECT id FROM authors WHERE id IN (${ids.join(', ')}) ORDER BY id`;
+
+  test('Drizzle asks a pool in a form of its own and receives what it would have', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    await using pool = poolOn(database.url);
+    const authors = pgTable('authors', {
+      id: integer('id').primaryKey(),
+      name: textColumn('name'),
+      since: timestamp('since', { withTimezone: true }),
+    });
+    const db = drizzle({ client: pool });
+    const find = (id: number) => db.select().from(authors).where(eq(authors.id, id));
+    const oneByOne = async () => {
+      const { rows } = await pool.query<{ id: number }>(keys);
+      const found = [];
+      for (const { id } of rows) found.push(await find(id));
+      return found;
+    };
+    const together = () => Promise.all(ids.map(find));
+    const expected = [await oneByOne(), await together()];
+    using inForce = putInForce(observer, await policyFor(database.client, find(1).toSQL().sql, { parent: keys }));
+    expect(await request(oneByOne)).toStrictEqual(expected[0]);
+    expect(inForce.take()).toMatchObject({ callsAlone: 1, callsBatched: 1, callsAhead: ids.length - 2 });
+    expect(await request(together)).toStrictEqual(expected[1]);
+    expect(inForce.take()).toMatchObject({ callsAlone: 1, callsBatched: ids.length - 1 });
+  });
+
+  test('Knex asks clients of a pool of its own, each call on the one it is given', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    const db = knex({ client: 'pg', connection: database.url, pool: { min: 0, max: 3 } });
+    try {
+      const find = (id: number) => db('authors').select('id', 'name', 'since').where({ id });
+      const list = () => db('authors').select('id').whereNotNull('born').orderBy('id');
+      const oneByOne = async () => {
+        const rows = await list();
+        const found = [];
+        for (const { id } of rows as { id: number }[]) found.push(await find(id));
+        return found;
+      };
+      const expected = await oneByOne();
+      const sent = (query: Knex.QueryBuilder) => query.toSQL().toNative().sql;
+      using inForce = putInForce(observer, await policyFor(database.client, sent(find(1)), { parent: sent(list()) }));
+      expect(await request(oneByOne)).toStrictEqual(expected);
+      expect(inForce.take()).toMatchObject({ callsAlone: 1, callsBatched: 1, callsAhead: expected.length - 2 });
+      expect(inForce.ended).toEqual([]);
+    } finally {
+      await db.destroy();
+    }
   });
 });
 

@@ -26,6 +26,9 @@ export const batchStatements: PolicyKind<BatchStatementsPolicy> = {
 
   start(policy, context, others, control) {
     if (context.drivers.pgPools.size === 0 || context.drivers.pgClients.size === 0) return 'node-postgres is not loaded';
+    // The fence has to see every write of the process.
+    const unseen = [...context.observer.hooks].find((library) => library.startsWith('postgres '));
+    if (unseen !== undefined) return `${unseen} is loaded too, and what it writes would not be noticed`;
     const twin = others.find(({ policy: other }) => other.textHash === policy.textHash);
     if (twin !== undefined) return `the statement is batched already, by ${twin.id}`;
     const batcher = Batcher.of(context);

@@ -17,6 +17,13 @@ const fewestUsedShare = 0.25;
 const mostFailedShare = 0.25;
 const fewestJudgedBatches = 20;
 
+/** Keys fetched ahead by one batch, and how many of them were asked for. */
+export interface FetchedKeys {
+  readonly keys: number;
+  readonly askedAtMs: number;
+  used: number;
+}
+
 /** A statement that a policy batches: what is known of it, and what has been learned of it here. */
 export class BatchedStatement {
   readonly policy: BatchStatementsPolicy;
@@ -31,6 +38,8 @@ export class BatchedStatement {
   #isWorthwhile = true;
   #judgedCalls = 0;
   #judgedHits = 0;
+  /** Too young to judge: more of their keys may be asked for. */
+  #young: FetchedKeys[] = [];
   #fetched = 0;
   #used = 0;
   #batches = 0;
@@ -79,17 +88,21 @@ export class BatchedStatement {
     if (this.#batches >= fewestJudgedBatches && this.#failed > mostFailedShare * this.#batches) this.#giveUp();
   }
 
-  fetchedAhead(keys: number): void {
-    this.#fetched += keys;
-    this.figures.keysFetched += keys;
-    if (this.#fetched >= fewestJudged * 2 && this.#used < fewestUsedShare * this.#fetched) this.#giveUp();
+  fetchedAhead(fetched: FetchedKeys): void {
+    this.figures.keysFetched += fetched.keys;
+    this.#young.push(fetched);
+    while (this.#young[0]!.askedAtMs + this.policy.oldestMs < fetched.askedAtMs) {
+      const { keys, used } = this.#young.shift()!;
+      this.#fetched += keys;
+      this.#used += used;
+    }
+    if (this.#fetched >= fewestJudged && this.#used < fewestUsedShare * this.#fetched) this.#giveUp();
   }
 
   /** A call that something was fetched for: it was there, or it was not. */
-  judged(isHit: boolean, isFirstUse: boolean): void {
+  judged(isHit: boolean): void {
     this.#judgedCalls += 1;
     if (isHit) this.#judgedHits += 1;
-    if (isFirstUse) this.#used += 1;
     if (this.#judgedCalls >= fewestJudged && this.#judgedHits < fewestHitsShare * this.#judgedCalls) this.#giveUp();
   }
 
@@ -98,6 +111,7 @@ export class BatchedStatement {
     this.#isWorthwhile = true;
     this.#judgedCalls = 0;
     this.#judgedHits = 0;
+    this.#young = [];
     this.#fetched = 0;
     this.#used = 0;
     this.#batches = 0;

@@ -1,4 +1,4 @@
-import type { BatchedStatement } from './batched-statement.ts';
+import type { BatchedStatement, FetchedKeys } from './batched-statement.ts';
 import { findSource, mostKeysAtOnce, parametersAhead, placeOf, type Row } from './parameter-source.ts';
 import { capture, type RawAnswer } from './pg-answers.ts';
 import { isError, takeOver, type AskedCall, type CallSender, type RawRow, type Runner, type WaitingCall } from './pg-calls.ts';
@@ -19,7 +19,8 @@ const shadowShare = 0.02;
 interface FetchedAhead {
   readonly answer: RawAnswer;
   readonly rows: readonly RawRow[];
-  readonly askedAtMs: number;
+  /** Of the batch it came with. */
+  readonly fetched: FetchedKeys;
   isUsed: boolean;
 }
 
@@ -210,11 +211,12 @@ export class RequestSite implements CallSender {
       this.#underWay -= 1;
       if (answer === null) this.#isBarred = true;
       else {
-        this.statement.fetchedAhead(sets.size);
+        const fetched: FetchedKeys = { keys: sets.size, askedAtMs, used: 1 };
+        this.statement.fetchedAhead(fetched);
         this.statement.figures.callsBatched += 1;
         if (generation !== this.#aheadGeneration) this.#drop();
         this.#aheadGeneration = generation;
-        for (const [key, found] of rows) this.#keep(key, { answer, rows: found, askedAtMs, isUsed: key === asked.key });
+        for (const [key, found] of rows) this.#keep(key, { answer, rows: found, fetched, isUsed: key === asked.key });
       }
       this.#settle(call, answer, rows.get(asked.key));
     });
@@ -226,19 +228,20 @@ export class RequestSite implements CallSender {
     const statement = this.statement;
     if (!statement.on || this.#aheadGeneration !== this.#around.fence.generation) {
       this.#drop();
-      statement.judged(false, false);
+      statement.judged(false);
       return null;
     }
     const found = ahead.get(key);
     const isGood = this.#isFresh(found);
-    statement.judged(isGood, isGood && !found.isUsed);
+    statement.judged(isGood);
     if (!isGood) return null;
+    if (!found.isUsed) found.fetched.used += 1;
     found.isUsed = true;
     return found;
   }
 
-  #isFresh(fetched: FetchedAhead | undefined): fetched is FetchedAhead {
-    return fetched !== undefined && performance.now() - fetched.askedAtMs <= this.statement.policy.oldestMs;
+  #isFresh(found: FetchedAhead | undefined): found is FetchedAhead {
+    return found !== undefined && performance.now() - found.fetched.askedAtMs <= this.statement.policy.oldestMs;
   }
 
   #keep(key: string, fetched: FetchedAhead): void {
