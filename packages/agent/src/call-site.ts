@@ -8,6 +8,9 @@ const agentFolder = dirname(fileURLToPath(import.meta.url)) + sep;
 /** Deep enough for an ORM between the caller and the driver (TypeORM: 8 frames) with room for middleware. */
 const deepestStack = 30;
 
+/** Where the caller is near, as on the way into a library, a stack of fewer frames costs a third. */
+export const nearStack = 12;
+
 const mostPlaces = 10_000;
 /** Null: a package's code within a bundle. */
 const places = new Map<string, SourceLocation | null>();
@@ -23,8 +26,8 @@ export function placesAreFull(): boolean {
  *
  * Costs some 30 us: callers take it once per template and place, never per query (see `CallSiteSampler`).
  */
-export function captureCallSite(): SourceLocation | null {
-  return captureCaller().location;
+export function captureCallSite(frames = deepestStack): SourceLocation | null {
+  return captureCaller(frames).location;
 }
 
 export interface Caller {
@@ -36,10 +39,10 @@ export interface Caller {
 }
 
 /** The same, with the package nearest to the call, if one made it for the application. */
-export function captureCaller(): Caller {
+export function captureCaller(frames = deepestStack): Caller {
   let via: string | null = null;
   let packageFrames = 0;
-  for (const frame of currentFrames()) {
+  for (const frame of currentFrames(frames)) {
     const name = frame.getFileName() ?? null;
     const file = applicationFile(name);
     if (file === null) {
@@ -92,12 +95,12 @@ function placeOf(file: string, line: number, column: number, functionName: strin
 }
 
 /** Structured frames through V8's own hook; what the application set is put back at once. */
-function currentFrames(): readonly NodeJS.CallSite[] {
+function currentFrames(most: number): readonly NodeJS.CallSite[] {
   const { stackTraceLimit } = Error;
   const prepareStackTrace: unknown = Reflect.get(Error, 'prepareStackTrace');
   const holder: { stack?: unknown } = {};
   try {
-    Error.stackTraceLimit = deepestStack;
+    Error.stackTraceLimit = most;
     Error.prepareStackTrace = (_error, frames) => frames;
     Error.captureStackTrace(holder, currentFrames);
     const frames = holder.stack;

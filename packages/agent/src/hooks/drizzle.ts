@@ -1,5 +1,5 @@
-import type { Entry } from '../entries.ts';
 import type { Observer } from '../observer.ts';
+import type { SourceLocation } from '../protocol.ts';
 import { enclosing } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
@@ -34,7 +34,7 @@ interface Class {
  */
 function hookDrizzle(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('drizzle-orm');
-  const entries = new WeakMap<object, Entry>();
+  const entries = new WeakMap<object, SourceLocation>();
   const known = new WeakSet<object>();
 
   return ['pg', 'mysql'].flatMap((dialect) =>
@@ -65,7 +65,7 @@ function hookDrizzle(observer: Observer): readonly LibraryFile[] {
     return exported;
   }
 
-  function enter(): Entry | null {
+  function enter(): SourceLocation | null {
     if (!hook.on) return null;
     try {
       return observer.enter();
@@ -103,7 +103,7 @@ function hookDrizzle(observer: Observer): readonly LibraryFile[] {
     };
   }
 
-  function keep(built: unknown, entry: Entry): void {
+  function keep(built: unknown, entry: SourceLocation): void {
     // What runs at once has called the driver by now, with the application on the stack.
     if (typeof built !== 'object' || built === null || built instanceof Promise) return;
     try {

@@ -1,5 +1,5 @@
-import type { Entry } from '../entries.ts';
 import type { Observer } from '../observer.ts';
+import type { SourceLocation } from '../protocol.ts';
 import { enclosing } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
@@ -20,7 +20,7 @@ interface Class {
  */
 function hookKnex(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('knex');
-  const entries = new WeakMap<object, Entry>();
+  const entries = new WeakMap<object, SourceLocation>();
 
   return [
     ...['client', ...dialects.map((dialect) => `dialects/${dialect}/index`)].map((path): LibraryFile => {

@@ -1,6 +1,6 @@
 import { captureCaller } from '../call-site.ts';
-import type { Entry } from '../entries.ts';
 import type { Observer } from '../observer.ts';
+import type { SourceLocation } from '../protocol.ts';
 import type { Call, OpenRequest } from '../request.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
@@ -24,7 +24,7 @@ interface Class {
 /** A query from when it is first awaited until its end. */
 interface Followed {
   readonly request: OpenRequest | null;
-  readonly entry: Entry | null;
+  readonly entry: SourceLocation | null;
   call: Call | null;
   /** When a connection turned to it; NaN before. */
   sentAt: number;
@@ -48,8 +48,8 @@ export const postgresJs: Library = { packages: { postgres: ['3.0', '4.0'] }, fil
  */
 function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('postgres.js');
-  const literals = new WeakMap<object, Entry | null>();
-  const made = new WeakMap<object, Entry>();
+  const literals = new WeakMap<object, SourceLocation | null>();
+  const made = new WeakMap<object, SourceLocation>();
   const followed = new WeakMap<object, Followed>();
 
   return [
@@ -88,8 +88,8 @@ function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
       const { location, packageFrames } = captureCaller();
       // Further away than the tag and the constructor: a literal of a library, used for many.
       const own = location !== null && packageFrames <= 2;
-      literals.set(strings, own ? { location } : null);
-      if (!own) made.set(query, { location });
+      literals.set(strings, own ? location : null);
+      if (!own && location !== null) made.set(query, location);
     } else located(query);
   }
 

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Entry } from '../entries.ts';
 import type { Observer } from '../observer.ts';
+import type { SourceLocation } from '../protocol.ts';
 import { enclosing } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
@@ -112,7 +112,7 @@ function hookPrisma(observer: Observer): readonly LibraryFile[] {
     };
   }
 
-  function enter(): Entry | null {
+  function enter(): SourceLocation | null {
     if (!hook.on) return null;
     try {
       return observer.enter();
