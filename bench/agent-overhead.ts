@@ -20,6 +20,7 @@ import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -87,10 +88,7 @@ const requestsForMemory = wholeNumber('requests');
 await compare();
 
 async function compare(): Promise<void> {
-  execFileSync('tsc', ['-p', 'packages/agent/tsconfig.build.json'], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
-    stdio: 'inherit',
-  });
+  compileAgent();
   await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
   await seedAuthorsAndPosts(postgres.url);
   const sink = await openSink();
@@ -114,6 +112,12 @@ async function compare(): Promise<void> {
     ...routes.flatMap(({ name, isBudgeted }) => cpuRows(name, measured[name], isBudgeted)),
     ...memoryRows(memory),
   ]);
+}
+
+function compileAgent(): void {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [compiler, '-p', 'packages/agent/tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
 }
 
 async function measureGeneration(
@@ -188,9 +192,9 @@ async function measureGeneration(
       }
     }
   } finally {
-    // Gone before the database is: its end would be an error to them.
+    // Gone before the database is: its end would be an error to them. OpenTelemetry answers SIGTERM itself and stays.
     const gone = children.map((child) => once(child, 'exit'));
-    for (const child of children) child.kill();
+    for (const child of children) child.kill('SIGKILL');
     await Promise.all(gone);
   }
 }

@@ -35,7 +35,7 @@ test('each client has its own allowance, is told what is left of it, and when to
   expect(waitSeconds).toBeGreaterThan(90);
   expect(waitSeconds).toBeLessThanOrEqual(100);
   expect(refused.headers.get('ratelimit')).toBe(`"clients";r=0;t=${waitSeconds}`);
-  expect((await fetch(served.url, as('two'))).status).toBe(200);
+  expect((await fetch(served.url, as(`${'long'.repeat(1_000)}two`))).status).toBe(200);
   expect((await fetch(`${served.url}/healthz`, as('one'))).headers.has('ratelimit')).toBe(false);
   expect(started.take()).toEqual({ admitted: 4, refused: 1, identities: 2 });
 });
@@ -65,6 +65,29 @@ test('two limits hold together, off is off at once, and the last one leaves noth
   second.running.stop();
   expect((await fetch(served.url, as('one'))).headers.has('ratelimit')).toBe(false);
   expect(Object.getOwnPropertyDescriptor(Server.prototype, 'emit')).toEqual(before);
+});
+
+test('what somebody has wrapped in turn stays in place and lets everything through, also when a limit is set again', async () => {
+  await using served = await answering();
+  const before = Object.getOwnPropertyDescriptor(Server.prototype, 'emit');
+  const first = startPolicy(limitRate, { ...policy, burst: 1 });
+  const wrapped: unknown = Reflect.get(Server.prototype, 'emit');
+  Server.prototype.emit = function emit(this: Server, ...args: unknown[]) {
+    return Reflect.apply(wrapped as () => boolean, this, args);
+  };
+  try {
+    first.running.stop();
+    expect((await fetch(served.url, as('one'))).headers.has('ratelimit')).toBe(false);
+    using second = startPolicy(limitRate, { ...policy, burst: 2 });
+    const statuses = [await fetch(served.url, as('one')), await fetch(served.url, as('one')), await fetch(served.url, as('one'))].map(
+      ({ status }) => status,
+    );
+    expect(statuses).toEqual([200, 200, 429]);
+    expect(second.take()).toMatchObject({ admitted: 2, refused: 1 });
+  } finally {
+    if (before === undefined) Reflect.deleteProperty(Server.prototype, 'emit');
+    else Object.defineProperty(Server.prototype, 'emit', before);
+  }
 });
 
 test('limits that cannot be meant are refused', () => {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { templatedPath } from '../route-name.ts';
@@ -26,6 +27,9 @@ export interface LimitRatePolicy {
 
 /** Some 150 bytes each. Whoever floods the process with ever new identities drives out the oldest, which starts with a full allowance again. */
 const mostIdentities = 10_000;
+
+/** Longer header values, such as tokens of several kB, are told apart by their hash. */
+const longestIdentity = 64;
 
 export const limitRate: PolicyKind<LimitRatePolicy> = {
   kind: 'limit-rate',
@@ -90,7 +94,8 @@ function identity(request: IncomingMessage, per: readonly RateKey[]): string {
 function part(request: IncomingMessage, key: RateKey): string {
   if (key === 'address') return addressOf(request.socket.remoteAddress ?? '');
   if (key === 'route') return `${request.method} ${templatedPath(request.url ?? '/')}`;
-  return String(request.headers[key.header.toLowerCase()] ?? '');
+  const value = String(request.headers[key.header.toLowerCase()] ?? '');
+  return value.length > longestIdentity ? hash('sha256', value) : value;
 }
 
 /** A customer is given a whole IPv6 network of at least 64 bits (RFC 6177): its addresses are all the same client. */

@@ -45,14 +45,13 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
     const figures = { admitted: 0, waited: 0, waitedMs: 0, refused: 0, abandoned: 0 };
     let answering = 0;
 
-    const answer = (response: ServerResponse, admit: () => void) => {
+    const answer = (response: ServerResponse) => {
       answering += 1;
       figures.admitted += 1;
       response.once('close', () => {
         answering -= 1;
         admitNext();
       });
-      admit();
     };
 
     const refuseOne = (response: ServerResponse) => {
@@ -66,20 +65,22 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
       if (queue.size === 0) delay.wasEmpty(performance.now());
     };
 
+    // Each in a turn of its own: what one of them throws must not hold up the others.
     const admitNext = () => {
       for (const one of queue) {
         if (answering >= policy.maxConcurrent) return;
         leave(one);
         figures.waited += 1;
         figures.waitedMs += performance.now() - one.sinceMs;
-        answer(one.response, one.admit);
+        answer(one.response);
+        process.nextTick(one.admit);
       }
     };
 
     const admitAll = () => {
       for (const one of queue) {
         leave(one);
-        one.admit();
+        process.nextTick(one.admit);
       }
     };
 
@@ -88,7 +89,7 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
         if (!control.on || isExempt(request.url)) return false;
         if (answering < policy.maxConcurrent && queue.size === 0) {
           delay.wasEmpty(performance.now());
-          answer(response, () => undefined);
+          answer(response);
           return false;
         }
         if (queue.size >= policy.maxWaiting) {

@@ -8,8 +8,14 @@ import { wrapMethod } from '../../hooks/patch.ts';
  */
 export type Gate = (request: IncomingMessage, response: ServerResponse, admit: () => void) => boolean;
 
-const gates: { readonly gate: Gate; readonly failed: (error: unknown) => void }[] = [];
-let unwrap: readonly (() => void)[] = [];
+interface Placed {
+  readonly gate: Gate;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Replaced, never changed: a request that waits at one gate goes on through those that were there when it came. */
+let gates: readonly Placed[] = [];
+let unwrap = (): void => undefined;
 
 /**
  * Puts a gate before every HTTP/1 server of this process; the function returned takes it away again. One wrapper serves
@@ -18,41 +24,38 @@ let unwrap: readonly (() => void)[] = [];
 export function placeGate(gate: Gate, failed: (error: unknown) => void): () => void {
   const placed = { gate, failed };
   if (gates.length === 0) unwrap = wrapServers();
-  gates.push(placed);
+  gates = [...gates, placed];
   return () => {
-    const index = gates.indexOf(placed);
-    if (index === -1) return;
-    gates.splice(index, 1);
+    gates = gates.filter((other) => other !== placed);
     if (gates.length > 0) return;
-    for (const undo of unwrap) undo();
-    unwrap = [];
+    unwrap();
   };
 }
 
-function wrapServers(): readonly (() => void)[] {
-  // An https.Server has a method of its own where the agent observes it, else it inherits that of a plain one.
-  const owners = [http.Server.prototype, https.Server.prototype].filter((owner) => Object.hasOwn(owner, 'emit'));
-  return (owners.length === 0 ? [http.Server.prototype] : owners)
-    .map((owner) =>
-      wrapMethod(
-        owner,
-        'emit',
-        (original) =>
-          function emit(this: unknown, ...args) {
-            if (args[0] !== 'request') return Reflect.apply(original, this, args);
-            return passes(this, args[1] as IncomingMessage, args[2] as ServerResponse, 0, () => Reflect.apply(original, this, args));
-          },
-      ),
-    )
-    .filter((undo) => undo !== null);
+function wrapServers(): () => void {
+  let inPlace = true;
+  const undo = [http.Server.prototype, https.Server.prototype].map((owner) =>
+    wrapMethod(
+      owner,
+      'emit',
+      (original) =>
+        function emit(this: unknown, ...args) {
+          if (args[0] !== 'request' || !inPlace) return Reflect.apply(original, this, args);
+          return passes(args[1] as IncomingMessage, args[2] as ServerResponse, gates, () => Reflect.apply(original, this, args));
+        },
+    ),
+  );
+  return () => {
+    // Where somebody has wrapped it in turn it stays, and lets everything through: the next gate gets a wrapper of its own.
+    inPlace = false;
+    for (const remove of undo) remove?.();
+  };
 }
 
-/** One gate after the other, from `from` on: one that lets a request wait must not let it past those behind it. */
-function passes(server: unknown, request: IncomingMessage, response: ServerResponse, from: number, enter: () => unknown): unknown {
-  for (let index = from; index < gates.length; index += 1) {
-    const { gate, failed } = gates[index]!;
+function passes(request: IncomingMessage, response: ServerResponse, through: readonly Placed[], enter: () => unknown): unknown {
+  for (const [index, { gate, failed }] of through.entries()) {
     try {
-      if (gate(request, response, () => void passes(server, request, response, index + 1, enter))) return true;
+      if (gate(request, response, () => void passes(request, response, through.slice(index + 1), enter))) return true;
     } catch (error) {
       failed(error);
     }

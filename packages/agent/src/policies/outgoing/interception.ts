@@ -47,24 +47,31 @@ interface Placed<Step> {
 
 /** Steps around one method, which is wrapped while there are any. */
 class Steps<Step> {
-  readonly #placed: Placed<Step>[] = [];
-  readonly #wrap: (placed: readonly Placed<Step>[]) => (() => void) | null;
-  #undo: (() => void) | null = null;
+  readonly #wrap: (placed: () => readonly Placed<Step>[]) => (() => void) | null;
+  /** Replaced, never changed: a call goes on through the steps that were there when it came. */
+  #placed: readonly Placed<Step>[] = [];
+  #undo = (): void => undefined;
 
-  constructor(wrap: (placed: readonly Placed<Step>[]) => (() => void) | null) {
+  constructor(wrap: (placed: () => readonly Placed<Step>[]) => (() => void) | null) {
     this.#wrap = wrap;
   }
 
   add(placed: Placed<Step>): () => void {
-    if (this.#placed.length === 0) this.#undo = this.#wrap(this.#placed);
-    this.#placed.push(placed);
+    if (this.#placed.length === 0) this.#place();
+    this.#placed = [...this.#placed, placed];
     return () => {
-      const index = this.#placed.indexOf(placed);
-      if (index === -1) return;
-      this.#placed.splice(index, 1);
-      if (this.#placed.length > 0) return;
-      this.#undo?.();
-      this.#undo = null;
+      this.#placed = this.#placed.filter((other) => other !== placed);
+      if (this.#placed.length === 0) this.#undo();
+    };
+  }
+
+  #place(): void {
+    let inPlace = true;
+    const remove = this.#wrap(() => (inPlace ? this.#placed : []));
+    this.#undo = () => {
+      // Where somebody has wrapped it in turn it stays, and lets everything through: the next step gets a wrapper of its own.
+      inPlace = false;
+      remove?.();
     };
   }
 }
@@ -75,12 +82,13 @@ const fetches = new Steps<FetchStep>((placed) =>
     'fetch',
     (original) =>
       function fetch(this: unknown, input, init) {
-        const peer = peerOf(input);
+        const steps = placed();
+        const peer = steps.length === 0 ? null : peerOf(input);
         if (peer === null) return original.call(this, input, init);
         const isRequest = input instanceof Request;
         const run = (from: number, present: unknown): Promise<Response> => {
-          for (let index = from; index < placed.length; index += 1) {
-            const { step, failed } = placed[index]!;
+          for (let index = from; index < steps.length; index += 1) {
+            const { step, failed } = steps[index]!;
             try {
               return step({ peer, init: present as FetchInit | undefined, isRequest }, (changed) => run(index + 1, changed));
             } catch (error) {
@@ -100,10 +108,12 @@ const requests = new Steps<RequestStep>((placed) =>
     'addRequest',
     (original) =>
       function addRequest(this: unknown, request, options, ...further) {
+        const steps = placed();
+        if (steps.length === 0) return original.call(this, request, options, ...further);
         const peer = peerOfRequest(request as ClientRequest);
         const run = (from: number, agent: Agent): unknown => {
-          for (let index = from; index < placed.length; index += 1) {
-            const { step, failed } = placed[index]!;
+          for (let index = from; index < steps.length; index += 1) {
+            const { step, failed } = steps[index]!;
             try {
               step({ agent, request: request as ClientRequest, peer }, (other) => void run(index + 1, other));
               return undefined;
