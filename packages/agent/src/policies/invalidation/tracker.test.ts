@@ -1,3 +1,4 @@
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../../test/support/test-database.ts';
@@ -32,9 +33,7 @@ async function tracked(more: Partial<CacheKnowledge> = {}) {
     async keep(id: unknown = 1, by: Pick<pg.Pool, 'query'> | pg.PoolClient = pool) {
       const reading = tracker.begin(null);
       await tracker.within(reading, () => by.query(read, [id]));
-      return tracker.end(reading)
-        ? { ...reading, tags: [...reading.tags], snapshots: reading.snapshots, at: reading.at, sharedAt: 0 }
-        : null;
+      return tracker.end(reading) ? { tags: [...reading.tags], snapshots: reading.snapshots, at: reading.at, sharedAt: 0 } : null;
     },
     verdict: (kept: { readonly tags: readonly Parameters<Tracker['verdict']>[0]['tags'][number][]; readonly at: number } | null) =>
       kept === null ? 'not kept' : tracker.verdict({ ...kept, sharedAt: 0, snapshots: [] }, null),
@@ -68,7 +67,11 @@ describe('what was read', () => {
     ['a text and values', (client) => client.query(write, [1])],
     ['a configuration', (client) => client.query({ text: write, values: ['01'] })],
     ['a prepared statement', (client) => client.query({ name: 'w', text: write, values: [1n] })],
-    ['a callback', (client) => new Promise((resolve) => void client.query(write, [1], resolve))],
+    [
+      'a callback',
+      (client) =>
+        promisify(client.query.bind(client) as (text: string, values: unknown[], done: (error: Error) => void) => void)(write, [1]),
+    ],
     [
       'a submitted query',
       (client) => new Promise((resolve) => void client.query(new pg.Query({ text: write, values: [1] }, resolve as never))),
