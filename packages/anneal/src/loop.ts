@@ -36,7 +36,8 @@ import { evaluateThresholds } from './workload/thresholds.ts';
 const rules = domains.flatMap((domain) => domain.rules);
 const remedies = domains.flatMap((domain) => domain.remedies);
 const codemods = domains.flatMap((domain) => domain.codemods ?? []);
-const probes = domains.flatMap((domain) => domain.probes);
+/** Several domains may read one source; it is read once, because reading the agent begins its next window. */
+const probes = [...new Set(domains.flatMap((domain) => domain.probes))];
 const derivations = domains.flatMap((domain) => domain.derivations);
 
 export interface OptimizeOptions extends RunOptions {
