@@ -39,7 +39,7 @@ export class Channel {
   constructor(socketPath: string, observer: Observer) {
     this.#socketPath = socketPath;
     this.#observer = observer;
-    this.#profiler = new Profiler(observer.timeline);
+    this.#profiler = new Profiler(observer);
     this.#policies = new PoliciesInForce({ observer, drivers: observer.drivers }, (slot) => this.#say({ type: 'released', slot }));
   }
 

@@ -7,9 +7,6 @@ import type { HeapSummary, SourceLocation } from './protocol.ts';
 /** One sample for 512 kB on average: nothing measurable, and twenty of them for each 10 MB. */
 const samplingIntervalBytes = 512 * 1024;
 
-/** The first seconds tell who allocates, whatever becomes of it; the rest tells who keeps. V8 samples for one of both at a time. */
-const allocationMs = 3_000;
-
 const mostCollections = 1_000;
 const mostPlaces = 20;
 
@@ -21,72 +18,75 @@ interface SamplingNode {
 }
 
 /**
- * V8's own sampling of allocations. What survives is read right after a full collection, when the heap holds least
- * that nobody needs; a collection is waited for and never asked for.
+ * What is asked of the heap: who allocates, kept or not; or who allocated what is still there. V8 samples for one of
+ * both at a time.
+ */
+export type HeapQuestion = 'who allocates' | 'who keeps';
+
+/** A line needs that many points before it is worth asking who keeps. */
+const fewestPoints = 3;
+
+/**
+ * V8's own sampling of allocations. Reading the samples makes V8 collect the whole heap once, and nobody asked the
+ * target for that: they are read when the window is over, and only where an answer is wanted, because collections took
+ * much of the time before the window, or because what full collections of V8's own left has grown. A healthy process
+ * is never made to collect.
  */
 export class HeapSampling {
   readonly #session: InspectorSession;
+  readonly #question: HeapQuestion;
   readonly #startedAt = performance.now();
   readonly #collections = new PerformanceObserver((list) => this.#collected(list.getEntries()));
   readonly #full: { readonly atMs: number; readonly liveBytes: number }[] = [];
-  #timer: NodeJS.Timeout | null = null;
-  #allocation: { readonly head: SamplingNode; readonly durationMs: number } | null = null;
-  #survivors: { readonly head: SamplingNode; readonly sinceMs: number } | null = null;
-  #keepsFrom = Number.POSITIVE_INFINITY;
 
-  constructor(session: InspectorSession) {
+  constructor(session: InspectorSession, question: HeapQuestion) {
     this.#session = session;
+    this.#question = question;
   }
 
   async start(): Promise<void> {
     this.#collections.observe({ entryTypes: ['gc'] });
+    const evenCollected = this.#question === 'who allocates';
     await post(this.#session, 'HeapProfiler.enable');
     await post(this.#session, 'HeapProfiler.startSampling', {
       samplingInterval: samplingIntervalBytes,
-      includeObjectsCollectedByMajorGC: true,
-      includeObjectsCollectedByMinorGC: true,
+      includeObjectsCollectedByMajorGC: evenCollected,
+      includeObjectsCollectedByMinorGC: evenCollected,
     });
-    this.#timer = setTimeout(() => void this.#watchSurvivors().catch(() => undefined), allocationMs);
-    this.#timer.unref();
   }
 
   async stop(kinds: ScriptKinds): Promise<HeapSummary> {
     this.#collections.disconnect();
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    if (this.#allocation === null) await this.#endAllocation();
-    else await post(this.#session, 'HeapProfiler.stopSampling');
+    const durationMs = performance.now() - this.#startedAt;
+    const head = this.#isWanted() ? await this.#read() : null;
+    const allocated = this.#question === 'who allocates' ? head : null;
+    const kept = this.#question === 'who keeps' ? head : null;
     return {
-      allocationMs: this.#allocation?.durationMs ?? 0,
-      allocatedBytes: this.#allocation === null ? 0 : totalOf(this.#allocation.head),
-      allocators: this.#allocation === null ? [] : placesOf(this.#allocation.head, kinds),
+      allocationMs: allocated === null ? 0 : durationMs,
+      allocatedBytes: allocated === null ? 0 : totalOf(allocated),
+      allocators: allocated === null ? [] : placesOf(allocated, kinds),
       fullCollections: this.#full,
-      survivorsMs: this.#survivors?.sinceMs ?? 0,
-      survivors: this.#survivors === null ? [] : placesOf(this.#survivors.head, kinds),
+      survivorsMs: kept === null ? 0 : durationMs,
+      survivors: kept === null ? [] : placesOf(kept, kinds),
       limitBytes: getHeapStatistics().heap_size_limit,
     };
   }
 
-  async #endAllocation(): Promise<void> {
-    const { profile } = (await post(this.#session, 'HeapProfiler.stopSampling')) as { readonly profile: { readonly head: SamplingNode } };
-    this.#allocation = { head: profile.head, durationMs: performance.now() - this.#startedAt };
+  #isWanted(): boolean {
+    return (
+      this.#question === 'who allocates' || (this.#full.length >= fewestPoints && this.#full.at(-1)!.liveBytes > this.#full[0]!.liveBytes)
+    );
   }
 
-  async #watchSurvivors(): Promise<void> {
-    await this.#endAllocation();
-    await post(this.#session, 'HeapProfiler.startSampling', { samplingInterval: samplingIntervalBytes });
-    this.#keepsFrom = performance.now();
+  async #read(): Promise<SamplingNode> {
+    const { profile } = (await post(this.#session, 'HeapProfiler.stopSampling')) as { readonly profile: { readonly head: SamplingNode } };
+    return profile.head;
   }
 
   #collected(entries: readonly Collection[]): void {
     const full = entries.findLast(({ detail }) => detail?.kind === constants.NODE_PERFORMANCE_GC_MAJOR);
     if (full === undefined || this.#full.length >= mostCollections) return;
     this.#full.push({ atMs: full.startTime - this.#startedAt, liveBytes: oldGenerationBytes() });
-    if (full.startTime < this.#keepsFrom) return;
-    this.#session.post('HeapProfiler.getSamplingProfile', {}, (error, result) => {
-      if (error !== null) return;
-      const { profile } = result as { readonly profile: { readonly head: SamplingNode } };
-      this.#survivors = { head: profile.head, sinceMs: full.startTime - this.#keepsFrom };
-    });
   }
 }
 

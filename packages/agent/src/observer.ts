@@ -7,6 +7,7 @@ import { mostResults } from './fold-request.ts';
 import { Following } from './following.ts';
 import { Destinations, OutgoingCall } from './outgoing.ts';
 import { HttpOperations } from './outgoing-http.ts';
+import type { HeapQuestion } from './heap-sampling.ts';
 import { fewestValues } from './parent.ts';
 import { Pools } from './pools.ts';
 import { Problems } from './problems.ts';
@@ -23,6 +24,9 @@ const firstRequests = 64;
 
 /** Later ones are counted 32 at a time: some 10 us each in one go, which no event loop notices. */
 const countedTogether = 32;
+
+/** Of the time the main thread is at work: from here on it matters more who allocates than who keeps. */
+const muchCollecting = 0.1;
 
 /** Far beyond any loop that is worth describing more exactly; about 1 MB. */
 const mostCalls = 5_000;
@@ -76,6 +80,8 @@ export class Observer {
   /** For the profile that is being taken, if any. */
   readonly timeline = new TimelineRecorder();
   readonly #runtime = new Runtime();
+  /** As the last window gives reason to. */
+  heapQuestion: HeapQuestion = 'who keeps';
   readonly #budget = new CaptureBudget();
   readonly #following = new Following();
   readonly examination = new Examination();
@@ -259,11 +265,14 @@ export class Observer {
     this.#opened = 0;
     this.#count();
     const { routes, background, templates } = this.#routes.take();
+    const runtime = this.#runtime.take();
+    const busyMs = runtime.eventLoopUtilizationShare * (toMs - fromMs);
+    this.heapQuestion = runtime.gcMs > muchCollecting * busyMs ? 'who allocates' : 'who keeps';
     return {
       fromMs: performance.timeOrigin + fromMs,
       toMs: performance.timeOrigin + toMs,
       hooks: [...this.hooks],
-      runtime: this.#runtime.take(),
+      runtime,
       routes,
       background,
       statementTexts: [...templates].map((template) => template.take()),

@@ -1,16 +1,22 @@
 import { originalLocation, applicationFile, isAgentFile } from './call-site.ts';
 import { foldProfile, type CpuProfile } from './fold-profile.ts';
-import { HeapSampling } from './heap-sampling.ts';
+import { HeapSampling, type HeapQuestion } from './heap-sampling.ts';
 import { post, type InspectorSession } from './inspector-session.ts';
 import type { ProfileSummary } from './protocol.ts';
 import type { TimelineRecorder } from './timeline.ts';
+
+/** Of what is observed: what a profile needs. */
+interface Observed {
+  readonly timeline: TimelineRecorder;
+  readonly heapQuestion: HeapQuestion;
+}
 
 /** Profiling at 10 ms stays inside the noise; at 1 ms it costs 9 % of a request. */
 const intervalUs = 10_000;
 
 /** V8's own sampling profilers, of CPU time and of the heap, through the inspector and without a port. */
 export class Profiler {
-  readonly #timeline: TimelineRecorder;
+  readonly #observed: Observed;
   #session: InspectorSession | null = null;
   #heap: HeapSampling | null = null;
   /** A process that ends while V8 still samples it may crash on its way out: SIGSEGV in place of its exit code, in one of ten. */
@@ -19,8 +25,8 @@ export class Profiler {
     this.#session = null;
   };
 
-  constructor(timeline: TimelineRecorder) {
-    this.#timeline = timeline;
+  constructor(observed: Observed) {
+    this.#observed = observed;
   }
 
   /** Rejects where this Node was built without an inspector. */
@@ -33,9 +39,9 @@ export class Profiler {
     process.once('exit', this.#endWithProcess);
     await post(session, 'Profiler.enable');
     await post(session, 'Profiler.setSamplingInterval', { interval: intervalUs });
-    this.#timeline.start();
+    this.#observed.timeline.start();
     await post(session, 'Profiler.start');
-    this.#heap = new HeapSampling(session);
+    this.#heap = new HeapSampling(session, this.#observed.heapQuestion);
     await this.#heap.start();
   }
 
@@ -48,7 +54,7 @@ export class Profiler {
     try {
       const { profile } = (await post(session, 'Profiler.stop')) as { readonly profile: CpuProfile };
       const kinds = { applicationFile, isAgentFile, originalLocation };
-      const folded = foldProfile(profile, intervalUs, kinds, this.#timeline.stop());
+      const folded = foldProfile(profile, intervalUs, kinds, this.#observed.timeline.stop());
       return { ...folded, heap: (await this.#heap?.stop(kinds)) ?? null };
     } finally {
       session.disconnect();

@@ -344,13 +344,13 @@ export interface ProfileSummary {
 
 /** What was allocated and what stayed, by the function of the application that allocated it (V8 keeps no line inside it). */
 export interface HeapSummary {
-  /** The first seconds of the window: everything that was allocated in them, kept or not. */
+  /** Asked where collections took much of the time before: everything that was allocated in the window, kept or not. 0 where it was not asked. */
   readonly allocationMs: number;
   readonly allocatedBytes: number;
   readonly allocators: readonly { readonly location: SourceLocation; readonly sizeBytes: number }[];
   /** Full collections, by when they were after the window's beginning, and what the old generation held right after. */
   readonly fullCollections: readonly { readonly atMs: number; readonly liveBytes: number }[];
-  /** What was allocated in the `survivorsMs` before the last full collection and survived it; 0 where there was none. */
+  /** Asked where what full collections left has grown: what was allocated in the window and is still there. 0 where it was not asked. */
   readonly survivorsMs: number;
   readonly survivors: readonly { readonly location: SourceLocation; readonly sizeBytes: number }[];
   /** Beyond it the process dies. */

@@ -261,13 +261,13 @@ export interface ProfileObservation {
 
 /** What was allocated and what stayed, by the function of the application that allocated it. */
 export interface HeapObservation {
-  /** The first seconds of the window: everything that was allocated in them, kept or not. */
+  /** Asked where collections took much of the time before: everything that was allocated in the window, kept or not. 0 where it was not asked. */
   readonly allocationMs: number;
   readonly allocatedBytes: number;
   readonly allocators: readonly { readonly location: CodeLocation; readonly sizeBytes: number }[];
   /** Full collections, by when they were after the window's beginning, and what the old generation held right after. */
   readonly fullCollections: readonly { readonly atMs: number; readonly liveBytes: number }[];
-  /** What was allocated in the `survivorsMs` before the last full collection and survived it; 0 where there was none. */
+  /** Asked where what full collections left has grown: what was allocated in the window and is still there. 0 where it was not asked. */
   readonly survivorsMs: number;
   readonly survivors: readonly { readonly location: CodeLocation; readonly sizeBytes: number }[];
   /** Beyond it the process dies. */

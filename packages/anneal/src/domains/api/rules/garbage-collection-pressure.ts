@@ -22,7 +22,7 @@ export const garbageCollectionPressure = defineRule({
     what: 'A tenth of the main thread’s time or more goes into stopping and collecting what requests allocated.',
     why: 'Every collection stops the main thread; the more requests there are, the more often, so the share grows with the load and shows in the slowest answers first.',
     threshold:
-      'A tenth of the time that the main thread is at work, certainly, while a service whose objects die young spends one or two hundredths. Named are the functions that allocate a fifth or more of the bytes sampled in the window’s first seconds.',
+      'A tenth of the time that the main thread is at work, certainly, while a service whose objects die young spends one or two hundredths. Named are the functions that allocate a fifth or more of the bytes sampled, where the warm-up already gave reason to ask.',
     fix: 'Allocate less where most is allocated: no copies in loops, streams in place of whole documents, fewer rows. Where that is not possible, a larger young generation (--max-semi-space-size).',
     falsePositives: 'It is not a defect in a process that is started with a heap too small for what it keeps: then that is.',
     sources: ['Jones, Hosking, Moss: The Garbage Collection Handbook, 9: generations', 'Node.js documentation, --max-semi-space-size'],

@@ -20,7 +20,7 @@ export const heapGrowth = defineRule({
     what: 'After each full garbage collection of the window more was left than after the one before, under the same load.',
     why: 'What no collection takes away ends at the heap’s limit: first with ever longer collections, then with the process’s death, at the busiest hour.',
     threshold:
-      'At least four full collections that each left more than all before (by chance: 4 in a hundred), and a slope that, at its smallest between any two of them, reaches the heap’s limit within a week, which is as long as most processes live. Collections are waited for and never asked for.',
+      'At least four full collections that each left more than all before (by chance: 4 in a hundred), and a slope that, at its smallest between any two of them, reaches the heap’s limit within a week, which is as long as most processes live. V8’s own collections are waited for; only where they show growth is one more made, when the window is over, to see who allocated what stayed.',
     fix: 'A bound for what is kept: a cache with a size and an age, listeners that are taken off, entries that are deleted.',
     falsePositives: 'It is not a defect while caches with a bound still fill: a longer warm-up or window tells.',
     sources: ['Kendall 1938: rank correlation', 'Node.js documentation, --max-old-space-size'],
