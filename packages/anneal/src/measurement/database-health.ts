@@ -231,6 +231,8 @@ export interface FilteredColumnObservation {
   readonly commonestShare: number;
   /** PostgreSQL's n_distinct: positive a count, negative minus the share of rows. */
   readonly distinct: number;
+  /** How many values its statistics may list (manual, 14.2.1). */
+  readonly statisticsTarget: number;
 }
 
 export interface TimeColumnObservation {

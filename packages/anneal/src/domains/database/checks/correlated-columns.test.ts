@@ -23,6 +23,18 @@ test('columns that vary together are found by the rows that come back, and cover
   expect((await judge(correlatedColumns, database.url)).findings).toHaveLength(1);
 });
 
+test('a list of the commonest combinations is proposed where it holds the values of every column', async () => {
+  await using database = await createTestDatabase(places);
+  for (let city = 0; city < 20; city += 1) {
+    await database.client.query('SELECT id FROM addresses WHERE city = $1 AND postcode = $2', [city, city + 10000]);
+  }
+  const proposed = async () => (await judge(correlatedColumns, database.url)).findings[0]!.proposal.code;
+  // 200 values of each, of which statistics list 100 unless told otherwise.
+  expect(await proposed()).toContain('(ndistinct, dependencies) ON city, postcode');
+  await database.client.query('ALTER TABLE addresses ALTER city SET STATISTICS 300');
+  expect(await proposed()).toContain('(ndistinct, dependencies, mcv) ON city, postcode');
+});
+
 test('independent columns, limits and popular values are no correlation', async () => {
   await using database = await createTestDatabase(`${places}
     CREATE TABLE orders (id int PRIMARY KEY, state int NOT NULL, shop int NOT NULL);

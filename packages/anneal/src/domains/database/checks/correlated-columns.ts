@@ -5,6 +5,7 @@ import type {
   TableHealthObservation,
 } from '../../../measurement/database-health.ts';
 import { qualifiedName, quoteIdentifier } from '../../../ports/index-sql.ts';
+import { createStatisticsSql, mayListCombinations } from '../column-group-statistics.ts';
 import { counted, defineCheck, estimated, measured, nameFor, tableKey, type Complaint } from './check.ts';
 
 /** From ten times on plans change: a join that was to run for one row runs for ten (pev2 marks misestimates from here on). */
@@ -18,7 +19,7 @@ export const correlatedColumns = defineCheck({
     why: 'The planner multiplies the share of each condition as if they were independent, expects far too few rows, and chooses nested loops that run many times as often as planned.',
     threshold:
       "Rows a call really returned, against the most that independent columns could give: the table's rows times, for each column, the share of its commonest value. Ten times more cannot be explained by popular values, and is where join choices turn.",
-    fix: 'CREATE STATISTICS on the columns together, then ANALYZE.',
+    fix: 'CREATE STATISTICS on the columns together, with a list of the commonest combinations where none of the columns has more values than it holds, then ANALYZE.',
     falsePositives:
       'It is not a defect where the statement joins nothing and has one possible plan anyway: then the wrong estimate changes nothing.',
     sources: ['PostgreSQL manual 14.2.2 Extended Statistics', 'PostgreSQL manual 69.2 Multivariate Statistics Examples'],
@@ -56,6 +57,8 @@ interface Group {
   readonly columns: readonly string[];
   readonly actualRows: number;
   readonly mostIfIndependent: number;
+  /** Whether a list of the commonest combinations would hold the columns' values. */
+  readonly mcv: boolean;
 }
 
 /** Only where what a call returns is what the conditions keep: one table, no limit, no grouping, all conditions equalities joined by AND. */
@@ -75,24 +78,24 @@ function groupOf(
   // Without a schema the same name in two of them could be either.
   if (row === undefined || named.length > 1 || row.rows <= 0) return null;
   const columns = [...new Set(shape.predicates.map(({ column }) => column!))].toSorted();
-  const shares = columns.map((column) => {
-    const found = known.find((other) => other.schema === row.schema && other.table === row.name && other.column === column);
-    if (found === undefined) return null;
-    const distinct = found.distinct > 0 ? found.distinct : -found.distinct * row.rows;
-    return distinct === 0 ? null : Math.max(found.commonestShare, 1 / distinct);
-  });
-  if (columns.length < 2 || shares.some((share) => share === null)) return null;
+  const compared = columns.flatMap((column) =>
+    known.filter((other) => other.schema === row.schema && other.table === row.name && other.column === column && other.distinct !== 0),
+  );
+  if (columns.length < 2 || compared.length < columns.length) return null;
+  const shares = compared.map(({ distinct, commonestShare }) =>
+    Math.max(commonestShare, 1 / (distinct > 0 ? distinct : -distinct * row.rows)),
+  );
   const mostIfIndependent = Math.max(
     1,
-    shares.reduce<number>((rows, share) => rows * share!, row.rows),
+    shares.reduce((rows, share) => rows * share, row.rows),
   );
-  return { statement, row, columns, actualRows: statement.rows / calls, mostIfIndependent };
+  return { statement, row, columns, actualRows: statement.rows / calls, mostIfIndependent, mcv: mayListCombinations(compared, row.rows) };
 }
 
-function complaint({ statement, row, columns, actualRows, mostIfIndependent }: Group): Complaint {
+function complaint({ statement, row, columns, actualRows, mostIfIndependent, mcv }: Group): Complaint {
   const tableName = tableKey(row.schema, row.name);
   const list = columns.map(quoteIdentifier).join(', ');
-  const statistics = qualifiedName(row.schema, nameFor([row.name, ...columns], 'stat'));
+  const name = nameFor([row.name, ...columns], 'stat');
   return {
     object: { type: 'table', name: `${tableName} (${list})` },
     level: 'warning',
@@ -108,8 +111,8 @@ function complaint({ statement, row, columns, actualRows, mostIfIndependent }: G
     fix: {
       title: `Extended statistics on ${tableName} (${list})`,
       text: 'They cost a little of each ANALYZE and of planning. What they change is the estimate; whether a plan changes with it is seen by EXPLAIN.',
-      up: `CREATE STATISTICS ${statistics} (ndistinct, dependencies, mcv) ON ${list} FROM ${tableName};\nANALYZE ${tableName};`,
-      down: `DROP STATISTICS ${statistics};`,
+      up: `${createStatisticsSql({ schema: row.schema, table: row.name, columns, name, mcv })};\nANALYZE ${tableName};`,
+      down: `DROP STATISTICS ${qualifiedName(row.schema, name)};`,
     },
   };
 }

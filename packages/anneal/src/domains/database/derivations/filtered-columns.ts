@@ -1,5 +1,6 @@
 import type { FilteredColumnObservation } from '../../../measurement/database-health.ts';
 import type { Derivation } from '../../../measurement/measurement.ts';
+import { statisticsTargetSql } from '../column-group-statistics.ts';
 import { own } from '../probes/database-probe.ts';
 
 const capability = 'postgres.filtered-columns';
@@ -17,9 +18,14 @@ export const filteredColumns: Derivation = {
     const names = [...new Set(filtering.flatMap(({ shape }) => shape!.tables.map(({ name }) => name)))];
     if (names.length === 0) return { observations: { [capability]: [] }, gaps: [] };
     const { rows } = await sql.query<FilteredColumnObservation>(
-      own(`SELECT schemaname AS schema, tablename AS "table", attname AS "column",
-             coalesce(most_common_freqs[1], 0)::float8 AS "commonestShare", n_distinct::float8 AS "distinct"
-        FROM pg_stats WHERE tablename = ANY($1) AND NOT inherited`),
+      own(`SELECT s.schemaname AS schema, s.tablename AS "table", s.attname AS "column",
+             coalesce(s.most_common_freqs[1], 0)::float8 AS "commonestShare", s.n_distinct::float8 AS "distinct",
+             ${statisticsTargetSql} AS "statisticsTarget"
+        FROM pg_stats s
+        JOIN pg_namespace n ON n.nspname = s.schemaname
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = s.attname
+       WHERE s.tablename = ANY($1) AND NOT s.inherited`),
       [names],
     );
     return { observations: { [capability]: rows }, gaps: [] };

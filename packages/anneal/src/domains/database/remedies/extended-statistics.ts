@@ -1,27 +1,25 @@
 import type { Finding } from '../../../finding/finding.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
-import { qualifiedName, quoteIdentifier } from '../../../ports/index-sql.ts';
+import { qualifiedName } from '../../../ports/index-sql.ts';
 import type { Sql } from '../../../ports/sql.ts';
 import { defineRemedy, type PlanningContext, type Presence, type Remedy } from '../../../remedy/remedy.ts';
 import { nameFor } from '../checks/check.ts';
+import {
+  type ColumnGroupStatistics,
+  createStatisticsSql,
+  type ListedColumn,
+  mayListCombinations,
+  statisticsTargetSql,
+} from '../column-group-statistics.ts';
 import { actOnCatalogue, databaseOf } from './catalogue-act.ts';
 
 const id = 'database/extended-statistics';
-
-export type ExtendedStatisticsPlan = {
-  readonly schema: string;
-  readonly table: string;
-  readonly columns: readonly string[];
-  readonly name: string;
-  /** Whether a list of the commonest combinations is kept too. */
-  readonly mcv: boolean;
-};
 
 /**
  * Tells the planner how columns vary together. ANALYZE fills the statistics, and with them refreshes the ordinary ones of the
  * table, as autovacuum does all the time; dropping the object takes the rest back.
  */
-export const extendedStatistics: Remedy = defineRemedy<ExtendedStatisticsPlan>({
+export const extendedStatistics: Remedy = defineRemedy<ColumnGroupStatistics>({
   id,
   title: 'Extended statistics on columns that vary together',
   addresses: ['database/correlated-columns'],
@@ -51,7 +49,7 @@ export const extendedStatistics: Remedy = defineRemedy<ExtendedStatisticsPlan>({
       const presence = await inspect(plan, sql);
       if (presence === 'present') return;
       const options = context.signal === undefined ? {} : { signal: context.signal };
-      if (presence === 'absent') await sql.query(createSql(plan));
+      if (presence === 'absent') await sql.query(createStatisticsSql(plan));
       context.report?.(`analysing ${plan.table}`);
       await sql.query(`ANALYZE ${qualifiedName(plan.schema, plan.table)}`, [], options);
     });
@@ -73,21 +71,15 @@ export const extendedStatistics: Remedy = defineRemedy<ExtendedStatisticsPlan>({
   describe: (plan) => ({
     title: `Extended statistics on ${plan.table} (${plan.columns.join(', ')})`,
     sql: {
-      up: `${createSql(plan)};\nANALYZE ${qualifiedName(plan.schema, plan.table)};`,
+      up: `${createStatisticsSql(plan)};\nANALYZE ${qualifiedName(plan.schema, plan.table)};`,
       down: `DROP STATISTICS IF EXISTS ${qualifiedName(plan.schema, plan.name)};`,
     },
     lasting: null,
   }),
 });
 
-function createSql({ schema, table, columns, name, mcv }: ExtendedStatisticsPlan): string {
-  const list = columns.map(quoteIdentifier).join(', ');
-  const kinds = ['ndistinct', 'dependencies', ...(mcv ? ['mcv'] : [])].join(', ');
-  return `CREATE STATISTICS ${qualifiedName(schema, name)} (${kinds}) ON ${list} FROM ${qualifiedName(schema, table)}`;
-}
-
 /** The object if it is the planned one, and whether ANALYZE has filled it. */
-async function find({ schema, table, columns, name }: ExtendedStatisticsPlan, sql: Sql): Promise<{ readonly filled: boolean } | null> {
+async function find({ schema, table, columns, name }: ColumnGroupStatistics, sql: Sql): Promise<{ readonly filled: boolean } | null> {
   const { rows } = await sql.query<{ filled: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_stats_ext x WHERE x.statistics_schemaname = n.nspname AND x.statistics_name = e.stxname
                        AND coalesce(x.n_distinct::text, x.dependencies::text) IS NOT NULL) AS filled
@@ -103,13 +95,13 @@ async function find({ schema, table, columns, name }: ExtendedStatisticsPlan, sq
   return rows[0] ?? null;
 }
 
-async function inspect(plan: ExtendedStatisticsPlan, sql: Sql): Promise<Presence> {
+async function inspect(plan: ColumnGroupStatistics, sql: Sql): Promise<Presence> {
   const found = await find(plan, sql);
   if (found === null) return 'absent';
   return found.filled ? 'present' : 'partial';
 }
 
-function act({ schema, table, name }: ExtendedStatisticsPlan) {
+function act({ schema, table, name }: ColumnGroupStatistics) {
   return {
     remedy: id,
     action: `change the statistics ${name} of ${qualifiedName(schema, table)}`,
@@ -122,40 +114,37 @@ function act({ schema, table, name }: ExtendedStatisticsPlan) {
 async function choose(
   { subject }: Finding,
   { sql, measurement }: PlanningContext,
-): Promise<ExtendedStatisticsPlan | { readonly refused: string }> {
+): Promise<ColumnGroupStatistics | { readonly refused: string }> {
   const named = subject.kind === 'object' ? /^(?<table>.+) \((?<columns>.+)\)$/su.exec(subject.name)?.groups : undefined;
   if (sql === null || named === undefined) return { refused: 'the finding names no columns of a table' };
   const columns = [...named['columns']!.matchAll(/"(?:[^"]|"")+"|[^,\s]+/gu)].map(([word]) =>
     word.startsWith('"') ? word.slice(1, -1).replaceAll('""', '"') : word,
   );
-  // The list holds as many combinations as the statistics target allows. Where it exists PostgreSQL asks it alone and takes the
-  // combinations it lacks for independent; where a column has more values than fit, the dependencies serve all of them instead.
-  const { rows } = await sql.query<{ schema: string; table: string; known: boolean; mcv: boolean }>(
-    `SELECT n.nspname::text AS schema, c.relname::text AS "table",
-            NOT EXISTS (SELECT FROM pg_stats s
-                         WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = ANY ($2)
-                           AND CASE WHEN s.n_distinct < 0 THEN -s.n_distinct * c.reltuples ELSE s.n_distinct END
-                               > current_setting('default_statistics_target')::int) AS mcv,
-            (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY ($2))
-            = cardinality($2::text[]) AS known
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`,
+  const { rows } = await sql.query<ListedColumn & { readonly schema: string; readonly table: string; readonly rows: number }>(
+    `SELECT n.nspname::text AS schema, c.relname::text AS "table", c.reltuples::float8 AS rows,
+            coalesce(s.n_distinct, 0)::float8 AS "distinct", ${statisticsTargetSql} AS "statisticsTarget"
+       FROM pg_class c
+       JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY ($2)
+       LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited
+      WHERE c.oid = to_regclass($1)`,
     [named['table'], columns],
   );
   const [found] = rows;
-  if (found === undefined || !found.known)
+  if (found === undefined || rows.length < columns.length)
     return { refused: `${subject.kind === 'object' ? subject.name : ''} does not exist: the schema has changed` };
-  const plan: ExtendedStatisticsPlan = {
+  const plan: ColumnGroupStatistics = {
     schema: found.schema,
     table: found.table,
     columns,
     name: nameFor(['anneal', found.table, ...columns], 'stat'),
-    mcv: found.mcv,
+    mcv: mayListCombinations(rows, found.rows),
   };
   return readersOf(plan, measurement).length > 0 ? plan : { refused: 'no statement of this traffic compares those columns together' };
 }
 
 /** Statements that read the table and compare at least two of the columns. */
-function readersOf({ schema, table, columns }: ExtendedStatisticsPlan, { observations }: Measurement) {
+function readersOf({ schema, table, columns }: ColumnGroupStatistics, { observations }: Measurement) {
   return (observations['postgres.statements'] ?? []).filter(({ tables, shape }) => {
     const compared = new Set((shape?.predicates ?? []).map(({ column }) => column));
     return (

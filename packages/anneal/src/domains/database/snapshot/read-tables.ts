@@ -6,6 +6,7 @@ import type {
   SnapshotTable,
 } from '../../../ports/database-snapshot.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { counted } from '../checks/check.ts';
 import { own } from '../probes/database-probe.ts';
 import { madeByUsers, notLocked } from '../probes/user-relations.ts';
 
@@ -229,12 +230,14 @@ export async function readBlindSpots(sql: Sql): Promise<readonly string[]> {
   );
   const { unreadable, underPolicies, neverAnalysed } = rows[0]!;
   return [
-    unreadable > 0 ? `${unreadable} tables hide their statistics from this role: GRANT pg_read_all_data or SELECT on them` : null,
+    unreadable > 0
+      ? `the statistics of ${counted(unreadable, 'table')} are hidden from this role: GRANT pg_read_all_data, or SELECT on what is hidden`
+      : null,
     underPolicies > 0
-      ? `${underPolicies} tables have row-level security: the conditions its policies add to statements are not planned`
+      ? `row-level security is on for ${counted(underPolicies, 'table')}: the conditions its policies add to statements are not planned`
       : null,
     neverAnalysed > 0
-      ? `${neverAnalysed} tables were never analysed, so the planner guesses about them here as it does there: ANALYZE`
+      ? `ANALYZE never ran on ${counted(neverAnalysed, 'table')}, about which the planner guesses here as it does there`
       : null,
   ].filter((gap) => gap !== null);
 }
