@@ -244,6 +244,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
     design,
     measurement: observed.measurement,
   });
+  for (const reservation of calibration.floor.reservations ?? []) progress.note(reservation, 'warning');
   for (const metric of ['cpu.time', 'latency.p95']) {
     const figure = calibration.floor.metrics.find((candidate) => candidate.metric === metric);
     if (figure !== undefined) progress.note(`${metric}: a change of ${percent(figure.smallestProvable)} or more can be proven here`);

@@ -387,6 +387,7 @@ export const assessmentSchema = z
         rounds: list(round),
         metrics: list(z.strictObject({ metric: text, noise: amount, bias: amount, smallestProvable: amount })),
         masks: list(mask),
+        reservations: list(text).exactOptional(),
       })
       .nullable(),
     trials: list(trial),

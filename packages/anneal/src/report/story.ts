@@ -197,7 +197,7 @@ export function calibrationWords({ calibration }: Pick<Assessment, 'calibration'
 
 /** What a reader must know before trusting a figure: untrusted windows, gaps, missing rules. */
 export function reservations(assessment: Assessment): readonly string[] {
-  const { windows, trials, domains, overall } = assessment;
+  const { windows, trials, domains, overall, noiseFloor } = assessment;
   const inconclusive = overall?.comparisons.filter((comparison) => comparison.result === 'inconclusive') ?? [];
   const unguarded = trials.filter(isBrought).flatMap(({ primary, guards }) => {
     const measured = new Set([primary, ...guards].filter(({ rounds }) => rounds > 0).map(({ metric }) => metric));
@@ -216,6 +216,7 @@ export function reservations(assessment: Assessment): readonly string[] {
     ...(unguarded.length === 0
       ? []
       : [`Not measured on both arms, so that the change was not held to it: ${unguarded.map(metricName).join(', ')}.`]),
+    ...(noiseFloor?.reservations ?? []),
     ...trials.flatMap(({ description }) => description.reservations ?? []),
     ...(lateRounds === 0
       ? []

@@ -3,6 +3,7 @@ import { WriteStream } from 'node:tty';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Assessment } from './assessment.ts';
+import { parseAssessment } from './assessment-schema.ts';
 import { anEmptyAssessment, aRichAssessment, nothingKept, withoutDatabase } from './fixtures/assessment.ts';
 import { renderText } from './text.ts';
 
@@ -50,6 +51,13 @@ describe('what a user relies on', () => {
     expect(text).toContain('FAILS http_req_duration p(95)<250 (measured 412)');
     expect(text).toContain('postgres.waits was not read');
     expect(text).toContain('2. Fetch all lines of the page in one statement (src/orders.ts:71)');
+  });
+
+  test('what kept the two arms from being alike is said', () => {
+    const rich = aRichAssessment();
+    const reserved = { ...rich, noiseFloor: { ...rich.noiseFloor!, reservations: ['One copy may log whole pages.'] } };
+    expect(onOneLine(textOf(parseAssessment(reserved, 'run.json')))).toContain('One copy may log whole pages.');
+    expect(text).not.toContain('One copy may log whole pages.');
   });
 });
 

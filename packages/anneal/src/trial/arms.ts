@@ -37,6 +37,8 @@ export interface Arms extends AsyncDisposable {
   /** In the order of the roles asked for. */
   readonly all: readonly TrialArm[];
   get(arm: Arm): TrialArm;
+  /** What keeps the arms from being alike, as sentences for the reader. */
+  readonly reservations: readonly string[];
   /**
    * Stops the processes and drops the copies. Everything is attempted; throws ANNEAL_ROLLBACK_INCOMPLETE with
    * what is left, which `recover` removes.
@@ -70,7 +72,8 @@ export async function openArms(
 ): Promise<Arms> {
   const undo = undoList();
   return undo.unlessCompleted(async () => {
-    const copies = baseDatabase === null ? [] : await openCopies(context, undo, baseDatabase, roles);
+    const { copies, reservations } =
+      baseDatabase === null ? { copies: [], reservations: [] } : await openCopies(context, undo, baseDatabase, roles);
     const all: TrialArm[] = [];
     for (const [index, arm] of roles.entries()) {
       const copy = copies[index] ?? null;
@@ -88,6 +91,7 @@ export async function openArms(
         if (found === undefined) throw new RangeError(`the arm ${arm} was not opened`);
         return found;
       },
+      reservations,
       close: undo.runAll,
       [Symbol.asyncDispose]: undo.runAll,
     };
@@ -150,7 +154,9 @@ export interface Scratch extends AsyncDisposable {
 export async function openScratch(context: TrialContext, { baseDatabase }: { readonly baseDatabase: string }): Promise<Scratch> {
   const undo = undoList();
   return undo.unlessCompleted(async () => {
-    const [copy] = await openCopies(context, undo, baseDatabase, ['scratch']);
+    const {
+      copies: [copy],
+    } = await openCopies(context, undo, baseDatabase, ['scratch']);
     const sql = await connectForRun(context, undo, copy!.url);
     return { databaseName: copy!.name, databaseUrl: copy!.url, sql, close: undo.runAll, [Symbol.asyncDispose]: undo.runAll };
   });
@@ -161,13 +167,14 @@ interface DatabaseCopy {
   readonly url: string;
 }
 
-/** One copy per role, in their order. */
-async function openCopies(
-  context: TrialContext,
-  undo: UndoList,
-  source: string,
-  roles: readonly string[],
-): Promise<readonly DatabaseCopy[]> {
+interface DatabaseCopies {
+  /** One per role, in their order. */
+  readonly copies: readonly DatabaseCopy[];
+  /** What keeps them from being alike. */
+  readonly reservations: readonly string[];
+}
+
+async function openCopies(context: TrialContext, undo: UndoList, source: string, roles: readonly string[]): Promise<DatabaseCopies> {
   const { outside, run, target, signal, progress } = context;
   const database = databaseOf(target);
   assertOurs(database);
@@ -192,8 +199,13 @@ async function openCopies(
       copies.push({ name, url: withDatabaseName(database.url, name) });
     }
   };
-  await (roles.length > 1 ? onEqualFooting(admin, copyEach) : copyEach());
-  return copies;
+  if (roles.length === 1) {
+    // Compared with none.
+    await copyEach();
+    return { copies, reservations: [] };
+  }
+  const reservation = await onEqualFooting(admin, copyEach);
+  return { copies, reservations: reservation === null ? [] : [reservation] };
 }
 
 function databaseOf(target: Target): TargetDatabase {

@@ -77,6 +77,7 @@ export async function calibrateArms(
       })),
       // A mask of a whole body is no mask: such requests are reported as unknown by every trial.
       masks: masks.filter(({ path }) => path !== '$'),
+      reservations: compared.reservations,
     },
   };
 }

@@ -66,6 +66,8 @@ export interface ArmsCompared {
   readonly costs: ReadonlyMap<string, Cost>;
   /** Why a toggled policy ended before its trial did; null where none did. */
   readonly ended: string | null;
+  /** What kept the arms from being alike, as sentences for the reader. */
+  readonly reservations: readonly string[];
 }
 
 interface RunningArm extends AsyncDisposable {
@@ -169,6 +171,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     distributions: onTime.isEmpty() ? late.all() : onTime.all(),
     costs,
     ended,
+    reservations: arms.reservations,
   };
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createTestDatabase } from '../../../../test/support/test-database.ts';
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres.ts';
 import { createDatabases } from '../adapters/pg.ts';
 import type { Sql } from '../ports/sql.ts';
@@ -45,8 +46,30 @@ test('copies log the same for the same writes, although a checkpoint came betwee
   const [first, second] = await bytesOfEach();
   expect(first).toBeGreaterThan(5 * second);
 
-  await onEqualFooting(admin, copyWithOneBetween);
+  expect(await onEqualFooting(admin, copyWithOneBetween)).toBeNull();
   const [baseline, candidate] = await bytesOfEach();
   expect(candidate).toBeGreaterThan(0);
   expect(Math.abs(candidate / baseline - 1)).toBeLessThan(0.05);
+});
+
+test('a role that may not checkpoint still gets its copies, and hears what that costs and which grant ends it', async () => {
+  await using database = await createTestDatabase();
+  const role = `copier_${database.name}`;
+  await database.client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`);
+  try {
+    const url = new URL(database.url);
+    [url.username, url.password] = [role, 'x'];
+    const footing = async () => {
+      await using sql = await createDatabases().connect(url.href, { applicationName: 'anneal test', readOnly: false });
+      let copied = 0;
+      const reservation = await onEqualFooting(sql, async () => void (copied += 1));
+      expect(copied).toBe(1);
+      return reservation;
+    };
+    expect(await footing()).toMatch(/may not CHECKPOINT.*GRANT pg_checkpoint/u);
+    await database.client.query(`GRANT pg_checkpoint TO ${role}`);
+    expect(await footing()).toBeNull();
+  } finally {
+    await database.client.query(`DROP ROLE ${role}`);
+  }
 });

@@ -14,13 +14,20 @@ import { sqlState } from './database-copies.ts';
  * change of indexes changes; the second is fair, but a page of 8 kB beside an entry of 64 bytes hides what the entry costs.
  * Page images cannot be taken out of the figures instead: the free space that is left out of them is counted nowhere.
  *
- * Without the privilege for CHECKPOINT nothing is done: the noise floor then shows the shift and trials need twice as much.
+ * Without the privilege for CHECKPOINT nothing is done: trials then need twice as much, and what resolves says so in a sentence for the
+ * reader. Null where the copies owe the same.
  */
-export async function onEqualFooting(admin: Sql, copying: () => Promise<void>): Promise<void> {
+export async function onEqualFooting(admin: Sql, copying: () => Promise<void>): Promise<string | null> {
   const begunAt = await checkpoint(admin);
   await copying();
-  if (begunAt !== null && (await mayHaveCheckpointed(admin, begunAt))) await checkpoint(admin);
+  if (begunAt === null) return unequalFooting;
+  if (await mayHaveCheckpointed(admin, begunAt)) await checkpoint(admin);
+  return null;
 }
+
+const unequalFooting =
+  'The role may not CHECKPOINT, so one copy of the database may log whole pages where the other logs entries, and less is proven ' +
+  'about what is written: GRANT pg_checkpoint to it (from PostgreSQL 15 on), or let a superuser connect.';
 
 /** Where the log would be read from after a crash now; null where the role may not ask for it (before PostgreSQL 15 only superusers). */
 async function checkpoint(admin: Sql): Promise<string | null> {

@@ -151,4 +151,6 @@ export interface NoiseFloor {
     readonly smallestProvable: number;
   }[];
   readonly masks: readonly Mask[];
+  /** What kept the two arms from being alike, and will in every trial, as sentences for the reader. */
+  readonly reservations?: readonly string[];
 }
