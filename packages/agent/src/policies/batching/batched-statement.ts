@@ -16,6 +16,8 @@ const fewestUsedShare = 0.25;
 /** A batch that fails costs a call for nothing: with one of four there is hardly a gain left where a request makes few calls. */
 const mostFailedShare = 0.25;
 const fewestJudgedBatches = 20;
+/** A rough patch of the machine passes: what is given up is tried again, seldom enough that the trying costs nothing to speak of. */
+const givenUpForMs = 10_000;
 
 /** Keys fetched ahead by one batch, and how many of them were asked for. */
 export interface FetchedKeys {
@@ -35,7 +37,7 @@ export class BatchedStatement {
   /** By route: whether a first call was followed by more side by side, or one after the other. */
   readonly #sideBySide = new Map<string, Habit>();
   readonly #oneByOne = new Map<string, Habit>();
-  #isWorthwhile = true;
+  #givenUpAtMs = Number.NaN;
   #judgedCalls = 0;
   #judgedHits = 0;
   /** Too young to judge: more of their keys may be asked for. */
@@ -72,9 +74,10 @@ export class BatchedStatement {
     return habitOf(this.#oneByOne, route);
   }
 
-  /** False when it is off, or has turned out to foresee badly or to fail: then its calls pass as they are. */
+  /** False when it is off, or has lately turned out to foresee badly or to fail: then its calls pass as they are. */
   get acts(): boolean {
-    return this.#isWorthwhile && this.#control.on;
+    if (!Number.isNaN(this.#givenUpAtMs) && performance.now() - this.#givenUpAtMs > givenUpForMs) this.forgive();
+    return Number.isNaN(this.#givenUpAtMs) && this.#control.on;
   }
 
   batched(): void {
@@ -106,9 +109,9 @@ export class BatchedStatement {
     if (this.#judgedCalls >= fewestJudged && this.#judgedHits < fewestHitsShare * this.#judgedCalls) this.#giveUp();
   }
 
-  /** Switched on again: judged again. */
+  /** Judged anew from here on. */
   forgive(): void {
-    this.#isWorthwhile = true;
+    this.#givenUpAtMs = Number.NaN;
     this.#judgedCalls = 0;
     this.#judgedHits = 0;
     this.#young = [];
@@ -125,7 +128,8 @@ export class BatchedStatement {
   }
 
   #giveUp(): void {
-    this.#isWorthwhile = false;
+    if (!Number.isNaN(this.#givenUpAtMs)) return;
+    this.#givenUpAtMs = performance.now();
     this.figures.timesGivenUp += 1;
   }
 }
