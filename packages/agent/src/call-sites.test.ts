@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../test/support/test-database.ts';
-import type { AgentSummary } from './protocol.ts';
+import type { AgentSummary, StatementSummary } from './protocol.ts';
 import { mysqlSchema, schemaSql } from '../test/apps/schema.ts';
 import { appFile, startApp, startTarget, type Target } from '../test/target.ts';
 import { mariadbIsInstalled, startMariadb } from '../test/call-sites/mariadb.ts';
@@ -87,6 +87,31 @@ test('every form of calling postgres.js answers, fails and throws exactly as wit
   expect(countedIn(summary, 'SELECT ?')).toEqual([{ calls: 1, errors: 0, rows: 1 }]);
 });
 
+test('postgres.js: a loop is traced to the query before it, and eight at once on three connections wait for each other', async () => {
+  await using database = await createTestDatabase(schemaSql);
+  await using target = await startTarget(onDisk(await workshop.asModule('postgres-js')), { DATABASE_URL: database.url });
+  const summary = await visitOften(target, ['/tagged', '/parallel']);
+  const list = statementLike(summary, '/tagged', /FROM posts/);
+  expect(list).toMatchObject({ calls: 20, rows: 60, errors: 0, parentTemplateId: null });
+  expect(statementLike(summary, '/tagged', /FROM authors/)).toMatchObject({
+    calls: 60,
+    rows: 60,
+    repeatingRequests: 20,
+    distinctParametersShare: 1,
+    overlappingShare: 0,
+    parentTemplateId: list.templateId,
+  });
+  expect(statementLike(summary, '/parallel', /FROM posts/)).toMatchObject({
+    calls: 160,
+    rows: 160,
+    repeatingCalls: 160,
+    duplicateCalls: 0,
+  });
+  expect(statementLike(summary, '/parallel', /FROM posts/).overlappingShare).toBeGreaterThan(0.5);
+  expect(summary.routes.find(({ route }) => route === '/parallel')?.poolWaitMs).toBeGreaterThan(0);
+  expect(summary.background).toEqual([]);
+});
+
 if (!mariadbIsInstalled) process.stderr.write('SKIPPED: the call sites of mysql2, because MariaDB is not installed here\n');
 
 test.skipIf(!mariadbIsInstalled)('mysql2 and Drizzle over it: the same against MariaDB, and what a call came to', async () => {
@@ -99,6 +124,19 @@ test.skipIf(!mariadbIsInstalled)('mysql2 and Drizzle over it: the same against M
     expect(seen).toEqual([expectedLines(app), expectedLines(app)]);
     expect(within).toEqual([without, without]);
   }
+  await using target = await startTarget(onDisk(await workshop.asCommonJs('mysql2')), { MYSQL_URL: mariadb.url });
+  const seen = await visitOften(target, ['/query', '/parallel', '/connection']);
+  const list = statementLike(seen, '/query', /FROM posts/);
+  expect(list).toMatchObject({ calls: 20, rows: 100, errors: 0 });
+  expect(list.receivedBytes).toBeGreaterThan(100);
+  expect(statementLike(seen, '/query', /FROM authors/)).toMatchObject({ calls: 100, rows: 100, parentTemplateId: list.templateId });
+  expect(statementLike(seen, '/parallel', /FROM posts/)).toMatchObject({ calls: 120, rows: 120, repeatingCalls: 120 });
+  const pool = seen.pools.find(({ checkouts }) => checkouts > 0);
+  // Six at once on two connections: four wait.
+  expect(pool).toMatchObject({ max: 2, checkouts: 20 * (6 + 6 + 1), waits: 20 * 4, peakInUse: 2 });
+  expect(pool?.location).toMatchObject({ file: `${workshop.folder}/mysql2.ts` });
+  expect(pool?.heldUs.count).toBe(20 * (6 + 6 + 1));
+
   const summary = await expectSameForms('mysql2-forms', { MYSQL_URL: mariadb.url });
   expect(countedIn(summary, 'SELECT ? AS n')).toEqual([{ calls: 11, errors: 1, rows: 10 }]);
   expect(countedIn(summary, 'SELECT * FROM nowhere')).toEqual([{ calls: 2, errors: 2, rows: 0 }]);
@@ -143,4 +181,17 @@ function countedIn(summary: AgentSummary, template: string) {
   const statements = summary.routes.flatMap((route) => route.statements).filter(({ templateId }) => ids.includes(templateId));
   const sum = (of: 'calls' | 'errors' | 'rows') => statements.reduce((total, statement) => total + statement[of], 0);
   return statements.length === 0 ? [] : [{ calls: sum('calls'), errors: sum('errors'), rows: sum('rows') }];
+}
+
+/** Each route twenty times. */
+async function visitOften(target: Target, routes: readonly string[]): Promise<AgentSummary> {
+  for (let time = 0; time < 20; time += 1) await visit(target, routes);
+  return await target.flush();
+}
+
+function statementLike(summary: AgentSummary, route: string, template: RegExp): StatementSummary {
+  const ids = new Set(summary.statementTexts.filter((text) => template.test(text.template)).map(({ templateId }) => templateId));
+  const found = summary.routes.find((candidate) => candidate.route === route)?.statements.filter(({ templateId }) => ids.has(templateId));
+  if (found?.length !== 1) throw new Error(`${found?.length ?? 0} statements like ${template} in ${route}`);
+  return found[0]!;
 }

@@ -145,10 +145,11 @@ function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
     const state = followed.get(query);
     if (state === undefined || state.ended) return;
     if (typeof query.string === 'string') built(query, state);
+    // The last that is set of what is counted: the text is set before it.
     else
       whenSet(
         query,
-        'string',
+        'parameters',
         guarded(() => built(query, state)),
       );
     if (query.active) state.sentAt = performance.now();
