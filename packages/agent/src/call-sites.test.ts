@@ -186,7 +186,7 @@ function countedIn(summary: AgentSummary, template: string) {
 /** Each route twenty times. */
 async function visitOften(target: Target, routes: readonly string[]): Promise<AgentSummary> {
   for (let time = 0; time < 20; time += 1) await visit(target, routes);
-  return await target.flush();
+  return target.flush();
 }
 
 function statementLike(summary: AgentSummary, route: string, template: RegExp): StatementSummary {
