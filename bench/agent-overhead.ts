@@ -19,6 +19,7 @@
 import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,6 +72,7 @@ interface Surroundings {
 /** The budgets of DESIGN.md's agent: 5 % CPU on the route of 11 queries, 10 % with a profile, 15 MB, and off costs nothing measurable. */
 const budgets = { observingPercent: 5, profilingPercent: 10, residentMb: 15 };
 
+const require = createRequire(import.meta.url);
 const compiledAgent = fileURLToPath(new URL('../packages/agent/dist/agent.js', import.meta.url));
 const targetFile = fileURLToPath(new URL('./agent-target.ts', import.meta.url));
 
@@ -144,7 +146,7 @@ async function measureGeneration(
     const bareAgain = await serverWith([], {});
     const observed = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
     const agent = await listener.connected(10_000);
-    const peer = await serverWith(['--require', '@opentelemetry/auto-instrumentations-node/register'], {
+    const peer = await serverWith(['--require', require.resolve('@opentelemetry/auto-instrumentations-node/register')], {
       OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg',
       OTEL_NODE_RESOURCE_DETECTORS: 'none',
       OTEL_TRACES_EXPORTER: 'otlp',
