@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -426,6 +428,51 @@ describe('a write', () => {
   });
 });
 
+describe('what applications do at the wrong moment', () => {
+  test('a connection given back while it is asked ahead answers what was asked of it, and serves its next holder', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    await using pool = poolOn(database.url, { max: 1 });
+    const expected = await loop(pool, 10, 4);
+    using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list }));
+    const client = await pool.connect();
+    await client.query('SELECT 1');
+    await request(async () => {
+      const { rows } = await client.query<Post>(list, [10, 4]);
+      const found = [await client.query(author, [rows[0]!.authorId])];
+      const asked = client.query(author, [rows[1]!.authorId]);
+      client.release();
+      const next = pool.connect();
+      found.push(await asked);
+      const holder = await next;
+      await holder.query('BEGIN');
+      // The former holder still uses it, as nobody should, now inside somebody's transaction.
+      found.push(await client.query(author, [rows[2]!.authorId]), await client.query(author, [rows[3]!.authorId]));
+      await holder.query('ROLLBACK');
+      holder.release();
+      expect(found).toStrictEqual(expected);
+    });
+    expect(inForce.take()).toMatchObject({ callsBatched: 1, callsAhead: 0 });
+    expect(inForce.ended).toEqual([]);
+  });
+
+  test('a loop that outlives its request goes on as it was written', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    await using pool = poolOn(database.url);
+    const expected = await loop(pool, 10, 30);
+    using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list }));
+    const cancelled = observer.open('GET');
+    const found = await observer.within(cancelled, () =>
+      loop(pool, 10, 30, (rows) => {
+        setImmediate(() => observer.close(cancelled, { route: '/test', failed: true, responseBytes: 0 }));
+        return rows;
+      }),
+    );
+    expect(found).toStrictEqual(expected);
+    expect(inForce.take()['callsAhead']).toBeLessThan(29);
+    expect(inForce.ended).toEqual([]);
+  });
+});
+
 describe('calls that wait for the end of the turn', () => {
   const read = 'SELECT value FROM counters WHERE id = $1';
   const side = (pool: pg.Pool, ids: readonly number[]) => ids.map((id) => pool.query<{ value: number }>(read, [id]));
@@ -625,6 +672,28 @@ describe('the shadow', () => {
     }
     expect(inForce.ended).toEqual(['a batch and its original answered differently']);
     expect(await request(() => outcome(pool.query(text, [8, 1])))).toStrictEqual(await outcome(pool.query(text, [8, 1])));
+  });
+
+  test('does not take for wrong what another process has written meanwhile', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    await using pool = poolOn(database.url);
+    const read = 'SELECT value FROM counters WHERE id = $1';
+    using inForce = putInForce(observer, await policyFor(database.client, read));
+    const writing = `const { Client } = require('pg'); const client = new Client(process.argv[1]);
+      client.on('error', () => {}); client.connect().then(async () => { for (;;) await client.query('UPDATE counters SET value = value + 1'); })`;
+    const writer = spawn(process.execPath, ['-e', writing, database.url], { stdio: 'ignore', env: {} });
+    try {
+      let explained = 0;
+      for (let round = 0; round < 3_000 && explained === 0; round += 1) {
+        await request(() => Promise.all([1, 2, 3].map((id) => pool.query(read, [id]))));
+        explained += inForce.take()['shadowsExplained']!;
+      }
+      expect(explained).toBeGreaterThan(0);
+      expect(inForce.ended).toEqual([]);
+    } finally {
+      writer.kill();
+      await once(writer, 'exit');
+    }
   });
 
   test('agrees with batches that answer rightly', async () => {
