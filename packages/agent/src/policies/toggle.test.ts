@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/test-database.ts';
 import { startTarget, type Target } from '../../test/target.ts';
 import { schemaSql } from '../../test/apps/schema.ts';
@@ -31,22 +31,32 @@ function traffic(target: Target, path: string, clients = 4): () => Promise<numbe
   };
 }
 
-async function withPool(): Promise<{ readonly stack: AsyncDisposableStack; readonly target: Target; readonly pool: string }> {
-  const stack = new AsyncDisposableStack();
-  const database = stack.use(await createTestDatabase(schemaSql));
-  const target = stack.use(await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '1' }));
+/** An application with a pool of one connection, which a policy of ours can make bigger. */
+async function withPool(owner: AsyncDisposableStack): Promise<{ readonly target: Target; readonly pool: string }> {
+  const database = owner.use(await createTestDatabase(schemaSql));
+  const target = owner.use(await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '1' }));
   await (await target.get('/held')).text();
   const { pools } = await target.flush();
-  return { stack, target, pool: pools[0]!.name };
+  return { target, pool: pools[0]!.name };
 }
 
 const poolMax = async (target: Target) => ((await (await target.get('/state')).json()) as { readonly max: number }).max;
 const onOf = (answer: FromAgent) =>
   answer.type === 'summary' ? answer.summary.policies.map(({ id, on }) => ({ id, on })) : `answered ${answer.type}`;
 
+const stack = new AsyncDisposableStack();
+let target: Target;
+let pool: string;
+beforeAll(async () => {
+  ({ target, pool } = await withPool(stack));
+});
+afterEach(async () => {
+  for (const policyId of ['bigger', 'short']) await target.ask({ type: 'revoke-policy', policyId });
+});
+afterAll(() => stack.disposeAsync());
+
 describe('blocks', () => {
   test('come in pairs of both states, in an order that the seed decides and that inverting exchanges', async () => {
-    await using target = await startTarget('bare.mjs');
     const order = async (asked: Partial<Toggling>) => (await toggled(target, asked)).map(({ on }) => on);
     const first = await order({ seed: 7 });
     const pairs = Array.from({ length: 10 }, (_, index) => first.slice(2 * index, 2 * index + 2));
@@ -58,8 +68,7 @@ describe('blocks', () => {
   });
 
   test('count every request where it began, and leave those an edge interrupts out of the response times', async () => {
-    await using target = await startTarget('bare.mjs');
-    const stop = traffic(target, '/things/1');
+    const stop = traffic(target, '/state');
     const blocks = await toggled(target);
     const sent = await stop();
     const total = (figure: (block: ToggledBlock) => number) => blocks.reduce((sum, block) => sum + figure(block), 0);
@@ -73,8 +82,6 @@ describe('blocks', () => {
   });
 
   test('with requests longer than a block have no response times, and failures count for the block that began them', async () => {
-    const { stack, target } = await withPool();
-    await using _ = stack;
     const stop = traffic(target, '/held', 1);
     const slow = await toggled(target, { blocks: 10 });
     await stop();
@@ -83,7 +90,6 @@ describe('blocks', () => {
   });
 
   test('are refused where they make no pairs, are too short for anything, or their policy is not in force', async () => {
-    await using target = await startTarget('bare.mjs');
     for (const asked of [{ blocks: 3 }, { blocks: 0 }, { blockMs: 1 }, { policyId: 'unknown' }]) {
       expect(await target.ask({ type: 'toggle-policy', ...toggling, ...asked })).toMatchObject({ type: 'refused' });
     }
@@ -93,8 +99,6 @@ describe('blocks', () => {
 
 describe('a policy', () => {
   test('is switched by its blocks and afterwards what it was before', async () => {
-    const { stack, target, pool } = await withPool();
-    await using _ = stack;
     await target.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool, max: 5 } });
     const seen = new Set<number>();
     const over = new AbortController();
@@ -107,8 +111,6 @@ describe('a policy', () => {
   });
 
   test('that was off before is off afterwards', async () => {
-    const { stack, target, pool } = await withPool();
-    await using _ = stack;
     await target.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool, max: 5 } });
     await target.ask({ type: 'switch-policy', policyId: 'bigger', on: false });
     await toggled(target, { policyId: 'bigger', blocks: 4 });
@@ -116,8 +118,6 @@ describe('a policy', () => {
   });
 
   test('that ends by itself while it is toggled gives no proof, and its traces are gone', async () => {
-    const { stack, target, pool } = await withPool();
-    await using _ = stack;
     await target.ask({
       type: 'apply-policy',
       policyId: 'short',
@@ -132,12 +132,26 @@ describe('a policy', () => {
     expect(await toggled(target, { blocks: 2 })).toHaveLength(2);
   });
 
+  test('that is toggled when Anneal dies is gone, and requests go on', async () => {
+    await using own = new AsyncDisposableStack();
+    const { target: left, pool: its } = await withPool(own);
+    await left.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool: its, max: 5 } });
+    void left.ask({ type: 'toggle-policy', ...toggling, policyId: 'bigger', blocks: 1_000 });
+    await expect.poll(() => poolMax(left)).toBe(1);
+    await expect.poll(() => poolMax(left)).toBe(5);
+    left.loseListener();
+    await expect.poll(() => poolMax(left)).toBe(1);
+    // Ten blocks later it would have been on again.
+    await sleep(10 * toggling.blockMs);
+    expect(await poolMax(left)).toBe(1);
+    expect(await left.finish()).toBe(0);
+    expect(left.output()).toBe('');
+  });
+
   test(
     'goes off when Anneal falls silent, stays off when it speaks again, and acts once it is switched on',
     { timeout: 20_000 },
     async () => {
-      const { stack, target, pool } = await withPool();
-      await using _ = stack;
       await target.ask({ type: 'apply-policy', policyId: 'bigger', policy: { kind: 'pool-size', pool, max: 5 } });
       await sleep(silenceMs + 500);
       expect(await poolMax(target)).toBe(5);

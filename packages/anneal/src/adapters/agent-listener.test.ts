@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { rawRequest } from '../../../agent/test/raw-request.ts';
 import { startApp } from '../../../agent/test/target.ts';
 import { createAgents } from './agent-listener.ts';
 
@@ -44,6 +45,41 @@ test('a connected agent answers: summaries, switching, policies and refusals wit
   });
   expect(await agent.policies()).toEqual([]);
   await agent.revoke('never applied');
+});
+
+test('a policy is switched and toggled through the agent, and refusals say why', async () => {
+  const listener = await createAgents().listen();
+  const app = await startApp('answers.mjs', { ANNEAL_SOCKET: listener.socketPath });
+  await using stack = new AsyncDisposableStack();
+  stack.use(listener);
+  stack.use(app);
+  const agent = await listener.connected(10_000);
+  await agent.apply('compress', { kind: 'compress-responses', routes: ['/big'] });
+  const coding = async () => (await rawRequest(app.port, '/big', { headers: { 'accept-encoding': 'br' } })).headers['content-encoding'];
+  expect(await coding()).toBe('br');
+  await agent.switch('compress', false);
+  expect(await coding()).toBeUndefined();
+  await agent.switch('compress', true);
+  const blocks = await agent.toggle({ policyId: 'compress', blockMs: 20, blocks: 4, seed: 1 });
+  expect(blocks.filter(({ on }) => on)).toHaveLength(2);
+  expect(await coding()).toBe('br');
+  expect((await agent.flush()).policies).toMatchObject([{ id: 'compress', kind: 'compress-responses', on: true }]);
+  await expect(agent.switch('none', true)).rejects.toMatchObject({
+    code: 'ANNEAL_POLICY_REFUSED',
+    message: 'the agent refused the policy none: the policy none is not in force',
+  });
+  const [toggled] = await Promise.allSettled([
+    agent.toggle({ policyId: 'compress', blockMs: 1_000, blocks: 4, seed: 1 }),
+    agent.switch('compress', false),
+  ]);
+  expect(toggled).toMatchObject({
+    status: 'rejected',
+    reason: {
+      code: 'ANNEAL_POLICY_REFUSED',
+      message: 'the agent refused the policy compress: the policy compress was switched',
+    },
+  });
+  expect(await coding()).toBeUndefined();
 });
 
 test('an agent that ends while it is asked is lost, and so is every later question', async () => {
