@@ -1,5 +1,4 @@
 import pg from 'pg';
-import PgPool from 'pg-pool';
 import { nodePostgres } from '../src/hooks/pg.ts';
 import { Observer } from '../src/observer.ts';
 import { templateHash, textHash } from '../src/batched-text.ts';
@@ -9,7 +8,8 @@ import type { RunningPolicy } from '../src/policies/policy.ts';
 /** node-postgres under the agent's own hooks, in this process: what a request of an application would go through. */
 export function hookedPg() {
   const observer = new Observer();
-  for (const { path, meet } of nodePostgres.files(observer)) meet(path.startsWith('pg-pool') ? PgPool : pg.Client);
+  // `pg.Pool` is a class of its own around that of pg-pool.
+  for (const { path, meet } of nodePostgres.files(observer)) meet(path.startsWith('pg-pool') ? Object.getPrototypeOf(pg.Pool) : pg.Client);
   observer.switch(true);
   return {
     observer,
