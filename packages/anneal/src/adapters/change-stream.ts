@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { LogicalReplicationService, TestDecodingPlugin } from 'pg-logical-replication';
-import type { Client } from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg, { type Client } from 'pg';
 import { AnnealError } from '../errors.ts';
 import type { ChangeListener, ChangeStream, ChangeStreams, CommittedTransaction, RowChange } from '../ports/change-stream.ts';
 import { parseChange } from './test-decoding.ts';
@@ -8,6 +9,7 @@ import { parseChange } from './test-decoding.ts';
 const pingEveryMs = 400;
 const silenceMs = 2_000;
 const startTimeoutMs = 10_000;
+const releaseTimeoutMs = 5_000;
 
 /**
  * PostgreSQL's log, decoded by `test_decoding`, which comes with the server and needs nothing created in the database
@@ -35,6 +37,7 @@ async function follow(url: string, listener: ChangeListener): Promise<ChangeStre
     { connectionString: url, application_name: 'anneal changes', keepAlive: true },
     { acknowledge: { auto: false, timeoutSeconds: 0 } },
   );
+  const slot = `anneal_${randomBytes(8).toString('hex')}`;
   let heardAt = performance.now();
   let ended = false;
   let open: { readonly id: number; readonly changes: RowChange[] } | null = null;
@@ -95,7 +98,6 @@ async function follow(url: string, listener: ChangeListener): Promise<ChangeStre
       listener.alive();
       resolve();
     });
-    const slot = `anneal_${randomBytes(8).toString('hex')}`;
     service
       .subscribe(new TemporarySlot({ includeXids: true, skipEmptyXacts: true }), slot)
       .then(() => refuse(new Error('the server ended the stream')), refuse);
@@ -106,6 +108,25 @@ async function follow(url: string, listener: ChangeListener): Promise<ChangeStre
     ended = true;
     clearInterval(pings);
     await service.destroy();
+    await released(url, slot);
   };
   return { close, [Symbol.asyncDispose]: close };
+}
+
+/** A server that is busy notices late that nobody reads any more, and until then the database cannot be dropped. */
+async function released(url: string, slot: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'anneal changes' });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    for (let waitedMs = 0; waitedMs < releaseTimeoutMs; waitedMs += 20) {
+      const { rows } = await client.query('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1', [slot]);
+      if (rows.length === 0) return;
+      await sleep(20);
+    }
+  } catch {
+    // The server is gone or lets nobody in: then the slot is no hindrance, or a later command will say so.
+  } finally {
+    await client.end();
+  }
 }
