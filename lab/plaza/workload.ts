@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,400) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,600) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -105,13 +105,13 @@ const scenarios: readonly Scenario[] = [
       { method: 'POST', path: '/posts/{post}/translations' },
     ],
   },
-  { name: 'take the guide along', weight: 45, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
+  { name: 'take the guide along', weight: 60, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
   { name: 'read a chapter', weight: 10, steps: [get('/guide/{chapter}')] },
-  { name: 'look at the atlas', weight: 40, steps: [{ ...get('/atlas'), authenticated: false }] },
+  { name: 'look at the atlas', weight: 60, steps: [{ ...get('/atlas'), authenticated: false }] },
   { name: 'search the chronicle', weight: 180, steps: [get('/chronicle?word={word}')] },
   { name: 'mistype a heading', weight: 180, steps: [get('/guide/spelling?text={place}')] },
   { name: 'have the guide printed', weight: 18, steps: [{ method: 'POST', path: '/guide/editions' }] },
-  { name: 'see what is on next', weight: 150, steps: [get('/meetups/next?country={country}&after={day}')] },
+  { name: 'see what is on next', weight: 190, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 
@@ -142,7 +142,7 @@ function variablesFor(size: number): Readonly<Record<string, Variable>> {
     commentId: { type: 'integer', min: 1, max: counts.comments },
     prompt: { type: 'integer', min: 1, max: counts.prompts },
     country: { type: 'one-of', values: [...new Set(places.map((_, index) => countryOf(index)))] },
-    chapter: { type: 'integer', min: 1, max: 60 },
+    chapter: { type: 'integer', min: 1, max: 100 },
     word: { type: 'one-of', values: words.slice(0, 60) },
     line: { type: 'integer', min: 0, max: 90 },
     stars: { type: 'integer', min: 1, max: 5 },

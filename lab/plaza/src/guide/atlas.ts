@@ -4,7 +4,7 @@ import { countryOf, places } from '../seed-vocabulary.ts';
 import { tagOf } from '../validators.ts';
 import { sentence } from './text.ts';
 
-const entries = places.map((place, index) => ({ place, country: countryOf(index), about: sentence(index, 4) }));
+const entries = places.map((place, index) => ({ place, country: countryOf(index), about: sentence(index, 8) }));
 /** Made once: it only changes with a release. */
 const atlas = Buffer.from(JSON.stringify({ places: entries }));
 

@@ -6,7 +6,7 @@ import { paragraph, sentence } from './text.ts';
 
 const compress = promisify(gzip);
 
-const chapters = Array.from({ length: 60 }, (_, index) => ({ number: index + 1, title: sentence(index, 4), text: paragraph(index) }));
+const chapters = Array.from({ length: 100 }, (_, index) => ({ number: index + 1, title: sentence(index, 4), text: paragraph(index) }));
 const guide = JSON.stringify({ chapters });
 
 /** The members' guide, all of it: the app shows it without a connection. */

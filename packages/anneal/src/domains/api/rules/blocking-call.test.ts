@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { aFunction, aRoute, aRuntime, at } from '../../../finding/fixtures/observations.ts';
 import { evidenceOf, outcomesOf } from '../../../finding/fixtures/outcomes.ts';
-import type { ProfiledFunction } from '../../../measurement/observations.ts';
+import type { ProfiledFunction, RuntimeObservation } from '../../../measurement/observations.ts';
 import { blockingCall } from './blocking-call.ts';
 
-const diagnose = (given: Partial<ProfiledFunction>) =>
+const diagnose = (given: Partial<ProfiledFunction>, runtime: Partial<RuntimeObservation> = {}) =>
   outcomesOf(blockingCall, {
     'agent.profile': {
       intervalUs: 10_000,
@@ -20,7 +20,7 @@ const diagnose = (given: Partial<ProfiledFunction>) =>
         }),
       ],
     },
-    'agent.runtime': aRuntime({ windowMs: 30_000, cpuMs: 12_000 }),
+    'agent.runtime': aRuntime({ windowMs: 30_000, cpuMs: 12_000, ...runtime }),
     'agent.routes': [aRoute({ route: '/vouchers', requests: 3_000 })],
   });
 
@@ -70,6 +70,14 @@ test.each<[string, Partial<ProfiledFunction>, RegExp]>([
   const { findings, reasons } = diagnose(given);
   expect(findings).toEqual([]);
   expect(reasons).toEqual([expect.stringMatching(reason)]);
+});
+
+test('silent about short calls that a busy machine draws out, and not about long ones', () => {
+  const busy = { cpuMs: 6_000, eventLoopUtilizationShare: 0.9 };
+  const { findings, reasons } = diagnose({}, busy);
+  expect(findings).toEqual([]);
+  expect(reasons).toEqual([expect.stringMatching(/stretches of 40 ms are 8.89 ms of computing/)]);
+  expect(diagnose({ blockingMs: 7_200 }, busy).findings).toHaveLength(1);
 });
 
 test('without a word about functions that never block', () => {

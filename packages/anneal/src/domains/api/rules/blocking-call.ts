@@ -7,6 +7,10 @@ import type { ProfiledFunction } from '../../../measurement/observations.ts';
 import { residualDelayMs } from '../../../prediction/queueing.ts';
 import { poissonRateInterval } from '../../../stats/poisson.ts';
 import { placeName, placeOf } from '../call-sites.ts';
+import { computingShare } from '../main-thread.ts';
+
+/** An event loop that one call keeps for this long makes every other request wait noticeably; the agent counts stretches from here on. */
+const blockingMs = 10;
 
 /** Calls whose work is JSON: api/heavy-serialisation's cause. The frameworks write it inside their send. */
 const serialisers = /(?:^|\.)(?:stringify|serialize|serialise|toJSON|send|json)$/i;
@@ -45,6 +49,13 @@ export const blockingCall = defineRule({
       }
 
       const stretchMs = profiled.blockingMs / profiled.blockingStretches;
+      // Stretches are told by the clock: what the machine gave to others meanwhile is in them.
+      const computedMs = stretchMs * computingShare(runtime);
+      if (computedMs < blockingMs) {
+        return silence(
+          `its stretches of ${milliseconds(stretchMs)} are ${milliseconds(computedMs)} of computing on a machine that gave the process ${percent(computingShare(runtime))} of the time it wanted`,
+        );
+      }
       const perSecond = (profiled.blockingStretches * 1000) / runtime.windowMs;
       // The mean of the squares is at least the square of the mean: this is the least the others wait.
       const delayMs = residualDelayMs(perSecond, stretchMs ** 2);
