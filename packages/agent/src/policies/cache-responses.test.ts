@@ -89,9 +89,16 @@ describe.skipIf(!hasRedisServer())('several processes that share a Redis', () =>
     await using one = await startTarget('counters.cjs', { DATABASE_URL: database.url });
     await using other = await startTarget('counters.cjs', { DATABASE_URL: database.url });
     const targets = [one, other];
-    const knowledge = countersKnowledge(database.url, { shared: placeAt(redis.url, 2) });
-    for (const target of targets) await putInForce(target, cacheCounters(knowledge));
-    await sleep(300);
+    const place = placeAt(redis.url, 2);
+    // What one of them says arrives late: only what it said before its commits protects the other.
+    await using way = await startWay(place.port, 8);
+    for (const [target, port] of [
+      [one, place.port],
+      [other, way.port],
+    ] as const) {
+      await putInForce(target, cacheCounters(countersKnowledge(database.url, { shared: { ...place, port } })));
+    }
+    await sleep(500);
     const ports = targets.map(({ port }) => port);
     const found = await hostileTraffic({
       ports,
@@ -181,13 +188,14 @@ function placeAt(url: string, processes: number) {
   return { host: '127.0.0.1', port: Number(new URL(url).port), scope: 'test', processes };
 }
 
-/** Another way to a port of this machine, that can be closed for good. */
-async function startWay(to: number) {
+/** Another way to a port of this machine: a longer one, and one that can be closed for good. */
+async function startWay(to: number, delayMs = 0) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     const onward = connect(to, '127.0.0.1');
     for (const end of [socket, onward]) sockets.add(end.on('error', () => undefined));
-    socket.pipe(onward).pipe(socket);
+    socket.on('data', (chunk) => setTimeout(() => onward.write(chunk), delayMs));
+    onward.pipe(socket);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
