@@ -11,6 +11,8 @@ export class Destination {
   /** `GET /users/:id`, or a command's name; never a value. */
   readonly operation: string;
   readonly sampler = new CallSiteSampler();
+  /** A package that was seen to make such a call for the application; null where only the application itself was, undefined before any stack was taken. */
+  via: string | null | undefined;
 
   constructor(kind: OutgoingKind, peer: string, operation: string) {
     this.kind = kind;
@@ -121,6 +123,7 @@ export class OutgoingCall {
     this.request = request;
     this.location = caller?.location ?? null;
     this.via = caller?.via;
+    if (caller !== null && typeof destination.via !== 'string') destination.via = caller.via;
     this.identity = identity;
     this.began = request.nextSequence();
     this.sentAt = nowMs;

@@ -37,8 +37,8 @@ export function hookHttpClient(observer: Observer): void {
       if (request.shouldKeepAlive) keepAlives.add(request);
       call.withoutTimeout = !hasSignal(request);
       request.once('socket', (socket) => timeConnecting(request, socket, call));
-      // Whatever else happens, a request is over when it is closed.
-      request.once('close', () => end(request, true));
+      // Whatever else happens, a request is over when it is closed; one that became a web socket or a tunnel has not failed.
+      request.once('close', () => end(request, Reflect.get(request, 'upgradeOrConnect') !== true));
     }),
     'http.client.response.finish': guarded((message) => {
       const { request, response } = message as { readonly request: ClientRequest; readonly response: IncomingMessage };
@@ -67,7 +67,7 @@ export function hookHttpClient(observer: Observer): void {
     // `timeout` options only tell: unless somebody listens, nothing ends the request.
     if (request.listenerCount('timeout') > 0) call.withoutTimeout = false;
     // A package may keep a clock of its own (got, node-fetch): nothing can be said of those.
-    if (call.via !== null) call.withoutTimeout = false;
+    if (call.destination.via !== null) call.withoutTimeout = false;
     if (request.socket !== null) call.reusedConnection = request.reusedSocket;
     call.end(failed, performance.now());
   }

@@ -78,6 +78,25 @@ test('a window becomes observations: routes, statements by fingerprint, places r
   expect(titles).toMatchObject([{ calls: 2, text: 'SELECT id FROM posts WHERE title = $1' }]);
 });
 
+test('what requests ask of other services is told by route, with places relative to the target', async () => {
+  const { observations } = await observe('services.mjs', {}, ['/app/loop', '/app/loop', '/app/fan-out']);
+  const routes = observations['agent.routes']!;
+  const [loop] = routes.find(({ route }) => route === '/app/loop')!.outgoing;
+  expect(loop).toMatchObject({
+    kind: 'http',
+    operation: 'GET /users/:id',
+    location: { file: 'apps/services.mjs', function: '/loop' },
+    calls: 8,
+    requests: 2,
+    repeatingCalls: 8,
+    withoutTimeout: 8,
+    parentStatement: null,
+  });
+  const fanOut = routes.find(({ route }) => route === '/app/fan-out')!;
+  expect(fanOut.outgoing).toMatchObject([{ calls: 4, overlappingShare: 0.75, withoutTimeout: 0 }]);
+  expect(fanOut.outgoingMs).toBeLessThanOrEqual(fanOut.totalMs);
+});
+
 test('what the target does not have is a gap with its reason', async () => {
   const { observations, gaps } = await observe('bare.mjs', {}, ['/things/1']);
   expect(observations['agent.routes']).toMatchObject([{ route: '/things/:id', requests: 1 }]);
