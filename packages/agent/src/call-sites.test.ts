@@ -137,6 +137,12 @@ test.skipIf(!mariadbIsInstalled)('mysql2 and Drizzle over it: the same against M
   expect(pool?.location).toMatchObject({ file: `${workshop.folder}/mysql2.ts` });
   expect(pool?.heldUs.count).toBe(20 * (6 + 6 + 1));
 
+  const smaller = { kind: 'pool-size', pool: pool!.name, max: 1 } as const;
+  expect(await target.ask({ type: 'apply-policy', policyId: 'smaller', policy: smaller })).toMatchObject({ type: 'done' });
+  expect((await visitOften(target, ['/parallel'])).pools).toContainEqual(expect.objectContaining({ max: 1, peakInUse: 1, waits: 20 * 5 }));
+  await target.ask({ type: 'revoke-policy', policyId: 'smaller' });
+  expect((await visitOften(target, ['/parallel'])).pools).toContainEqual(expect.objectContaining({ max: 2, peakInUse: 2, waits: 20 * 4 }));
+
   const summary = await expectSameForms('mysql2-forms', { MYSQL_URL: mariadb.url });
   expect(countedIn(summary, 'SELECT ? AS n')).toEqual([{ calls: 11, errors: 1, rows: 10 }]);
   expect(countedIn(summary, 'SELECT * FROM nowhere')).toEqual([{ calls: 2, errors: 2, rows: 0 }]);

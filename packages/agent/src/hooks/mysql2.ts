@@ -8,13 +8,14 @@ import { patchMethod, type Method } from './patch.ts';
 interface Mysql2Pool {
   readonly config?: { connectionLimit?: number };
   readonly _allConnections?: { readonly length: number };
-  readonly _freeConnections?: { readonly length: number };
+  readonly _freeConnections?: { readonly length: number; get(index: number): Mysql2Connection };
   readonly _connectionQueue?: { readonly length: number; shift(): unknown };
   readonly _closed?: boolean;
   getConnection(callback: unknown): unknown;
 }
 
 interface Mysql2Connection {
+  destroy(): void;
   [connectionOf]?: Held;
 }
 
@@ -215,6 +216,9 @@ function hookMysql2(observer: Observer): readonly LibraryFile[] {
           hook.failed(error);
         }
       }
+      const known = pools.get(this as object);
+      if (known !== undefined && known.record.trimming && trims(known.record, known.pool))
+        return (connection as Mysql2Connection).destroy();
       return original.call(this, connection);
     };
   }
@@ -365,11 +369,21 @@ function asPoolLike(pool: Mysql2Pool): PoolLike {
       return pool._closed === true;
     },
     on: () => undefined,
+    get _idle() {
+      return Array.from({ length: pool._freeConnections?.length ?? 0 }, (_, index) => ({ client: pool._freeConnections!.get(index) }));
+    },
+    _remove: (connection) => (connection as Mysql2Connection).destroy(),
     _pulseQueue() {
       const next = pool._connectionQueue?.shift();
       if (next !== undefined) pool.getConnection(next);
     },
   };
+}
+
+/** While a pool is larger than a policy wants it, what comes back is closed, and not handed to the next. */
+function trims(record: PoolRecord, { totalCount, options }: PoolLike): boolean {
+  record.trimming = totalCount > options.max;
+  return record.trimming;
 }
 
 /** Those who came earlier take the idle connections and the room for new ones; without a limit there is always room. */
