@@ -138,6 +138,19 @@ describe('on a bare server', () => {
     expect((await blocked).headers['content-encoding']).toBeUndefined();
   });
 
+  test('where the head cannot be changed the answer is the application’s own, and the policy ends with the reason', async () => {
+    await using target = await startedWith('bare');
+    await apply(target);
+    const answer = await rawRequest(target.port, '/stubborn', { headers: gzip });
+    expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'application/json; charset=utf-8' } });
+    expect(answer.headers['content-encoding']).toBeUndefined();
+    expect(answer.body.equals((await rawRequest(target.port, '/big')).body)).toBe(true);
+    const { policies, problems } = await target.flush();
+    expect(policies).toEqual([]);
+    expect(problems).toEqual([expect.stringContaining('the policy compress ended: Cannot')]);
+    expect((await rawRequest(target.port, '/big', { headers: gzip })).headers['content-encoding']).toBeUndefined();
+  });
+
   test('clients that go away while their answer is compressed disturb nobody', async () => {
     await using target = await startedWith('bare');
     await apply(target);

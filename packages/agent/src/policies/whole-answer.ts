@@ -11,7 +11,10 @@ export interface WholeAnswer {
   readonly type: string;
   /** As the application sees it from now on: ended. What it gave `end` is sent by `send`, later. */
   hold(): void;
-  /** Changes the head, also where the application has called `writeHead` already. `body` null: the status has none. */
+  /**
+   * Changes the head, also where the application has called `writeHead` already. `body` null: the status has none. Where that
+   * fails the answer is sent as the application made it.
+   */
   send(change: { readonly status?: number; readonly headers: () => void; readonly body: Buffer | null } | null): void;
 }
 
@@ -58,13 +61,14 @@ export function watchWholeAnswers(watch: WholeAnswerWatch): () => void {
     (original) =>
       function end(this: unknown, ...args) {
         if (!watch.isOn()) return Reflect.apply(original, this, args);
+        let answer: OwnAnswer | null = null;
         try {
-          const answer = wholeAnswerOf(this as ServerResponse, args, original);
+          answer = wholeAnswerOf(this as ServerResponse, args, original, watch.failed);
           if (answer !== null && watch.look(answer)) return this;
         } catch (error) {
           watch.failed(error);
         }
-        return Reflect.apply(original, this, args);
+        return answer?.isGivenBack() === false ? this : Reflect.apply(original, this, args);
       },
   );
   return () => {
@@ -89,7 +93,17 @@ function withReadableHeaders(response: ServerResponse, args: readonly unknown[])
   return [status, ...reason];
 }
 
-function wholeAnswerOf(response: ServerResponse, args: readonly unknown[], end: Method): WholeAnswer | null {
+/** As the wrapper sees it: whether the application's own `end` still has to run after all. */
+interface OwnAnswer extends WholeAnswer {
+  isGivenBack(): boolean;
+}
+
+function wholeAnswerOf(
+  response: ServerResponse,
+  args: readonly unknown[],
+  end: Method,
+  failed: (error: unknown) => void,
+): OwnAnswer | null {
   const internals = response as unknown as Internals;
   const { req: request } = response;
   if ((request as Partial<IncomingMessage> | undefined)?.headers === undefined) return null;
@@ -104,7 +118,8 @@ function wholeAnswerOf(response: ServerResponse, args: readonly unknown[], end: 
   if (length !== undefined && Number(length) !== body.length) return null;
   const callback = args.slice(1).find((argument) => typeof argument === 'function');
   const type = response.getHeader('content-type');
-  const answer: WholeAnswer = {
+  let isSent = false;
+  const answer: OwnAnswer = {
     request,
     response,
     body,
@@ -118,25 +133,51 @@ function wholeAnswerOf(response: ServerResponse, args: readonly unknown[], end: 
     },
     send(change) {
       // A connection that broke meanwhile gets nothing, as if the application's own bytes had been under way.
-      if (response.destroyed) return;
+      if (isSent || response.destroyed) return;
+      isSent = true;
       internals.finished = false;
-      if (change !== null) {
-        internals._header = null;
-        internals.chunkedEncoding = false;
-        if (change.status !== undefined) {
-          response.statusCode = change.status;
-          response.statusMessage = '';
-        }
-        for (const { isOn, describe } of descriptions) if (isOn()) describe?.(answer);
-        change.headers();
-        if (change.body === null) response.removeHeader('content-length');
-        else response.setHeader('Content-Length', change.body.length);
-      }
-      const sent = change === null ? body : change.body;
+      const isChanged = change !== null && changeHead(response, internals, failed, () => describeAnew(answer, change));
+      const sent = isChanged ? change.body : body;
       Reflect.apply(end, response, [...(sent === null ? [] : [sent]), ...(callback === undefined ? [] : [callback])]);
+    },
+    isGivenBack() {
+      if (!isSent) internals.finished = false;
+      return !isSent;
     },
   };
   return answer;
+}
+
+function describeAnew(answer: WholeAnswer, change: NonNullable<Parameters<WholeAnswer['send']>[0]>): void {
+  const { response } = answer;
+  if (change.status !== undefined) {
+    response.statusCode = change.status;
+    response.statusMessage = '';
+  }
+  for (const { isOn, describe } of descriptions) if (isOn()) describe?.(answer);
+  change.headers();
+  if (change.body === null) response.removeHeader('content-length');
+  else response.setHeader('Content-Length', change.body.length);
+}
+
+/** All of it or nothing: half a change would be a head that lies about its body. */
+function changeHead(response: ServerResponse, internals: Internals, failed: (error: unknown) => void, change: () => void): boolean {
+  const { _header: head, chunkedEncoding } = internals;
+  const { statusCode, statusMessage } = response;
+  const headers = response.getHeaders();
+  try {
+    internals._header = null;
+    internals.chunkedEncoding = false;
+    change();
+    return true;
+  } catch (error) {
+    for (const name of response.headersSent ? [] : response.getHeaderNames()) response.removeHeader(name);
+    for (const [name, value] of response.headersSent ? [] : Object.entries(headers)) response.setHeader(name, value!);
+    Object.assign(response, { statusCode, statusMessage });
+    Object.assign(internals, { _header: head, chunkedEncoding });
+    failed(error);
+    return false;
+  }
 }
 
 function bodyOf(chunk: unknown, encoding: unknown): Buffer | null {

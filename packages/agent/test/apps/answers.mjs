@@ -104,6 +104,17 @@ const makers = {
       } else if (pathname === '/stalling') {
         block(Number(new URL(request.url, 'http://localhost').searchParams.get('ms')));
         response.end('ok');
+      } else if (pathname === '/stubborn') {
+        // As a Node would be that keeps its head elsewhere.
+        response.writeHead(200, { 'content-type': json });
+        const { _header: head } = response;
+        Object.defineProperty(response, '_header', {
+          get: () => head,
+          set() {
+            // Nothing here takes it.
+          },
+        });
+        response.end(bigJson);
       } else if (pathname === '/runs') response.end(JSON.stringify(runs));
       else if (request.method === 'POST') {
         state.value += 1;
