@@ -33,6 +33,8 @@ interface FastifyLike {
 }
 
 const [role] = process.argv.slice(2);
+// Nobody is left to end it otherwise when its parent is killed.
+process.on('disconnect', () => process.exit());
 if (role === 'server') await serve();
 else if (role === 'load') load();
 
