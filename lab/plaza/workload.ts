@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,600) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,700) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -43,7 +43,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'browse the archive', weight: 125, steps: [get('/archive?page={page}&before={post}')] },
   { name: 'browse prompts', weight: 150, steps: [get('/prompts?topic={topicId}')] },
   { name: 'open the overview', weight: 135, steps: [get('/overview')] },
-  { name: 'list my rooms', weight: 190, steps: [get('/rooms')] },
+  { name: 'list my rooms', weight: 260, steps: [get('/rooms')] },
   { name: 'find a room', weight: 110, steps: [get('/rooms/directory')] },
   { name: 'open a board', weight: 80, steps: [get('/rooms/{boardRoom}/board')] },
   { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
@@ -74,7 +74,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'follow an invitation', weight: 60, steps: [get('/invitations?code=seed-{invitation}')] },
   {
     name: 'invite friends',
-    weight: 45,
+    weight: 62,
     steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 25 }, () => '{member}') } }],
   },
   { name: 'look for news', weight: 65, steps: [get('/comments/news?after={lateComment}')] },
@@ -105,12 +105,12 @@ const scenarios: readonly Scenario[] = [
       { method: 'POST', path: '/posts/{post}/translations' },
     ],
   },
-  { name: 'take the guide along', weight: 60, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
+  { name: 'take the guide along', weight: 75, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
   { name: 'read a chapter', weight: 10, steps: [get('/guide/{chapter}')] },
   { name: 'look at the atlas', weight: 60, steps: [{ ...get('/atlas'), authenticated: false }] },
-  { name: 'search the chronicle', weight: 180, steps: [get('/chronicle?word={word}')] },
+  { name: 'search the chronicle', weight: 200, steps: [get('/chronicle?word={word}')] },
   { name: 'mistype a heading', weight: 180, steps: [get('/guide/spelling?text={place}')] },
-  { name: 'have the guide printed', weight: 18, steps: [{ method: 'POST', path: '/guide/editions' }] },
+  { name: 'have the guide printed', weight: 14, steps: [{ method: 'POST', path: '/guide/editions' }] },
   { name: 'see what is on next', weight: 190, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];

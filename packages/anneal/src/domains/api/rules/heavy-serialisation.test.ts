@@ -21,7 +21,7 @@ const observations = (given: Partial<RouteObservation> = {}) => ({
       ...given,
     }),
   ],
-  'agent.runtime': aRuntime({ windowMs: 30_000, cpuMs: 4_000 }),
+  'agent.runtime': aRuntime({ windowMs: 30_000, cpuMs: 4_000, eventLoopUtilizationShare: 0.1 }),
 });
 
 describe('a floor plan of 400 kB echoed from one row', () => {

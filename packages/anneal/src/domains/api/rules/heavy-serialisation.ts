@@ -5,6 +5,7 @@ import { shareOf } from '../../../finding/request-time.ts';
 import { bytes, milliseconds, percent, quantity } from '../../../finding/wording.ts';
 import { residualDelayMs } from '../../../prediction/queueing.ts';
 import { placeName, routeName } from '../call-sites.ts';
+import { computingShare, mainThreadMs } from '../main-thread.ts';
 
 /**
  * A millisecond of serialisation is some 100 kB of JSON and as much of the main thread as 25 queries
@@ -31,9 +32,10 @@ export const heavySerialisation = defineRule({
       if (route.serialisationMs === 0 || route.requests === 0) return [];
       const name = routeName(route);
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: name, reason } }];
-      const meanMs = route.serialisationMs / route.requests;
+      // Timed by the clock: what the machine gave to others meanwhile is in it.
+      const meanMs = (route.serialisationMs * computingShare(runtime)) / route.requests;
       const meanBytes = route.responseBytes / route.requests;
-      const share = shareOf(route.serialisationMs, runtime.cpuMs);
+      const share = shareOf(route.serialisationMs, mainThreadMs(runtime));
       if (meanMs < heavyMsPerAnswer && share < settings.minimumShare) return [];
       if (meanMs < heavyMsPerAnswer)
         return silence(`an answer of ${bytes(meanBytes)} is serialised in ${milliseconds(meanMs)}: less than ${heavyMsPerAnswer} ms`);
