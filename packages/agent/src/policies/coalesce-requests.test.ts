@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { rawRequest, type RawAnswer } from '../../test/raw-request.ts';
 import { startTarget, type Target } from '../../test/target.ts';
@@ -169,6 +170,25 @@ describe('on a bare server', () => {
     await together(target, '/slow', 6);
     const { routes: seen } = await target.flush();
     expect(seen.find(({ route }) => route === '/slow')).toMatchObject({ requests: 7, errors: 0 });
+  });
+
+  test.each([
+    ['before', ['compress', 'coalesce']],
+    ['after', ['coalesce', 'compress']],
+  ])('with compression applied %s it everybody gets the shared answer in the coding he asked for', async (_name, order) => {
+    await revoke(target);
+    for (const policyId of order) {
+      if (policyId === 'coalesce') await apply(target);
+      else await target.ask({ type: 'apply-policy', policyId, policy: { kind: 'compress-responses', routes: ['/slow'] } });
+    }
+    const before = await runsOf(target, '/slow');
+    const answers = await together(target, '/slow', 4, () => ({ 'accept-encoding': 'gzip' }));
+    await target.ask({ type: 'revoke-policy', policyId: 'compress' });
+    expect((await runsOf(target, '/slow')) - before).toBe(2);
+    expect(answers.map(({ headers }) => headers['content-encoding'])).toEqual(Array.from({ length: 5 }, () => 'gzip'));
+    const said = answers.map(({ body }) => gunzipSync(body).toString());
+    expect(new Set(said.slice(1)).size).toBe(1);
+    expect(JSON.parse(said[0]!)).toMatchObject({ posts: expect.any(Array) });
   });
 
   test('a second policy for the same route is refused', async () => {
