@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../test/support/test-database.ts';
 import { schemaSql } from '../test/apps/schema.ts';
 import { appFile, startTarget, type Target } from '../test/target.ts';
 import type { AgentSummary, OutgoingSummary, RouteSummary } from './protocol.ts';
 
 const app = 'services.mjs';
+
+/** Each question below has a window of its own. */
+let target: Target;
+beforeAll(async () => {
+  target = await startTarget(app);
+});
+afterAll(async () => target[Symbol.asyncDispose]());
 
 function lineOf(code: string): number {
   const lines = readFileSync(appFile(app), 'utf8').split('\n');
@@ -34,7 +41,6 @@ async function ask(target: Target, path: string, times = 1): Promise<Seen> {
 }
 
 test('a loop of fetches is counted at its line, by operation without ids and query', async () => {
-  await using target = await startTarget(app);
   const { outgoing, all, peer, route } = await ask(target, '/loop', 3);
   expect(all).toHaveLength(1);
   expect(outgoing).toMatchObject({
@@ -66,7 +72,6 @@ test('a loop of fetches is counted at its line, by operation without ids and que
 });
 
 test('calls side by side overlap, count once in the wall time, and have their signals seen', async () => {
-  await using target = await startTarget(app);
   const { outgoing, route } = await ask(target, '/fan-out', 2);
   expect(outgoing).toMatchObject({ calls: 8, distinctCallsShare: 1, overlappingShare: 0.75, withoutTimeout: 0 });
   expect(outgoing.location).toMatchObject({ line: lineOf('AbortSignal.timeout(1000) })).text()') });
@@ -74,7 +79,6 @@ test('calls side by side overlap, count once in the wall time, and have their si
 });
 
 test('the same question again is a duplicate, the same call again after a failure a retry', async () => {
-  await using target = await startTarget(app);
   expect((await ask(target, '/again')).outgoing).toMatchObject({ calls: 4, duplicateCalls: 3, retries: 0, distinctCallsShare: 0.25 });
   const { outgoing } = await ask(target, '/flaky', 2);
   expect(outgoing).toMatchObject({
@@ -94,13 +98,11 @@ test('the same question again is a duplicate, the same call again after a failur
 });
 
 test('a redirect belongs to the call that followed it; what nobody answers has failed', async () => {
-  await using target = await startTarget(app);
   expect((await ask(target, '/moved', 2)).all).toMatchObject([{ operation: 'GET /moved', calls: 2, errors: 0, unreadAnswers: 0 }]);
   expect((await ask(target, '/refused')).outgoing).toMatchObject({ peer: '127.0.0.1:1', operation: 'GET /closed/:id', errors: 1 });
 });
 
 test('of node:http it is seen whether connections are kept, and whether anything limits the time', async () => {
-  await using target = await startTarget(app);
   expect((await ask(target, '/one-by-one')).outgoing).toMatchObject({ connectionsOpened: 2, connectionsReused: 0, keepAliveRefused: 0 });
   // A signal limits, a listener to `timeout` too; an option that nobody listens to does not.
   const kept = await ask(target, '/kept');
@@ -109,11 +111,13 @@ test('of node:http it is seen whether connections are kept, and whether anything
   // Most calls have no stack taken: what was seen of the others holds for them.
   expect((await ask(target, '/kept', 30)).outgoing).toMatchObject({ calls: 90, withoutTimeout: 30 });
   expect((await ask(target, '/rude', 2)).outgoing).toMatchObject({ keepAliveRefused: 2, unreadAnswers: 0 });
-  expect((await ask(target, '/undici')).all).toMatchObject([{ via: 'undici', calls: 1, withoutTimeout: 0 }]);
+  // The destination is known from elsewhere: the new route's first call has no stack, the next ones do. Undici's signals are not seen.
+  const direct = (await ask(target, '/undici', 3)).all;
+  expect(direct.map(({ via }) => via)).toContain('undici');
+  expect(direct.map(({ withoutTimeout }) => withoutTimeout)).toEqual(direct.map(() => 0));
 });
 
 test('an answer that nobody reads is a wait only as far as nothing else went on', async () => {
-  await using target = await startTarget(app);
   const { outgoing } = await ask(target, '/webhook', 2);
   expect(outgoing).toMatchObject({ operation: 'POST /slow', unreadAnswers: 2 });
   expect(outgoing.unreadWaitMs).toBeGreaterThan(2 * 125);
@@ -122,8 +126,8 @@ test('an answer that nobody reads is a wait only as far as nothing else went on'
 
 test('a transaction that waits for a call is told apart from one beside it', async () => {
   await using database = await createTestDatabase(schemaSql);
-  await using target = await startTarget(app, { DATABASE_URL: database.url });
-  const { all } = await ask(target, '/in-transaction');
+  await using withDatabase = await startTarget(app, { DATABASE_URL: database.url });
+  const { all } = await ask(withDatabase, '/in-transaction');
   const [slow, after] = all;
   expect(slow).toMatchObject({
     operation: 'GET /slow',
@@ -132,19 +136,18 @@ test('a transaction that waits for a call is told apart from one beside it', asy
   });
   expect(slow!.insideTransactionMs).toBeGreaterThan(125);
   expect(after).toMatchObject({ operation: 'GET /users/:id', insideTransactionCalls: 0, insideTransactionMs: 0 });
-  expect((await ask(target, '/beside-a-transaction')).outgoing).toMatchObject({ insideTransactionCalls: 0 });
+  expect((await ask(withDatabase, '/beside-a-transaction')).outgoing).toMatchObject({ insideTransactionCalls: 0 });
 });
 
 test('the statement whose rows held the ids of a loop of calls is named', async () => {
   await using database = await createTestDatabase(schemaSql);
-  await using target = await startTarget(app, { DATABASE_URL: database.url });
-  const { outgoing, summary } = await ask(target, '/from-rows', 3);
+  await using withDatabase = await startTarget(app, { DATABASE_URL: database.url });
+  const { outgoing, summary } = await ask(withDatabase, '/from-rows', 3);
   const parent = summary.statementTexts.find(({ templateId }) => templateId === outgoing.parentTemplateId);
   expect(parent?.template).toMatch(/^SELECT id, author_id FROM posts/);
 });
 
 test('a failure that the application leaves unhandled stays unhandled, and what it throws is its own', async () => {
-  await using target = await startTarget(app);
   const { peer: told } = await ask(target, '/errors');
   expect(JSON.parse(told)).toEqual({ rejected: ['TypeError', 'TypeError', 'AbortError'], unhandled: 1, name: 'fetch', length: 1 });
 });
