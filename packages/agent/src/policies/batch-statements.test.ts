@@ -367,6 +367,28 @@ describe('a write', () => {
     expect(keysDropped).toBeGreaterThan(100);
   });
 
+  test('through a method that the application had wrapped before keeps loops from asking ahead', async () => {
+    await using database = await createTestDatabase(schemaSql);
+    await using pool = poolOn(database.url, { max: 1 });
+    pool.on('connect', (client) => {
+      const { query } = client;
+      client.query = function wrapped(this: pg.PoolClient, ...args: never[]) {
+        return Reflect.apply(query, this, args) as never;
+      } as never;
+    });
+    await pool.query('SELECT 1');
+    using inForce = putInForce(observer, await policyFor(database.client, read, { parent: counters }));
+    await request(async () => {
+      await pool.query(counters);
+      for (const id of [1, 2, 3]) await pool.query(read, [id]);
+      const client = await pool.connect();
+      await client.query('UPDATE counters SET value = 7');
+      client.release();
+      expect((await pool.query(read, [4])).rows).toEqual([{ value: 7 }]);
+    });
+    expect(inForce.take()).toMatchObject({ batches: 0, callsAlone: 4 });
+  });
+
   test('whose commit is under way keeps a loop from asking ahead of it', async () => {
     await using database = await createTestDatabase(schemaSql);
     await database.client.query(`

@@ -128,6 +128,15 @@ export class Runner {
     return this.kind === 'pool' ? undefined : null;
   }
 
+  /**
+   * False where a connection has a `query` of its own: somebody wrapped it, perhaps before anybody of ours stood there, and
+   * what is written through it would not be noticed.
+   */
+  get isPlain(): boolean {
+    const clients = this.kind === 'client' ? [this.owner] : ((this.owner as { readonly _clients?: readonly object[] })._clients ?? []);
+    return !clients.some((client) => Object.hasOwn(client, 'query'));
+  }
+
   run(statement: unknown, values?: unknown, callback?: Callback): unknown {
     return this.#query.call(this.owner, statement, values, callback);
   }

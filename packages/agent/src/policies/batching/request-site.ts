@@ -202,7 +202,7 @@ export class RequestSite implements CallSender {
   #fetch(asked: AskedCall, sets: ReadonlyMap<string, readonly unknown[]>): unknown {
     const { fence } = this.#around;
     // What is being written may show itself between the fetch and the loop's next turn.
-    if (!fence.isQuiet) return this.send(asked);
+    if (!fence.isQuiet || !this.runner.isPlain) return this.send(asked);
     const { generation } = fence;
     const askedAtMs = performance.now();
     const { call, returned } = takeOver(this.runner, asked, this);
