@@ -112,6 +112,18 @@ test('postgres.js: a loop is traced to the query before it, and eight at once on
   expect(summary.background).toEqual([]);
 });
 
+test("Knex's own pool is named by where it is made, and six at once on two connections wait for each other", async () => {
+  await using database = await createTestDatabase(schemaSql);
+  await using target = await startTarget(onDisk(await workshop.asModule('knex')), { DATABASE_URL: database.url });
+  const summary = await visitOften(target, ['/parallel', '/transaction']);
+  expect(statementLike(summary, '/parallel', /from "posts"/)).toMatchObject({ calls: 120, rows: 120, repeatingCalls: 120 });
+  const [pool] = summary.pools;
+  expect(pool).toMatchObject({ max: 2, checkouts: 20 * (6 + 1), waits: 20 * 4, peakInUse: 2 });
+  expect(pool!.heldUs.count).toBe(20 * (6 + 1));
+  expect(pool!.location).toMatchObject({ file: `${workshop.folder}/knex.ts`, line: 4 });
+  expect(summary.routes.find(({ route }) => route === '/parallel')?.poolWaitMs).toBeGreaterThan(0);
+});
+
 if (!mariadbIsInstalled) process.stderr.write('SKIPPED: the call sites of mysql2, because MariaDB is not installed here\n');
 
 test.skipIf(!mariadbIsInstalled)('mysql2 and Drizzle over it: the same against MariaDB, and what a call came to', async () => {

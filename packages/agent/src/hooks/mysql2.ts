@@ -1,8 +1,9 @@
 import type { Observer } from '../observer.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
-import type { Call, OpenRequest } from '../request.ts';
+import type { Call } from '../request.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
+import { askedAtOf, waitEnds } from './pool-wait.ts';
 
 /** What the agent uses of mysql2's pool; names with an underscore are its internals and may be missing. */
 interface Mysql2Pool {
@@ -171,9 +172,9 @@ function hookMysql2(observer: Observer): readonly LibraryFile[] {
   }
 
   function forCall(pool: PoolLike, record: PoolRecord, call: Call): (error: unknown) => void {
-    const askedAt = mustWait(pool) ? performance.now() : 0;
+    const askedAt = askedAtOf(pool);
     return (error) => {
-      acquire(pool, record, call.request, askedAt);
+      waitEnds(pool, record, call.request, askedAt);
       if (error !== null && error !== undefined) finish(call, true);
       else {
         call.record = record;
@@ -186,21 +187,14 @@ function hookMysql2(observer: Observer): readonly LibraryFile[] {
   function forApplication(pool: PoolLike, record: PoolRecord): (error: unknown, connection: unknown) => void {
     const request = observer.current();
     const location = observer.callSite(record.sampler);
-    const askedAt = mustWait(pool) ? performance.now() : 0;
+    const askedAt = askedAtOf(pool);
     return (_error, connection) => {
-      acquire(pool, record, request, askedAt);
+      waitEnds(pool, record, request, askedAt);
       if (typeof connection !== 'object' || connection === null) return;
       const acquiredAt = performance.now();
       const checkout = request === null ? null : new Checkout(request, location, acquiredAt);
       keep(connection, connectionOf, { record, acquiredAt, checkout });
     };
-  }
-
-  /** A wait is over, for better or worse; `askedAt` is 0 where there was nobody to wait for. */
-  function acquire(pool: PoolLike, record: PoolRecord, request: OpenRequest | null, askedAt: number): void {
-    const waitMs = askedAt === 0 ? null : performance.now() - askedAt;
-    record.acquired(pool, waitMs);
-    if (waitMs !== null && request !== null && !request.closed) request.poolWaitMs += waitMs;
   }
 
   function releaseConnection(original: Method): Method {
@@ -384,11 +378,6 @@ function asPoolLike(pool: Mysql2Pool): PoolLike {
 function trims(record: PoolRecord, { totalCount, options }: PoolLike): boolean {
   record.trimming = totalCount > options.max;
   return record.trimming;
-}
-
-/** Those who came earlier take the idle connections and the room for new ones; without a limit there is always room. */
-function mustWait({ options, totalCount, idleCount, waitingCount }: PoolLike): boolean {
-  return options.max > 0 && waitingCount >= idleCount + Math.max(options.max - totalCount, 0);
 }
 
 function patchOwn(exported: unknown, name: string, make: (original: Method) => Method): unknown {

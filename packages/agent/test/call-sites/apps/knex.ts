@@ -16,6 +16,7 @@ serve(
       const other = await knex.select('title').from('posts').where('id', 2); // at /lines
       return [one, other];
     },
+    '/parallel': () => Promise.all([1, 2, 3, 4, 5, 6].map((id) => knex('posts').where({ id }).select('title'))), // at /parallel
     '/raw': () => knex.raw('SELECT count(*)::int FROM posts WHERE id > ?', [5]), // at /raw
     '/then': () => {
       const rows = knex('posts').count('id'); // at /then
