@@ -13,8 +13,8 @@ export interface HostileTraffic {
   readonly path: (counter: number) => string;
   /** What is true, when nobody writes any more. */
   readonly truth: (counter: number) => Promise<number>;
-  /** How late the cache may hear of what these writers did before it counts as a violation; 0 for writers of the backend itself. */
-  readonly lagMs?: number;
+  /** Writers of whom the cache hears from somebody else, and how late it may before that counts as a violation. */
+  readonly lateWriters?: { readonly writers: HostileTraffic['writers']; readonly lagMs: number };
 }
 
 export interface Violations {
@@ -30,7 +30,7 @@ export interface Violations {
 
 /** Readers and writers that know, for every counter, what has been acknowledged and what has been seen. */
 export async function hostileTraffic(traffic: HostileTraffic): Promise<Violations> {
-  const { ports, counters, lagMs = 0 } = traffic;
+  const { ports, counters, lateWriters = { writers: [], lagMs: 0 } } = traffic;
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const acknowledged = Array.from({ length: counters }, () => 0);
   const seen = Array.from({ length: counters }, () => 0);
@@ -59,7 +59,7 @@ export async function hostileTraffic(traffic: HostileTraffic): Promise<Violation
       if (value > seen[counter]!) seen[counter] = value;
     }
   };
-  const writer = async (write: (counter: number) => Promise<number | false>) => {
+  const writer = async (write: HostileTraffic['writers'][number], lagMs: number) => {
     while (started < traffic.reads) {
       const counter = Math.floor(Math.random() * counters);
       const value = await write(counter);
@@ -71,8 +71,12 @@ export async function hostileTraffic(traffic: HostileTraffic): Promise<Violation
       await sleep(Math.random() * 12);
     }
   };
-  await Promise.all([...Array.from({ length: traffic.readers }, reader), ...traffic.writers.map(writer)]);
-  await sleep(Math.max(50, 2 * lagMs));
+  await Promise.all([
+    ...Array.from({ length: traffic.readers }, reader),
+    ...traffic.writers.map((write) => writer(write, 0)),
+    ...lateWriters.writers.map((write) => writer(write, lateWriters.lagMs)),
+  ]);
+  await sleep(Math.max(50, 2 * lateWriters.lagMs));
   let staleAtRest = 0;
   for (let counter = 0; counter < counters; counter += 1) {
     const truth = await traffic.truth(counter);
