@@ -38,6 +38,14 @@ export class Answer {
  * closed, so that nobody waits for it.
  */
 export function examineAnswer(request: OpenRequest, incoming: IncomingMessage, response: ServerResponse, examination: Examination): void {
+  try {
+    watch(request, incoming, response, examination);
+  } catch {
+    // A response that cannot be watched (frozen by somebody) is not one of those that are looked at.
+  }
+}
+
+function watch(request: OpenRequest, incoming: IncomingMessage, response: ServerResponse, examination: Examination): void {
   const answer = new Answer();
   const url = incoming.url ?? '/';
   let chunks: (string | Uint8Array)[] | null = [];

@@ -1,7 +1,7 @@
 import type { Timeline } from './timeline.ts';
 
 /** CPU time of one route. */
-export interface RouteTime {
+interface RouteTime {
   readonly method: string;
   readonly route: string;
   readonly cpuMs: number;

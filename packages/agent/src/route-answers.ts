@@ -3,7 +3,7 @@ import type { Answer } from './answer.ts';
 import type { AnswerSummary } from './protocol.ts';
 
 /** What a server may send before it has heard from the client again: ten segments of 1,460 bytes (RFC 6928). */
-export const firstFlightBytes = 14_600;
+const firstFlightBytes = 14_600;
 
 /** As many answers of a route as are compressed to see what it would bring; in libuv's threads, where nobody waits for it. */
 const mostCompressed = 3;

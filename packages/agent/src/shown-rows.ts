@@ -9,7 +9,7 @@ export interface ShownRows {
   readonly columns: readonly ShownColumn[];
 }
 
-export interface ShownColumn {
+interface ShownColumn {
   readonly name: string;
   /** About what its values weigh as text, over all rows. */
   readonly sizeBytes: number;

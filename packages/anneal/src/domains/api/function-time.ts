@@ -2,7 +2,7 @@ import type { ProfiledFunction, RouteObservation } from '../../measurement/obser
 import { routeName } from './call-sites.ts';
 
 /** For which route a function of the application computes, and how long for each of its requests. */
-export interface FunctionTime {
+interface FunctionTime {
   readonly route: RouteObservation;
   /** Of the function itself, for that route; libraries it calls are left out. */
   readonly ownMs: number;
