@@ -371,10 +371,7 @@ describe('a write', () => {
     await using database = await createTestDatabase(schemaSql);
     await using pool = poolOn(database.url, { max: 1 });
     pool.on('connect', (client) => {
-      const { query } = client;
-      client.query = function wrapped(this: pg.PoolClient, ...args: never[]) {
-        return Reflect.apply(query, this, args) as never;
-      } as never;
+      Object.assign(client, { query: client.query.bind(client) });
     });
     await pool.query('SELECT 1');
     using inForce = putInForce(observer, await policyFor(database.client, read, { parent: counters }));
