@@ -94,11 +94,15 @@ const scenarios: readonly Scenario[] = [
     weight: 75,
     steps: [get('/users/{member}/neighbours'), get('/posts/{post}/previews'), get('/weather?place={place}')],
   },
-  { name: 'have a post looked at', weight: 75, steps: [{ method: 'POST', path: '/posts/{post}/moderation' }] },
+  {
+    name: 'have a post looked at',
+    weight: 75,
+    steps: [get('/posts/{post}/previews'), get('/weather?place={place}'), { method: 'POST', path: '/posts/{post}/moderation' }],
+  },
   { name: 'find a place', weight: 25, steps: [get('/places?place={place}'), get('/tides?place={place}')] },
   {
     name: 'pass a post on',
-    weight: 45,
+    weight: 60,
     steps: [
       get('/posts/{post}/card'),
       { method: 'POST', path: '/posts/{post}/shares' },
