@@ -3,6 +3,7 @@ import { diagnose } from '../../../finding/diagnose.ts';
 import { aCallSite, aMeasurement, anOutgoing, aRoute, aRuntime, aStatement, at } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
 import type { AnswerObservation, RouteObservation } from '../../../measurement/observations.ts';
+import { aLoadResult, aStepResult } from '../../../workload/fixtures/load-results.ts';
 import { repeatedResponse } from './repeated-response.ts';
 
 const answers = (reads: number, repeats: number, equalRepeats: number): AnswerObservation => ({
@@ -43,10 +44,11 @@ const account = aRoute({
   statements: [aCallSite({ statementId: 'posts' })],
 });
 
-function diagnosed(route: RouteObservation, writes = 10) {
+function diagnosed(route: RouteObservation, writes = 10, steps: readonly string[] = ['GET /feed/{member}']) {
   return diagnose(
     [repeatedResponse],
     aMeasurement({
+      load: aLoadResult({ steps: steps.map((name) => aStepResult({ name })) }),
       'agent.routes': [route, account],
       'agent.runtime': aRuntime({ cpuMs: 2_000 }),
       'agent.statements': [
@@ -93,4 +95,10 @@ test.each<[string, RouteObservation]>([
   ['the method is not GET', feed({ method: 'POST' })],
 ])('nothing is found where %s', (_name, route) => {
   expect(diagnosed(route, 20_000).findings).toEqual([]);
+});
+
+test('addresses that the workload writes out repeat themselves: then it is a question, and it says so', () => {
+  const [finding] = diagnosed(feed(), 10, ['1. GET /feed/7', '2. GET /feed/8?page=2', '3. GET /feed', 'POST /feed/7']).findings;
+  expect(finding).toMatchObject({ level: 'note', message: expect.stringContaining('2 written-out addresses') as unknown });
+  expect(diagnosed(feed(), 10, ['GET /feed/{member}']).findings[0]!.level).not.toBe('note');
 });

@@ -3,6 +3,8 @@ import { defineRule, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
 import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
 import { percent, quantity } from '../../../finding/wording.ts';
+import type { RouteObservation } from '../../../measurement/observations.ts';
+import type { LoadResult } from '../../../workload/load-result.ts';
 import { predictHits, routeName, workMs } from '../hit-model.ts';
 
 export const repeatedResponse = defineRule({
@@ -15,14 +17,14 @@ export const repeatedResponse = defineRule({
       'What a cache would spare of the requests’ queries and CPU is certainly the share asked for (1 % by default), even if every write to one of the route’s tables dropped all of its answers.',
     fix: 'Keep the answer until one of the tables or rows it was made of is written.',
     falsePositives:
-      'It is not a defect where the answer only happened to stay the same: where it depends on the clock, on chance, or on another service.',
+      'A workload that asks for a few written-out addresses repeats itself where clients would not: the finding is a note then. It is not a defect where the answer only happened to stay the same: where it depends on the clock, on chance, or on another service.',
     sources: [
       'J. W. Cohen, The Single Server Queue, 1982: of two independent Poisson streams the next event belongs to one in proportion to its rate',
       'P. Gupta, N. Zeldovich, S. Madden, A Trigger-Based Middleware Cache for ORMs, Middleware 2011',
     ],
   },
-  requires: ['agent.routes', 'agent.runtime', 'agent.statements'],
-  diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'agent.statements': statements }, settings) {
+  requires: ['agent.routes', 'agent.runtime', 'agent.statements', 'load'],
+  diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'agent.statements': statements, load }, settings) {
     const allMs = requestTimeMs(routes, runtime);
     const kinds = new Map(statements.map(({ id, kind }) => [id, kind]));
     return routes.flatMap((route): RuleOutcome[] => {
@@ -44,12 +46,17 @@ export const repeatedResponse = defineRule({
           `a cache would spare ${percent(share)} of request time, but with ${quantity(hits.writes)} writes to its tables only ${percent(certain)} of it is certain: below ${percent(settings.minimumShare)}`,
         );
       }
+      const addresses = writtenAddresses(load, route);
       return [
         {
-          level: levelOf(certain),
+          // Nobody knows how often clients repeat themselves from a list that repeats itself: then it is a question.
+          level: addresses > 0 ? 'note' : levelOf(certain),
           message:
             `${percent(hits.most)} of the answers of ${name} are what the same client was answered the time before; ` +
-            `kept until something is written they would spare ${percent(hits.least)} to ${percent(hits.most)} of its requests, ${percent(share)} of all request time.`,
+            `kept until something is written they would spare ${percent(hits.least)} to ${percent(hits.most)} of its requests, ${percent(share)} of all request time.` +
+            (addresses === 0
+              ? ''
+              : ` The workload itself asks for ${quantity(addresses)} written-out address${addresses === 1 ? '' : 'es'} of it: recorded traffic would tell whether clients do.`),
           subject: { kind: 'route', key: name, route: name, statementId: null },
           locations: route.answeredAt === null ? [] : [route.answeredAt],
           impact: { resource: 'request-time', share, certainShare: certain },
@@ -86,3 +93,14 @@ export const repeatedResponse = defineRule({
     });
   },
 });
+
+/** Steps of the workload that write out an address of a route which takes parameters; their names are their addresses where nobody named them. */
+function writtenAddresses({ steps }: LoadResult, { method, route }: RouteObservation): number {
+  if (!/[:{*<]/.test(route)) return 0;
+  const pattern = route
+    .split('/')
+    .map((segment) => (/[:{*<]/.test(segment) ? '[^/?]+' : segment.replaceAll(/[.+?^$()|[\]\\]/g, String.raw`\$&`)))
+    .join('/');
+  const address = new RegExp(`^(?:\\d+\\. )?${method} ${pattern}(?:\\?.*)?$`);
+  return steps.filter(({ name }) => address.test(name) && !name.includes('{')).length;
+}
