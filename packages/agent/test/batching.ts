@@ -94,3 +94,65 @@ export function putInForce(observer: Observer, policy: BatchStatementsPolicy): P
     [Symbol.dispose]: () => running.stop(),
   };
 }
+
+export const schemaSql = `
+  CREATE TYPE mood AS ENUM ('calm', 'cross', 'odd, "very"');
+  CREATE TABLE authors (id int PRIMARY KEY, name text, note text, mood mood NOT NULL, score numeric(8, 3), since timestamptz NOT NULL,
+                        born date, tags text[] NOT NULL, extra jsonb, photo bytea, token uuid NOT NULL, active bool NOT NULL, big bigint NOT NULL);
+  CREATE TABLE posts (id int PRIMARY KEY, author_id int NOT NULL, title varchar(80) NOT NULL, code char(6) NOT NULL, words int NOT NULL);
+  CREATE INDEX ON posts (author_id);
+  CREATE TABLE counters (id int PRIMARY KEY, value int NOT NULL);
+  INSERT INTO counters SELECT n, 0 FROM generate_series(1, 20) n;
+  INSERT INTO authors
+  SELECT n, CASE WHEN n % 7 = 0 THEN NULL ELSE 'O''Brien "' || n || '" \\ {x,y}' END, CASE WHEN n % 3 = 0 THEN NULL ELSE 'note, ' || n % 5 END,
+         (enum_range(NULL::mood))[1 + n % 3], CASE WHEN n % 4 = 0 THEN NULL ELSE n / 8.0 END,
+         timestamptz '2026-01-01 12:00:00.123456+02' + n * interval '7 hours', CASE WHEN n % 6 = 0 THEN NULL ELSE date '1970-01-01' + n * 91 END,
+         ARRAY['a' || n, 'b,"' || n, NULL], CASE WHEN n % 5 = 0 THEN NULL ELSE jsonb_build_object('n', n, 'deep', jsonb_build_array(1, NULL, 'x')) END,
+         decode(lpad(to_hex(n), 8, '0'), 'hex'), md5(n::text)::uuid, n % 2 = 0, 9007199254740993 + n
+    FROM generate_series(1, 60) n;
+  INSERT INTO posts SELECT n, 1 + (n * 7) % 50, 'post ' || n || CASE WHEN n % 9 = 0 THEN ' it''s' ELSE '' END, 'c' || n % 40, n % 11
+    FROM generate_series(1, 400) n;
+  ANALYZE;
+`;
+
+/** xorshift32, so that a failure can be seen again. */
+export function random(seed: number): (below: number) => number {
+  let state = seed | 0 || 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+export interface Failure {
+  readonly failure: { readonly code: unknown; readonly message: string };
+}
+
+export function outcome(call: Promise<unknown>): Promise<unknown> {
+  return call.catch((error: Error & { readonly code?: unknown }): Failure => ({ failure: { code: error.code, message: error.message } }));
+}
+
+export const list = 'SELECT id, author_id AS "authorId" FROM posts WHERE id > $1 ORDER BY id LIMIT $2';
+export const author = 'SELECT id, name, since FROM authors WHERE id = $1';
+
+/** Rows of a list, then a statement for each. */
+export async function loop(pool: Pick<pg.Pool, 'query'>, from: number, length: number, pick = (rows: Post[]) => rows): Promise<unknown[]> {
+  const posts = await pool.query<Post>(list, [from, length]);
+  const found: unknown[] = [];
+  for (const post of pick(posts.rows)) found.push(await pool.query(author, [post.authorId]));
+  return found;
+}
+
+export interface Post {
+  readonly id: number;
+  readonly authorId: number;
+}
+
+export function poolOn(connectionString: string, options: pg.PoolConfig = {}): pg.Pool & AsyncDisposable {
+  const pool = new pg.Pool({ connectionString, max: 4, ...options });
+  // The database is dropped with its connections.
+  pool.on('error', () => undefined);
+  return Object.assign(pool, { [Symbol.asyncDispose]: () => (pool.ended || pool.ending ? Promise.resolve() : pool.end()) });
+}
