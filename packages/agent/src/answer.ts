@@ -82,7 +82,7 @@ function watch(request: OpenRequest, incoming: IncomingMessage, response: Server
       readHead(answer, incoming, response);
       request.answer = answer;
       if (!response.writableFinished || chunks === null || answer.bodyBytes === 0) return;
-      if (isWhole && examination.reads(answer.bodyBytes, performance.now())) readBody(answer, request, incoming, url, chunks);
+      if (isWhole && examination.reads(answer.bodyBytes, performance.now())) readBody(answer, request, incoming, url, chunks, examination);
       else if (answer.acceptsCompression && !answer.encoded) answer.body = joined(chunks);
     } catch {
       request.answer = null;
@@ -130,6 +130,7 @@ function readBody(
   { method, headers }: IncomingMessage,
   url: string,
   chunks: readonly (string | Uint8Array)[],
+  examination: Examination,
 ): void {
   const body = joined(chunks);
   answer.body = body;
@@ -137,5 +138,6 @@ function readBody(
   answer.askedHash = hash('sha1', [method, url, headers.host, headers.authorization, headers.cookie, headers.accept].join('\n'), 'base64');
   answer.bodyHash = hash('sha1', body, 'base64');
   if (answer.encoded || body.length > longestComparedBytes || answer.status !== 200) return;
-  if (/[/+]json$/.test(answer.contentType)) compareWithAnswer(request, body.toString());
+  if (!/[/+]json$/.test(answer.contentType) || !request.calls.some(({ received }) => received !== null)) return;
+  if (examination.compares(performance.now())) compareWithAnswer(request, body.toString());
 }

@@ -24,12 +24,14 @@ test('however much there is, about forty a second are', () => {
   }
 });
 
-test('no more than a megabyte is read and ten stacks are taken in one second', () => {
+test('no more than a megabyte is read ten stacks are taken and ten answers compared in one second', () => {
   const examination = new Examination();
   const read = Array.from({ length: 10 }, () => examination.reads(300_000, 100)).filter(Boolean).length;
   expect(read).toBe(3);
   expect(examination.reads(100_000, 900)).toBe(true);
   expect(examination.reads(300_000, 1_000)).toBe(true);
   expect(Array.from({ length: 30 }, () => examination.locates(1_500)).filter(Boolean)).toHaveLength(10);
+  expect(Array.from({ length: 30 }, () => examination.compares(1_500)).filter(Boolean)).toHaveLength(10);
   expect(examination.locates(2_000)).toBe(true);
+  expect(examination.compares(2_000)).toBe(true);
 });

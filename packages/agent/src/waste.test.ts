@@ -36,6 +36,9 @@ function lineOf(code: string): number {
   return found[0]!;
 }
 
+/** Ten answers a second are compared with their rows. */
+const nextSecond = () => sleep(1_000);
+
 const takesAll = { 'accept-encoding': 'gzip, br' };
 
 test('large answers that could have been compressed are told from those that could not, with what it would have brought', async () => {
@@ -90,7 +93,9 @@ function shownOf(summary: AgentSummary, route: string): ShownSummary | null {
 }
 
 test('columns that never reach the answer are told from those that do, go into another statement, or are not there', async () => {
+  await nextSecond();
   await ask('/columns', 5);
+  await nextSecond();
   await ask('/excerpts', 5);
   await ask('/summed', 5);
   const summary = await target.flush();
@@ -116,6 +121,7 @@ test('columns that never reach the answer are told from those that do, go into a
 });
 
 test('rows that the application drops are counted', async () => {
+  await nextSecond();
   await ask('/rows', 3);
   const shown = shownOf(await target.flush(), '/rows')!;
   expect(shown).toMatchObject({ comparisons: 3, rows: 1200 });
@@ -187,7 +193,7 @@ test('who allocates is told where collections took much of the time before', asy
   await target.flush();
   const { heap } = await profileOf(['/discarded'], 10);
   expect(heap!.allocators[0]!.location).toMatchObject({ file: appFile('waste.mjs'), function: expect.stringMatching(/discard/) });
-  expect(heap!.allocatedBytes).toBeGreaterThan(10e6);
+  expect(heap!.allocatedBytes).toBeGreaterThan(1e6);
 });
 
 test('while nobody observes nothing is examined', async () => {
