@@ -19,6 +19,7 @@ import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
 import { agentProbe } from '../../../measurement/agent-probe.ts';
 import { remedyConformance } from '../../../remedy/conformance.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
+import { aLoadResult, aStepResult } from '../../../workload/fixtures/load-results.ts';
 import { ArmChanges } from '../../../trial/arm-changes.ts';
 import { repeatedResponse } from '../rules/repeated-response.ts';
 import { cacheResponses, type CacheResponsesPlan } from './cache-responses.ts';
@@ -68,7 +69,7 @@ describe('from the measurement to the policy and back', () => {
       for (let time = 0; time < 60; time += 1) await get();
       await fetch(`${url}?form=autocommit`, { method: 'POST' });
       const { observations, samples } = await window.close();
-      const measurement = aMeasurement(observations);
+      const measurement = aMeasurement({ ...observations, load: aLoadResult({ steps: [aStepResult({ name: 'GET /counters/{id}' })] }) });
       const { findings } = diagnose([repeatedResponse], measurement, usualSettings);
       expect(findings).toHaveLength(1);
       const context: PlanningContext = { measurement, sql, sqlParser, planner: null, samples: samples ?? new Map() };
