@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,700) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 3,800) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [get('/feed')] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -115,7 +115,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'search the chronicle', weight: 200, steps: [get('/chronicle?word={word}')] },
   { name: 'mistype a heading', weight: 180, steps: [get('/guide/spelling?text={place}')] },
   { name: 'have the guide printed', weight: 14, steps: [{ method: 'POST', path: '/guide/editions' }] },
-  { name: 'see what is on next', weight: 190, steps: [get('/meetups/next?country={country}&after={day}')] },
+  { name: 'see what is on next', weight: 300, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 

@@ -39,7 +39,7 @@ async function typeset(copies: number): Promise<number> {
   return lines;
 }
 
-const copiesPerEdition = 2400;
+const copiesPerEdition = 1900;
 
 /** A printed edition of the guide for one member. */
 export function editionRoutes(app: FastifyInstance): void {

@@ -39,30 +39,39 @@ export async function meetupsOfReporters(
 }
 
 interface PlacedMeetup extends Meetup {
-  readonly country: string;
+  readonly city: string;
+  readonly hostId: number;
 }
 
 const nextCount = 15;
 /** Enough that the smallest country is among them. */
-const aheadCount = 900;
+const aheadCount = 1000;
 
 /** The next meetups in a country after a day. */
-export async function nextMeetups(pool: Pool, country: string, after: string): Promise<readonly Meetup[]> {
+export async function nextMeetups(pool: Pool, country: string, after: string): Promise<readonly PlacedMeetup[]> {
   if (isFixed('next-meetups-rows')) {
-    const meetups = await pool.query<Meetup>(
-      'SELECT id, title, starts_at AS "startsAt" FROM meetups WHERE starts_at >= $1::date AND country = $2 ORDER BY starts_at, id LIMIT $3',
+    const meetups = await pool.query<PlacedMeetup>(
+      `SELECT id, title, city, host_id AS "hostId", starts_at AS "startsAt"
+         FROM meetups
+        WHERE starts_at >= $1::date AND country = $2
+        ORDER BY starts_at, id
+        LIMIT $3`,
       [after, country, nextCount],
     );
     return meetups.rows;
   }
-  const ahead = await pool.query<PlacedMeetup>(
-    'SELECT id, title, country, starts_at AS "startsAt" FROM meetups WHERE starts_at >= $1::date ORDER BY starts_at, id LIMIT $2',
+  const ahead = await pool.query<PlacedMeetup & { readonly country: string }>(
+    `SELECT id, title, country, city, host_id AS "hostId", starts_at AS "startsAt"
+       FROM meetups
+      WHERE starts_at >= $1::date
+      ORDER BY starts_at, id
+      LIMIT $2`,
     [after, aheadCount],
   );
   return ahead.rows
     .filter((meetup) => meetup.country === country)
     .slice(0, nextCount)
-    .map(({ id, title, startsAt }) => ({ id, title, startsAt }));
+    .map(({ id, title, city, hostId, startsAt }) => ({ id, title, city, hostId, startsAt }));
 }
 
 /** `day` is written as in ISO 8601: 2025-03-09. */
