@@ -7,7 +7,7 @@ import { aTable } from '../../finding/fixtures/observations.ts';
 import type { DatabaseSnapshot } from '../../ports/database-snapshot.ts';
 import { indexSql } from '../../ports/index-sql.ts';
 import type { IndexDefinition } from '../../ports/planner.ts';
-import { type IndexLab, indexLab, type LabIndex } from './fixtures/index-lab.ts';
+import { type IndexLab, indexLab, labOf, type LabIndex } from './fixtures/index-lab.ts';
 import { secondIndexLab } from './fixtures/second-index-lab.ts';
 import { indexSizes, observedTableStatistics, predictIndexSize, tableStatistics } from './index-size.ts';
 import { takeSnapshot } from './snapshot/take-snapshot.ts';
@@ -107,6 +107,43 @@ test('what had to be assumed is said', async () => {
     assumptions: ['a third of the rows is assumed to fulfil id % 7 = random()'],
   });
 });
+
+test(
+  'entries of few, numbered or repeated values are told from their statistics, and rows without a value are not forgotten',
+  async () => {
+    // Few texts are all in the list of common values; elements fill their range; identifiers with gaps are as many as their documents.
+    const columns = [
+      `'item ' || i % 7 AS few`,
+      `CASE WHEN i % 6 = 0 THEN 'shelf ' || (i * 37) % 11 END AS absent`,
+      `ARRAY(SELECT floor(30000 * random() ^ 2)::int FROM generate_series(1, 1 + i % 4)) AS numbered`,
+      `jsonb_build_object('member', floor(random() * 3000)::int * 1000 + 7) AS gaps`,
+      `jsonb_build_object('price', round((random() * 300)::numeric, 2)) AS amounts`,
+    ];
+    const { comparisons } = await compare(
+      labOf(
+        `CREATE EXTENSION pg_trgm; SELECT setseed(0.2);
+         CREATE TABLE things AS SELECT ${columns.join(', ')} FROM generate_series(1, 30000) i; VACUUM ANALYZE things`,
+        {
+          btree: [],
+          gin: [
+            ['few texts', 'things', ['few gin_trgm_ops']],
+            ['mostly NULL', 'things', ['absent gin_trgm_ops']],
+            ['skewed elements', 'things', ['numbered']],
+            ['members by path', 'things', ['gaps jsonb_path_ops']],
+            ['members and keys', 'things', ['gaps']],
+            ['amounts', 'things', ['amounts jsonb_path_ops']],
+          ],
+          hash: [],
+          gist: [],
+          brin: [],
+        },
+      ),
+    );
+    expect(comparisons).toHaveLength(6);
+    expect(farOff(comparisons)).toBe('');
+  },
+  timeoutMs,
+);
 
 test('what the probes of a measurement saw is enough for a prediction', () => {
   const [schema, table] = ['public', 'jobs'];

@@ -3,12 +3,17 @@ import type { IndexAttribute } from './index-attributes.ts';
 import { type SampledValue, sampledValues } from './sampled-values.ts';
 import { arrayElements } from './sql-lists.ts';
 import type { TableStatistics } from './table-statistics.ts';
-import { columnClasses, type ValueClass } from './value-classes.ts';
+import { columnClasses, distinctOf, rowsOf, valuesOf, type ValueClass } from './value-classes.ts';
 
-/** What an inverted index holds of one key: entries by how many rows each is in, and the bytes of an entry's own key. */
-export interface InvertedEntries {
-  readonly classes: readonly ValueClass[];
+/** So many different entries, each of them in so many rows on average. */
+export interface EntryClass extends ValueClass {
+  /** Of the entry's own key. */
   readonly keyBytes: number;
+}
+
+/** What an inverted index holds of one key. */
+export interface InvertedEntries {
+  readonly classes: readonly EntryClass[];
   readonly assumptions: readonly string[];
 }
 
@@ -17,60 +22,84 @@ type Extract = (text: string) => readonly { readonly part: string; readonly entr
 
 const hashBytes = 4;
 
-export function invertedEntries({ column, operatorClass }: IndexAttribute, table: TableStatistics, rows: number): InvertedEntries {
+export function invertedEntries(attribute: IndexAttribute, table: TableStatistics, rows: number): InvertedEntries {
+  const { statistics, fixedLengthBytes } = attribute.column;
+  const nullRows = rows * (statistics?.nullShare ?? 0);
+  const entries = presentEntries(attribute, table, rows - nullRows);
+  if (entries !== null) {
+    // Rows without a value share an entry that only says so (GIN_CAT_NULL_ITEM).
+    return nullRows < 1 ? entries : { ...entries, classes: [...entries.classes, { values: 1, rowsEach: nullRows, keyBytes: hashBytes }] };
+  }
+  const keyBytes = fixedLengthBytes > 0 ? fixedLengthBytes : (statistics?.averageWidthBytes ?? 32);
+  return { classes: columnClasses(statistics, rows).map((each) => ({ ...each, keyBytes })), assumptions: [] };
+}
+
+/** Of values that are not NULL; null where a value is one entry. */
+function presentEntries({ column, operatorClass }: IndexAttribute, { hasValues }: TableStatistics, rows: number): InvertedEntries | null {
   const { statistics, type } = column;
-  const present = rows * (1 - (statistics?.nullShare ?? 0));
-  const samples = table.hasValues ? sampledValues(statistics) : [];
+  const samples = hasValues ? sampledValues(statistics) : [];
   const widthBytes = statistics?.averageWidthBytes ?? 32;
+  const documents = statistics === null ? rows : distinctOf(statistics, rows);
+  const most = Number.POSITIVE_INFINITY;
   if (operatorClass === 'gin_trgm_ops') {
     // As many trigrams as characters, and of letters and digits there are at most 36 cubed.
-    return sampled(samples, trigramsOf, present, { keyBytes: hashBytes, perRow: widthBytes, most: 36 ** 3 });
+    return sampled(samples, trigramsOf, rows, {
+      documents,
+      keyBytesOf: () => hashBytes,
+      keyBytes: hashBytes,
+      perRow: widthBytes,
+      most: 36 ** 3,
+    });
   }
   if (type === 'jsonb') {
     // Without documents to look at: a path and its value take about 16 bytes of a document.
     return operatorClass === 'jsonb_path_ops'
-      ? sampled(samples, pathsOf, present, { keyBytes: hashBytes, perRow: widthBytes / 16, most: Number.POSITIVE_INFINITY })
-      : sampled(samples, keysAndValuesOf, present, { keyBytes: 10, perRow: widthBytes / 8, most: Number.POSITIVE_INFINITY });
+      ? sampled(samples, pathsOf, rows, { documents, keyBytesOf: () => hashBytes, keyBytes: hashBytes, perRow: widthBytes / 16, most })
+      : sampled(samples, keysAndValuesOf, rows, { documents, keyBytesOf: jsonbKeyBytes, keyBytes: 10, perRow: widthBytes / 8, most });
   }
-  if (type.endsWith('[]') || type === 'tsvector') return listed(statistics, type, present, type === 'tsvector' ? [] : samples);
-  return {
-    classes: columnClasses(statistics, rows),
-    keyBytes: column.fixedLengthBytes > 0 ? column.fixedLengthBytes : widthBytes,
-    assumptions: [],
-  };
+  return type.endsWith('[]') || type === 'tsvector' ? listed(statistics, type, rows, type === 'tsvector' ? [] : samples) : null;
+}
+
+/** A length, a byte that says what it is, and the text, or the eight digits of its hash where that is long (JGIN_MAXLENGTH). */
+function jsonbKeyBytes(entry: string): number {
+  const textBytes = Buffer.byteLength(entry);
+  return 2 + (textBytes > 125 ? 8 : textBytes);
 }
 
 interface Unsampled {
+  /** How many different values the column has. */
+  readonly documents: number;
+  readonly keyBytesOf: (entry: string) => number;
+  /** The next two: without values to look at. */
   readonly keyBytes: number;
   readonly perRow: number;
+  /** How many different entries there can be. */
   readonly most: number;
 }
 
-/** At least so many documents have to be seen before they speak for the rest. */
+/** At least so many documents have to be seen before they speak for the rest; where they are all that there are, any number does. */
 const fewestSamples = 20;
 
-function sampled(samples: readonly SampledValue[], extract: Extract, rows: number, unsampled: Unsampled): InvertedEntries {
-  if (samples.length < fewestSamples) {
-    const { keyBytes, perRow, most } = unsampled;
+function sampled(
+  samples: readonly SampledValue[],
+  extract: Extract,
+  rows: number,
+  { documents, keyBytesOf, keyBytes, perRow, most }: Unsampled,
+): InvertedEntries {
+  const isComplete = samples.length > 0 && samples.every(({ isCommon }) => isCommon);
+  if (samples.length < fewestSamples && !isComplete) {
     const occurrences = rows * Math.max(1, perRow);
     const values = Math.min(most, occurrences);
     return {
-      classes: [{ values, rowsEach: occurrences / values }],
-      keyBytes,
+      classes: [{ values, rowsEach: occurrences / values, keyBytes }],
       assumptions: ['without values to look at, entries per row follow from the width alone'],
     };
   }
-  const parts = seenEntries(samples, extract);
-  const classes = [...parts.values()].flatMap((entries) => {
-    const most = Math.min(unsampled.most, wholeNumbersBetween([...entries.keys()]));
-    return partClasses([...entries.values()], rows, most);
-  });
-  const all = [...parts.values()].flatMap((entries) => [...entries]);
-  const keyBytes =
-    unsampled.keyBytes === hashBytes
-      ? hashBytes
-      : all.reduce((sum, [entry]) => sum + Buffer.byteLength(entry) + 1, 0) / Math.max(1, all.length);
-  return { classes, keyBytes, assumptions: [] };
+  const parts = [...seenEntries(samples, extract).values()];
+  // The next document brings as many new entries as one of the sample brought that no other has (Good and Turing), those after it ever fewer.
+  const drawn = samples.filter(({ isCommon }) => !isCommon).length;
+  const growth = 1 + Math.max(0, documents - samples.length) / Math.max(1, drawn);
+  return { classes: parts.flatMap((entries) => partClasses(entries, rows, { growth, most, keyBytesOf })), assumptions: [] };
 }
 
 /** By part of the value, how often each entry was seen. */
@@ -96,20 +125,45 @@ interface Seen {
 }
 
 /** Entries seen twice or more have the frequency they were seen with; those seen once stand for all others. */
-function partClasses(entries: readonly Seen[], rows: number, most: number): readonly ValueClass[] {
-  const repeated = entries.filter(({ times }) => times > 1);
-  const once = entries.filter(({ times }) => times === 1);
-  const classes = repeated.map(({ share }): ValueClass => ({ values: 1, rowsEach: Math.max(1, share * rows) }));
-  if (once.length === 0) return classes;
-  const occurrences = rows * once.reduce((sum, { share }) => sum + share, 0);
-  const values = Math.max(1, valuesBehind(entries, occurrences, most) - repeated.length);
-  return [...classes, { values, rowsEach: occurrences / values }];
+function partClasses(
+  entries: ReadonlyMap<string, Seen>,
+  rows: number,
+  { growth, most, keyBytesOf }: Pick<Unsampled, 'most' | 'keyBytesOf'> & { readonly growth: number },
+): readonly EntryClass[] {
+  const seen = [...entries];
+  const once = seen.filter(([, { times }]) => times === 1);
+  const alone = ([entry, { share }]: readonly [string, Seen]): EntryClass => ({
+    values: 1,
+    rowsEach: Math.max(1, share * rows),
+    keyBytes: keyBytesOf(entry),
+  });
+  if (once.length === 0) return seen.map(alone);
+  const keyBytes = once.reduce((sum, [entry]) => sum + keyBytesOf(entry), 0) / once.length;
+  const occurrencesOf = (some: typeof seen) => rows * some.reduce((sum, [, { share }]) => sum + share, 0);
+  const [common, drawn] = [seen.filter(([, { times }]) => !Number.isFinite(times)), seen.filter(([, { times }]) => Number.isFinite(times))];
+  const numbers = wholeNumberClasses(
+    drawn,
+    occurrencesOf(drawn),
+    common.map(([entry]) => entry),
+  );
+  if (numbers !== null) {
+    const excess = Math.max(1, valuesOf(numbers) / (drawn.length * growth));
+    const limited = numbers.map(({ values, rowsEach }): EntryClass => ({ values: values / excess, rowsEach: rowsEach * excess, keyBytes }));
+    return [...common.map(alone), ...limited];
+  }
+  const repeated = seen.filter(([, { times }]) => times > 1);
+  const occurrences = occurrencesOf(once);
+  const values = Math.min(once.length * growth, Math.max(1, valuesBehind([...entries.values()], occurrences, most) - repeated.length));
+  return [...repeated.map(alone), { values, rowsEach: occurrences / values, keyBytes }];
 }
 
 /**
  * How many entries there are, from how many were seen once and how many twice (Chao 1984). Where none was seen twice the bias-corrected form
- * of it is only a lower bound: of whole numbers then all between the smallest and the largest are counted, of everything else
- * the middle, in factors, between the bound and as many values as occurrences.
+ * of it is only a lower bound: then the middle is taken, in factors, between the bound and as many values as occurrences.
+ *
+ * Of a field without numbers in documents that are all different the statistics tell no more than that: a hundred unique texts look
+ * like a hundred of five thousand. And the bounds of a histogram lie evenly in the order of whole documents, so that fields
+ * which come first in it are met again less often than by chance.
  */
 function valuesBehind(entries: readonly Seen[], occurrences: number, most: number): number {
   const seen = (wanted: number) => entries.filter(({ times }) => times === wanted).length;
@@ -121,11 +175,53 @@ function valuesBehind(entries: readonly Seen[], occurrences: number, most: numbe
   return most === Number.POSITIVE_INFINITY ? Math.sqrt(atLeast * atMost) : atMost;
 }
 
-/** Whole numbers cannot have more values than lie between the smallest and the largest, seen with the gap beyond them that so many samples leave. */
-function wholeNumbersBetween(entries: readonly string[]): number {
-  const numbers = entries.map(Number);
-  if (entries.length < 2 || !numbers.every((number) => Number.isInteger(number))) return Number.POSITIVE_INFINITY;
-  return (Math.max(...numbers) - Math.min(...numbers) + 1) * (1 + 2 / numbers.length);
+/** Stretches of the numbers seen that are looked at by themselves, so that the frequent end of a skew does not count for the rare one. */
+const stretches = 8;
+
+/**
+ * Whole numbers count things, as amounts with decimals do, and then all between the smallest and the largest are values: so many
+ * places, into which the occurrences fall by chance. How often the sample met a number again says whether that can be: where it did more often than such
+ * places let it (two standard deviations of a Poisson count) the numbers have gaps, and null is returned, as for everything that is no number.
+ * Entries that have classes of their own leave their places to none of the others.
+ */
+function wholeNumberClasses(
+  drawn: readonly (readonly [string, Seen])[],
+  occurrences: number,
+  others: readonly string[],
+): readonly ValueClass[] | null {
+  const scale = 10 ** Math.max(0, ...drawn.map(([entry]) => /^-?\d+\.(\d+)$/u.exec(entry)?.[1]?.length ?? 0));
+  const placeOf = (entry: string) => (/^-?\d+(?:\.\d+)?$/u.test(entry) ? Math.round(Number(entry) * scale) : Number.NaN);
+  const numbers = drawn.map(([entry, { times }]) => ({ at: placeOf(entry), times })).sort((a, b) => a.at - b.at);
+  if (numbers.length < fewestSamples || !numbers.every(({ at }) => Number.isSafeInteger(at))) return null;
+  const taken = others.map(placeOf);
+  const timesOf = (some: typeof numbers) => some.reduce((sum, { times }) => sum + times, 0);
+  // Beyond the outermost number seen lies, on average, as much as between two.
+  const [first, last] = [numbers[0]!.at, numbers.at(-1)!.at];
+  const margin = (last - first) / numbers.length;
+  const bounds = Array.from({ length: stretches + 1 }, (_, step) => {
+    if (step === 0) return Math.min(first, Math.max(0, first - margin));
+    return step === stretches ? last + 1 + margin : numbers[Math.floor((step * numbers.length) / stretches)]!.at;
+  });
+  const parts = bounds.slice(1).map((to, step) => {
+    const isWithin = (at: number) => at >= bounds[step]! && at < to;
+    const within = numbers.filter(({ at }) => isWithin(at));
+    const times = timesOf(within);
+    const places = Math.max(within.length, to - bounds[step]! - taken.filter(isWithin).length);
+    return { places, times, again: times - within.length, expectedAgain: times - filled(places, times) };
+  });
+  const sumOf = (of: (part: (typeof parts)[number]) => number) => parts.reduce((sum, part) => sum + of(part), 0);
+  const expectedAgain = sumOf((part) => part.expectedAgain);
+  if (sumOf(({ again }) => again) > expectedAgain + 2 * Math.sqrt(expectedAgain) + 1) return null;
+  return parts.map(({ places, times }): ValueClass => {
+    const rows = (occurrences * times) / timesOf(numbers);
+    const values = filled(places, rows);
+    return { values, rowsEach: rows / values };
+  });
+}
+
+/** How many of so many places are not empty after so many draws. */
+function filled(places: number, draws: number): number {
+  return places * -Math.expm1(-draws / places);
 }
 
 /** Arrays and tsvectors have statistics of their elements. What these leave out is rarer; whole arrays that the statistics hold show how various it is. */
@@ -143,29 +239,34 @@ function listed(statistics: ColumnStatistics | null, type: string, rows: number,
   // A tsvector's lexeme takes 4 bytes of directory, its letters, and the list of its positions, 4 bytes when it is there once.
   const perRow =
     statistics?.elementCountHistogram?.at(-1) ?? Math.max(1, (widthBytes - 8) / (type === 'tsvector' ? elementBytes + 8.5 : keyBytes));
-  const known = frequencies.map((share): ValueClass => ({ values: 1, rowsEach: Math.max(1, share * rows) }));
-  const restOccurrences = rows * perRow - known.reduce((sum, { rowsEach }) => sum + rowsEach, 0);
+  const known = frequencies.map((share): EntryClass => ({ values: 1, rowsEach: Math.max(1, share * rows), keyBytes }));
+  const restOccurrences = rows * perRow - rowsOf(known);
   // The rounding of the frequencies of a complete list.
-  if (known.length > 0 && restOccurrences < 0.02 * rows * perRow) return { classes: known, keyBytes, assumptions: [] };
+  if (known.length > 0 && restOccurrences < 0.02 * rows * perRow) return { classes: known, assumptions: [] };
   const rarest = Math.min(...known.map(({ rowsEach }) => rowsEach), rows);
   const isListed = new Set(elements);
   const seen = seenEntries(samples, (text) => arrayElements(text).map((entry) => ({ part: '', entry }))).get('') ?? new Map<string, Seen>();
   const unlisted = [...seen].filter(([entry]) => !isListed.has(entry));
+  // Elements of common arrays were not drawn.
+  const [drawn, others] = [
+    unlisted.filter(([, { times }]) => Number.isFinite(times)),
+    unlisted.filter(([, { times }]) => !Number.isFinite(times)).map(([entry]) => entry),
+  ];
+  const numbers = wholeNumberClasses(drawn, restOccurrences, [...elements, ...others]);
+  if (numbers !== null) return { classes: [...known, ...numbers.map((each) => ({ ...each, keyBytes }))], assumptions: [] };
   // None of them is as frequent as the rarest listed one, or it would be listed.
   const fewest = restOccurrences / rarest;
   const isSeen = unlisted.length >= fewestSamples;
-  const most = wholeNumbersBetween(unlisted.map(([entry]) => entry));
   const likely = isSeen
     ? valuesBehind(
         unlisted.map(([, entry]) => entry),
         restOccurrences,
-        most,
+        Number.POSITIVE_INFINITY,
       )
     : 2 * fewest;
   const values = Math.min(restOccurrences, Math.max(fewest, likely));
   return {
-    classes: [...known, { values, rowsEach: restOccurrences / values }],
-    keyBytes,
+    classes: [...known, { values, rowsEach: restOccurrences / values, keyBytes }],
     assumptions: isSeen ? [] : ['elements that the statistics do not list are taken to be half as frequent as the rarest listed one'],
   };
 }
