@@ -19,7 +19,7 @@ export const plazaTarget = {
 } as const;
 
 export interface Label {
-  readonly domain: 'database' | 'api';
+  readonly domain: 'database' | 'api' | 'cache';
   readonly title: string;
   /** Relative to lab/plaza. */
   readonly file: string;

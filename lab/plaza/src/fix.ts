@@ -26,6 +26,7 @@ export const defectIds = [
   'rating-statistics',
   'meetup-place-statistics',
   'feed-author-loop',
+  'feed-repeats',
   'room-preview-fanout',
   'overview-topic-totals',
   'pool-size',
