@@ -24,6 +24,8 @@ export class Answer {
   hasCacheControl = false;
   /** What asked for it: method, URL and who asked, hashed. */
   askedHash = '';
+  /** Whether the request said who asks. */
+  identified = false;
   /** Empty where the body was not read. */
   bodyHash = '';
   /** The body itself, only until its route has taken what it counts. */
@@ -135,6 +137,7 @@ function readBody(
   const body = joined(chunks);
   answer.body = body;
   // Only a hash of either leaves this function: neither addresses nor credentials nor bodies are kept.
+  answer.identified = headers.authorization !== undefined || headers.cookie !== undefined;
   answer.askedHash = hash('sha1', [method, url, headers.host, headers.authorization, headers.cookie, headers.accept].join('\n'), 'base64');
   answer.bodyHash = hash('sha1', body, 'base64');
   if (answer.encoded || body.length > longestComparedBytes || answer.status !== 200) return;

@@ -13,13 +13,12 @@ export { sqlTemplate } from './sql-template.ts';
  *
  * Counts and durations are those since the agent's last summary, never since the process started.
  */
-export const protocolVersion = 1;
-
-/** The environment variable that names the socket; without it the agent stays off. */
-export const socketVariable = 'ANNEAL_SOCKET';
+export { protocolVersion, silenceMs, socketVariable } from './agreed.ts';
 
 export type FromAgent =
-  | ({ readonly type: 'hello' } & AgentHello)
+  | ({ readonly type: 'hello'; readonly key: string } & AgentHello)
+  /** The first word over a second socket: the agent that said hello with this key goes on over it, and is done with its first. */
+  | { readonly type: 'moved'; readonly key: string }
   | { readonly type: 'summary'; readonly replyTo: number; readonly summary: AgentSummary }
   | { readonly type: 'done'; readonly replyTo: number }
   | { readonly type: 'refused'; readonly replyTo: number; readonly reason: string }
@@ -53,9 +52,6 @@ export type ToAgent =
   | { readonly type: 'heartbeat' }
   /** Observation on or off, for measuring what it costs. Policies stay as they are. */
   | { readonly type: 'observe'; readonly id: number; readonly on: boolean };
-
-/** How long Anneal may be silent while policies are in force. It sends a heartbeat three times as often. */
-export const silenceMs = 3000;
 
 export interface Toggling {
   /** Null toggles nothing at all: what its two states seem to differ by is the noise floor. */
@@ -241,6 +237,8 @@ export interface AnswerSummary {
   readonly sampledCompressedBytes: number;
   /** Answers to GET with status 200 that were read whole. */
   readonly reads: number;
+  /** Of those: by somebody who said who asks (Authorization, Cookie). */
+  readonly identifiedReads: number;
   /** Of those: with ETag or Last-Modified; with Cache-Control or Expires. */
   readonly withValidator: number;
   readonly withCacheControl: number;

@@ -25,6 +25,7 @@ export class RouteAnswers {
   #sampledBytes = 0;
   #sampledCompressedBytes = 0;
   #reads = 0;
+  #identifiedReads = 0;
   #withValidator = 0;
   #withCacheControl = 0;
   #repeats = 0;
@@ -52,6 +53,7 @@ export class RouteAnswers {
       sampledBytes: this.#sampledBytes,
       sampledCompressedBytes: this.#sampledCompressedBytes,
       reads: this.#reads,
+      identifiedReads: this.#identifiedReads,
       withValidator: this.#withValidator,
       withCacheControl: this.#withCacheControl,
       repeats: this.#repeats,
@@ -76,8 +78,9 @@ export class RouteAnswers {
     });
   }
 
-  #addRead({ askedHash, bodyHash, bodyBytes, hasValidator, hasCacheControl }: Answer): void {
+  #addRead({ askedHash, identified, bodyHash, bodyBytes, hasValidator, hasCacheControl }: Answer): void {
     this.#reads += 1;
+    if (identified) this.#identifiedReads += 1;
     if (hasValidator) this.#withValidator += 1;
     if (hasCacheControl) this.#withCacheControl += 1;
     const before = this.#asked.get(askedHash);

@@ -73,6 +73,7 @@ test('answers that were equal again are counted for the same client in the same 
   const { bodyBytes, ...answers } = routeOf(summary, '/articles').answers!;
   expect(answers).toMatchObject({
     reads: 6,
+    identifiedReads: 6,
     withValidator: 0,
     withCacheControl: 0,
     repeats: 3,

@@ -37,7 +37,7 @@ async function listen(): Promise<SwitchableAgentListener> {
   let current: Conversation | null = null;
 
   const server = createServer((socket) => {
-    const conversation = new Conversation(socket, (hello) => {
+    const greeted = (hello: AgentHello) => {
       if (hello.version > protocolVersion) {
         const problem = `it speaks version ${hello.version} of the protocol, this Anneal only ${protocolVersion}`;
         conversation.end();
@@ -50,7 +50,8 @@ async function listen(): Promise<SwitchableAgentListener> {
         current = conversation;
         settle(conversation);
       }
-    });
+    };
+    const conversation = new Conversation(socket, greeted, (key) => (current?.hasKey(key) === true ? current : null));
     conversations.add(conversation);
     socket.once('close', () => conversations.delete(conversation));
   });
@@ -103,35 +104,60 @@ interface Pending {
 
 /** One agent's end of the socket: questions by number, answers matched to them. */
 class Conversation implements SwitchableAgent {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #pending = new Map<number, Pending>();
   #hello: AgentHello | null = null;
+  #key: string | null = null;
   #heartbeat: NodeJS.Timeout | undefined;
   #lastId = 0;
   #problem = 'the connection was closed';
 
-  constructor(socket: Socket, greeted: (hello: AgentHello) => void) {
+  /** `movedFrom`: the conversation whose agent gave that key and now goes on over this socket. */
+  constructor(socket: Socket, greeted: (hello: AgentHello) => void, movedFrom: (key: string) => Conversation | null) {
     this.#socket = socket;
+    let owner: Conversation = this;
     const lines = createInterface(socket);
     // It repeats the socket's errors, which are dealt with below.
     lines.on('error', () => undefined);
     lines.on('line', (line) => {
       const message = parse(line);
-      if (message === null) this.#fail('it sent something that is not the protocol');
+      if (message === null) owner.#fail('it sent something that is not the protocol');
       else if (message.type === 'hello') {
-        this.#hello = message;
-        this.#heartbeat = setInterval(() => this.#send({ type: 'heartbeat' }), silenceMs / 3).unref();
+        owner.#hello = message;
+        owner.#key = message.key;
+        owner.#heartbeat = setInterval(() => owner.#send({ type: 'heartbeat' }), silenceMs / 3).unref();
         greeted(message);
-      } else this.#answered(message.replyTo, message);
+      } else if (message.type === 'moved') {
+        const former = movedFrom(message.key);
+        if (former === null) owner.#fail('it is no agent that has said hello');
+        else {
+          owner = former;
+          former.#moveTo(socket);
+        }
+      } else owner.#answered(message.replyTo, message);
     });
     socket.on('error', (error) => {
-      this.#problem = error.message;
+      owner.#problem = error.message;
     });
-    socket.on('close', () => {
-      clearInterval(this.#heartbeat);
-      for (const { reject } of this.#pending.values()) reject(this.#lost());
-      this.#pending.clear();
-    });
+    socket.on('close', () => owner.#closed(socket));
+  }
+
+  hasKey(key: string): boolean {
+    return this.open && this.#key === key;
+  }
+
+  /** What was sent over the former socket is still read. */
+  #moveTo(socket: Socket): void {
+    const former = this.#socket;
+    this.#socket = socket;
+    former.end();
+  }
+
+  #closed(socket: Socket): void {
+    if (socket !== this.#socket) return;
+    clearInterval(this.#heartbeat);
+    for (const { reject } of this.#pending.values()) reject(this.#lost());
+    this.#pending.clear();
   }
 
   get open(): boolean {

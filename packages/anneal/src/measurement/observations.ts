@@ -99,6 +99,8 @@ export interface AnswerObservation {
   readonly sampledCompressedBytes: number;
   /** Answers to GET with status 200 that were read whole. */
   readonly reads: number;
+  /** Of those: by somebody who said who asks (Authorization, Cookie). */
+  readonly identifiedReads: number;
   /** Of those: with ETag or Last-Modified; with Cache-Control or Expires. */
   readonly withValidator: number;
   readonly withCacheControl: number;

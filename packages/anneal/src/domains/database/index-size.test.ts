@@ -117,7 +117,8 @@ test(
       `CASE WHEN i % 6 = 0 THEN 'shelf ' || (i * 37) % 11 END AS absent`,
       `ARRAY(SELECT floor(30000 * random() ^ 2)::int FROM generate_series(1, 1 + i % 4)) AS numbered`,
       `jsonb_build_object('member', floor(random() * 3000)::int * 1000 + 7) AS gaps`,
-      `jsonb_build_object('price', round((random() * 300)::numeric, 2)) AS amounts`,
+      `jsonb_build_object('price', round((random() * 500)::numeric, 2)) AS amounts`,
+      `jsonb_build_object('serial', i) AS serials`,
     ];
     const { comparisons } = await compare(
       labOf(
@@ -132,6 +133,7 @@ test(
             ['members by path', 'things', ['gaps jsonb_path_ops']],
             ['members and keys', 'things', ['gaps']],
             ['amounts', 'things', ['amounts jsonb_path_ops']],
+            ['serials', 'things', ['serials jsonb_path_ops']],
           ],
           hash: [],
           gist: [],
@@ -139,7 +141,7 @@ test(
         },
       ),
     );
-    expect(comparisons).toHaveLength(6);
+    expect(comparisons).toHaveLength(7);
     expect(farOff(comparisons)).toBe('');
   },
   timeoutMs,

@@ -35,6 +35,7 @@ const answers: AnswerObservation = {
   sampledBytes: 120_000,
   sampledCompressedBytes: 18_000,
   reads: 200,
+  identifiedReads: 0,
   withValidator: 0,
   withCacheControl: 0,
   repeats: 0,

@@ -15,6 +15,7 @@ const answers = (reads: number, repeats: number, equalRepeats: number): AnswerOb
   sampledBytes: 0,
   sampledCompressedBytes: 0,
   reads,
+  identifiedReads: 0,
   withValidator: 0,
   withCacheControl: 0,
   repeats,
@@ -101,4 +102,10 @@ test('addresses that the workload writes out repeat themselves: then it is a que
   const [finding] = diagnosed(feed(), 10, ['1. GET /feed/7', '2. GET /feed/8?page=2', '3. GET /feed', 'POST /feed/7']).findings;
   expect(finding).toMatchObject({ level: 'note', message: expect.stringContaining('2 written-out addresses') as unknown });
   expect(diagnosed(feed(), 10, ['GET /feed/{member}']).findings[0]!.level).not.toBe('note');
+});
+
+test('so do the few sessions of a workload', () => {
+  const asSessions = { ...answers(1_000, 950, 900), identifiedReads: 900 };
+  const [finding] = diagnosed(feed({ answers: asSessions })).findings;
+  expect(finding).toMatchObject({ level: 'note', message: expect.stringContaining('few sessions') as unknown });
 });

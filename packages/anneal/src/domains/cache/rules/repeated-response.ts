@@ -17,7 +17,7 @@ export const repeatedResponse = defineRule({
       'What a cache would spare of the requests’ queries and CPU is certainly the share asked for (1 % by default), even if every write to one of the route’s tables dropped all of its answers.',
     fix: 'Keep the answer until one of the tables or rows it was made of is written.',
     falsePositives:
-      'A workload that asks for a few written-out addresses repeats itself where clients would not: the finding is a note then. It is not a defect where the answer only happened to stay the same: where it depends on the clock, on chance, or on another service.',
+      'A workload that asks for a few written-out addresses, or as a few sessions, repeats itself where clients would not: the finding is a note then. It is not a defect where the answer only happened to stay the same: where it depends on the clock, on chance, or on another service.',
     sources: [
       'J. W. Cohen, The Single Server Queue, 1982: of two independent Poisson streams the next event belongs to one in proportion to its rate',
       'P. Gupta, N. Zeldovich, S. Madden, A Trigger-Based Middleware Cache for ORMs, Middleware 2011',
@@ -46,17 +46,14 @@ export const repeatedResponse = defineRule({
           `a cache would spare ${percent(share)} of request time, but with ${quantity(hits.writes)} writes to its tables only ${percent(certain)} of it is certain: below ${percent(settings.minimumShare)}`,
         );
       }
-      const addresses = writtenAddresses(load, route);
+      const doubt = doubtOf(load, route);
       return [
         {
-          // Nobody knows how often clients repeat themselves from a list that repeats itself: then it is a question.
-          level: addresses > 0 ? 'note' : levelOf(certain),
+          // How often clients repeat themselves is then the workload's invention: a question, not an accusation.
+          level: doubt === null ? levelOf(certain) : 'note',
           message:
             `${percent(hits.most)} of the answers of ${name} are what the same client was answered the time before; ` +
-            `kept until something is written they would spare ${percent(hits.least)} to ${percent(hits.most)} of its requests, ${percent(share)} of all request time.` +
-            (addresses === 0
-              ? ''
-              : ` The workload itself asks for ${quantity(addresses)} written-out address${addresses === 1 ? '' : 'es'} of it: recorded traffic would tell whether clients do.`),
+            `kept until something is written they would spare ${percent(hits.least)} to ${percent(hits.most)} of its requests, ${percent(share)} of all request time.${doubt === null ? '' : ` ${doubt}`}`,
           subject: { kind: 'route', key: name, route: name, statementId: null },
           locations: route.answeredAt === null ? [] : [route.answeredAt],
           impact: { resource: 'request-time', share, certainShare: certain },
@@ -93,6 +90,18 @@ export const repeatedResponse = defineRule({
     });
   },
 });
+
+/** Why repetition may be the workload's doing and not its clients'; null where it is not. */
+function doubtOf(load: LoadResult, route: RouteObservation): string | null {
+  const addresses = writtenAddresses(load, route);
+  if (addresses > 0) {
+    return `The workload itself asks for ${quantity(addresses)} written-out address${addresses === 1 ? '' : 'es'} of it: recorded traffic would tell whether clients do.`;
+  }
+  const { identifiedReads = 0, reads = 0 } = route.answers ?? {};
+  return identifiedReads * 2 > reads
+    ? 'Its clients are the few sessions that the workload opens, each many people at once: recorded traffic would tell how often one of them asks again.'
+    : null;
+}
 
 /** Steps of the workload that write out an address of a route which takes parameters; their names are their addresses where nobody named them. */
 function writtenAddresses({ steps }: LoadResult, { method, route }: RouteObservation): number {

@@ -211,7 +211,11 @@ function wholeNumberClasses(
   });
   const sumOf = (of: (part: (typeof parts)[number]) => number) => parts.reduce((sum, part) => sum + of(part), 0);
   const expectedAgain = sumOf((part) => part.expectedAgain);
-  if (sumOf(({ again }) => again) > expectedAgain + 2 * Math.sqrt(expectedAgain) + 1) return null;
+  const again = sumOf((part) => part.again);
+  if (again > expectedAgain + 2 * Math.sqrt(expectedAgain) + 1) return null;
+  // As many places as occurrences, as exactly as the ends of a sample tell, and none met twice: a serial number, which is there once.
+  const isSerial = again === 0 && Math.abs(sumOf(({ places }) => places) / occurrences - 1) < 4 / numbers.length;
+  if (isSerial) return [{ values: occurrences, rowsEach: 1 }];
   return parts.map(({ places, times }): ValueClass => {
     const rows = (occurrences * times) / timesOf(numbers);
     const values = filled(places, rows);
