@@ -190,7 +190,8 @@ function wholeNumberClasses(
   others: readonly string[],
 ): readonly ValueClass[] | null {
   const scale = 10 ** Math.max(0, ...drawn.map(([entry]) => /^-?\d+\.(\d+)$/u.exec(entry)?.[1]?.length ?? 0));
-  const placeOf = (entry: string) => (/^-?\d+(?:\.\d+)?$/u.test(entry) ? Math.round(Number(entry) * scale) : Number.NaN);
+  // Trigrams of numbers have blanks around them at the ends.
+  const placeOf = (entry: string) => (/^ *-?\d+(?:\.\d+)? *$/u.test(entry) ? Math.round(Number(entry) * scale) : Number.NaN);
   const numbers = drawn.map(([entry, { times }]) => ({ at: placeOf(entry), times })).sort((a, b) => a.at - b.at);
   if (numbers.length < fewestSamples || !numbers.every(({ at }) => Number.isSafeInteger(at))) return null;
   const taken = others.map(placeOf);
