@@ -5,8 +5,8 @@
  * file loads nothing and does nothing unless Anneal named a socket, or somebody asked for figures, and this is a process's main thread.
  */
 import { isMainThread } from 'node:worker_threads';
+import { socketVariable } from './agreed.ts';
 import { exportSettings } from './export/export-settings.ts';
-import { socketVariable } from './protocol.ts';
 
 const socketPath = process.env[socketVariable] ?? '';
 const exported = exportSettings(process.env);

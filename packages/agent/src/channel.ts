@@ -1,84 +1,49 @@
-import { Worker } from 'node:worker_threads';
+import { randomUUID } from 'node:crypto';
+import { protocolVersion } from './agreed.ts';
+import { openLine, type Line } from './line.ts';
 import type { Observer } from './observer.ts';
 import { PolicyFlag, sharedFlags } from './policies/flags.ts';
-import { PoliciesInForce } from './policies/in-force.ts';
-import { Profiler } from './profile.ts';
+import type { PoliciesInForce } from './policies/in-force.ts';
+import { startPolicyThread, type AboutPolicies, type Passed, type ToThread } from './policy-thread.ts';
+import type { Profiler } from './profile.ts';
+import type { FromAgent, ToAgent } from './protocol.ts';
 import { Recorder } from './recording.ts';
-import { protocolVersion, type FromAgent, type ToAgent } from './protocol.ts';
 
-/** What the thread that owns the socket says: Anneal's own messages, policies with the flag they were given, and what became of the socket. */
-export type FromThread =
-  | Exclude<ToAgent, { readonly type: 'apply-policy' | 'heartbeat' }>
-  | (Extract<ToAgent, { readonly type: 'apply-policy' }> & { readonly slot: number })
-  | { readonly type: 'opened' }
-  | { readonly type: 'silent' }
-  | { readonly type: 'closed' };
-
-/** What that thread is told: messages for Anneal, and flags that nobody needs any more. */
-export type ToThread = FromAgent | { readonly type: 'released'; readonly slot: number };
-
-export interface ThreadSetup {
-  readonly socketPath: string;
+/** What there is besides once a policy was asked for. */
+interface Acting {
+  readonly tell: (message: ToThread) => void;
   readonly flags: Int32Array;
+  readonly policies: PoliciesInForce;
 }
 
 /**
- * The application's end of the channel. A thread of its own keeps the socket, so that a connection
- * is answered and large summaries are written while the application is busy. Neither keeps the
- * process alive. When the socket closes everything ends: observation, policies, profile.
+ * The application's end of the channel. To observe, a socket of the application's own thread will do. Policies must go
+ * off while that thread is busy: with the first of them come the code that carries them out and a thread of its own, to
+ * which the conversation moves; some 14 MB that an application which is only observed does not pay. Neither socket
+ * keeps the process alive. When the conversation is over everything ends: observation, policies, profile.
  */
 export class Channel {
   readonly #socketPath: string;
   readonly #observer: Observer;
-  readonly #flags = sharedFlags();
-  readonly #policies: PoliciesInForce;
-  readonly #profiler: Profiler;
+  readonly #key = randomUUID();
   readonly #recorder = new Recorder();
-  #thread: Worker | null = null;
+  #line: Line | null = null;
+  #profiler: Profiler | null = null;
+  #moving: Promise<Acting> | null = null;
+  #acting: Acting | null = null;
 
   constructor(socketPath: string, observer: Observer) {
     this.#socketPath = socketPath;
     this.#observer = observer;
-    this.#profiler = new Profiler(observer);
-    this.#policies = new PoliciesInForce({ observer, drivers: observer.drivers }, (slot) => this.#say({ type: 'released', slot }));
   }
 
   open(): void {
-    if (this.#thread !== null) return;
-    try {
-      // Threads inherit `--import` from execArgv and NODE_OPTIONS; without both emptied this one would start itself again.
-      const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-      const thread = new Worker(new URL(`./channel-thread.${extension}`, import.meta.url), {
-        name: 'anneal-agent',
-        execArgv: [],
-        env: {},
-        workerData: { socketPath: this.#socketPath, flags: this.#flags } satisfies ThreadSetup,
-      });
-      this.#thread = thread;
-      thread.on('message', (message: FromThread) => void this.#receive(message));
-      thread.on('error', () => this.#close());
-      thread.on('exit', () => this.#close());
-      thread.unref();
-    } catch {
-      this.#close();
-    }
-  }
-
-  async #receive(message: FromThread): Promise<void> {
-    try {
-      await this.#carryOut(message);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#observer.problems.note(`${message.type}: ${reason}`);
-      if ('id' in message) this.#say({ type: 'refused', replyTo: message.id, reason });
-    }
-  }
-
-  async #carryOut(message: FromThread): Promise<void> {
-    switch (message.type) {
-      case 'opened':
+    if (this.#line !== null) return;
+    const line = openLine(this.#socketPath, {
+      opened: () => {
         this.#say({
           type: 'hello',
+          key: this.#key,
           version: protocolVersion,
           pid: process.pid,
           nodeVersion: process.version,
@@ -86,51 +51,109 @@ export class Channel {
           hooks: [...this.#observer.hooks],
         });
         this.#observer.switch(true);
-        return;
+      },
+      heard: (message) => {
+        if (message.type === 'heartbeat') return;
+        void this.#answer(message, () => (isAboutPolicies(message) ? this.#passOn(message) : this.#carryOut(message)));
+      },
+      closed: () => {
+        this.#line = null;
+        // Once the thread has taken over, Anneal closes this one.
+        if (this.#moving === null) this.#close();
+      },
+    });
+    line.unref();
+    this.#line = line;
+  }
+
+  async #answer(message: { readonly type: string; readonly id?: number }, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#observer.problems.note(`${message.type}: ${reason}`);
+      if (message.id !== undefined) this.#say({ type: 'refused', replyTo: message.id, reason });
+    }
+  }
+
+  /** They reach the thread, and come back from it, in the order in which they were sent. */
+  async #passOn(message: AboutPolicies): Promise<void> {
+    const { tell } = await (this.#moving ??= this.#move());
+    tell({ type: 'passed', message });
+  }
+
+  async #move(): Promise<Acting> {
+    try {
+      const { PoliciesInForce: InForce } = await import('./policies/in-force.ts');
+      const flags = sharedFlags();
+      const tell = await startPolicyThread(
+        { socketPath: this.#socketPath, key: this.#key, flags },
+        (message) => void this.#answer(message, () => this.#carryOutPassed(message)),
+        () => this.#close(),
+      );
+      const context = { observer: this.#observer, drivers: this.#observer.drivers };
+      this.#acting = { tell, flags, policies: new InForce(context, (slot) => tell({ type: 'released', slot })) };
+      return this.#acting;
+    } catch (error) {
+      // Observation goes on over the socket there was, if it is still there.
+      this.#moving = null;
+      if (this.#line === null) this.#close();
+      throw error;
+    }
+  }
+
+  async #carryOutPassed(message: Passed): Promise<void> {
+    if (message.type !== 'silent' && !isAboutPolicies(message)) return this.#carryOut(message);
+    return this.#acting === null ? undefined : this.#act(this.#acting, message);
+  }
+
+  async #act({ policies, flags }: Acting, message: Extract<Passed, { readonly type: 'silent' | `${string}-policy` }>): Promise<void> {
+    switch (message.type) {
       case 'silent':
-        this.#policies.switchAllOff();
+        policies.switchAllOff();
         this.#observer.problems.note('all policies went off: nothing was heard of Anneal');
         return;
-      case 'closed':
-        this.#close();
-        return;
-      case 'flush':
-        this.#say({
-          type: 'summary',
-          replyTo: message.id,
-          summary: { ...this.#observer.take(await this.#profiler.stop()), policies: this.#policies.take() },
-        });
-        return;
-      case 'start-profile':
-        await this.#profiler.start();
-        this.#say({ type: 'done', replyTo: message.id });
-        return;
       case 'apply-policy': {
-        const reason = this.#policies.apply(
-          message.policyId,
-          message.policy,
-          new PolicyFlag(this.#flags, message.slot),
-          message.expiresAfterMs,
-        );
-        this.#confirm(message.id, reason);
+        const { policyId, policy, slot, expiresAfterMs } = message;
+        this.#confirm(message.id, policies.apply(policyId, policy, new PolicyFlag(flags, slot), expiresAfterMs));
         return;
       }
       case 'switch-policy':
-        this.#confirm(message.id, this.#policies.switch(message.policyId, message.on));
+        this.#confirm(message.id, policies.switch(message.policyId, message.on));
         return;
       case 'toggle-policy': {
-        const toggled = await this.#policies.toggle(message);
+        const toggled = await policies.toggle(message);
         if (typeof toggled === 'string') this.#confirm(message.id, toggled);
         else this.#say({ type: 'toggled', replyTo: message.id, blocks: toggled });
         return;
       }
       case 'inform-policy':
-        this.#confirm(message.id, this.#policies.inform(message.policyId, message.news));
+        this.#confirm(message.id, policies.inform(message.policyId, message.news));
         return;
       case 'revoke-policy':
-        this.#policies.revoke(message.policyId);
+        policies.revoke(message.policyId);
         this.#say({ type: 'done', replyTo: message.id });
         return;
+      default:
+        this.#refuseUnknown(message);
+    }
+  }
+
+  async #carryOut(message: Exclude<ToAgent, AboutPolicies | { readonly type: 'heartbeat' }>): Promise<void> {
+    switch (message.type) {
+      case 'flush': {
+        const profile = (await this.#profiler?.stop()) ?? null;
+        const summary = { ...this.#observer.take(profile), policies: this.#acting?.policies.take() ?? [] };
+        this.#say({ type: 'summary', replyTo: message.id, summary });
+        return;
+      }
+      case 'start-profile': {
+        const { Profiler: V8Profiler } = await import('./profile.ts');
+        this.#profiler ??= new V8Profiler(this.#observer);
+        await this.#profiler.start();
+        this.#say({ type: 'done', replyTo: message.id });
+        return;
+      }
       case 'start-recording':
         this.#recorder.start(message.share, message.most);
         this.#say({ type: 'done', replyTo: message.id });
@@ -139,7 +162,7 @@ export class Channel {
         this.#say({ type: 'recording', replyTo: message.id, ...this.#recorder.stop() });
         return;
       case 'list-policies':
-        this.#say({ type: 'policies', replyTo: message.id, ids: this.#policies.ids() });
+        this.#say({ type: 'policies', replyTo: message.id, ids: this.#acting?.policies.ids() ?? [] });
         return;
       case 'observe':
         this.#observer.switch(message.on);
@@ -160,15 +183,22 @@ export class Channel {
     this.#say(reasonAgainst === null ? { type: 'done', replyTo: id } : { type: 'refused', replyTo: id, reason: reasonAgainst });
   }
 
-  #say(message: ToThread): void {
-    this.#thread?.postMessage(message);
+  #say(message: FromAgent): void {
+    if (this.#acting === null) this.#line?.say(message);
+    else this.#acting.tell(message);
   }
 
   #close(): void {
-    this.#thread = null;
     this.#observer.switch(false);
-    this.#policies.revokeAll();
+    this.#acting?.policies.revokeAll();
+    this.#acting = null;
     this.#recorder.stop();
-    this.#profiler.stop().catch(() => undefined);
+    this.#profiler?.stop().catch(() => undefined);
   }
+}
+
+function isAboutPolicies<Message extends { readonly type: string }>(
+  message: Message,
+): message is Extract<Message, { readonly type: `${string}-policy` }> {
+  return message.type.endsWith('-policy');
 }

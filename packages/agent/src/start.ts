@@ -1,6 +1,5 @@
 import { Channel } from './channel.ts';
 import type { ExportSettings } from './export/export-settings.ts';
-import { startExport } from './export/exporter.ts';
 import { hookFastifyRoutes } from './hooks/fastify-routes.ts';
 import { hookFastify } from './hooks/fastify.ts';
 import { hookFetch } from './hooks/fetch.ts';
@@ -19,7 +18,7 @@ import { Observer } from './observer.ts';
 export function start(socketPath: string, exported: ExportSettings | null): void {
   const observer = new Observer();
   // Summaries are read once: while Anneal measures, the figures are its own.
-  const listening = socketPath === '' ? () => startExport(observer, exported!) : opens(new Channel(socketPath, observer));
+  const listening = socketPath === '' ? () => void exports(observer, exported!) : opens(new Channel(socketPath, observer));
   hookSerialisation(observer);
   hookSynchronousCalls(observer);
   hookHttp(observer, listening);
@@ -32,4 +31,13 @@ export function start(socketPath: string, exported: ExportSettings | null): void
 
 function opens(channel: Channel): () => void {
   return () => channel.open();
+}
+
+async function exports(observer: Observer, settings: ExportSettings): Promise<void> {
+  try {
+    const { startExport } = await import('./export/exporter.ts');
+    startExport(observer, settings);
+  } catch (error) {
+    observer.problems.note(`the figures are not exported: ${String(error)}`);
+  }
 }

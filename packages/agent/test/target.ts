@@ -83,10 +83,16 @@ export async function startTarget(name: string, env: Readonly<Record<string, str
   const connected = once(listener, 'connection') as Promise<[Socket]>;
   const app = await startApp(name, { ...env, [socketVariable]: socketPath });
   const [socket] = await connected;
-  const { next, ask } = conversation(socket);
-  const heartbeat = setInterval(() => socket.write('{"type":"heartbeat"}\n'), silenceMs / 3).unref();
-  socket.once('close', () => clearInterval(heartbeat));
+  const { next, ask, say, move, end } = conversation(socket);
+  // With its first policy the agent goes on over a socket of its own thread's.
+  listener.on('connection', move);
+  const heartbeat = setInterval(() => say({ type: 'heartbeat' }), silenceMs / 3).unref();
   const hello = (await next()) as FromAgent & { type: 'hello' };
+  const loseListener = () => {
+    clearInterval(heartbeat);
+    end();
+    listener.close();
+  };
   return {
     process: app.process,
     hello,
@@ -100,27 +106,37 @@ export async function startTarget(name: string, env: Readonly<Record<string, str
       if (answer.type !== 'summary') throw new Error(`expected a summary, not ${JSON.stringify(answer)}`);
       return answer.summary;
     },
-    loseListener: () => closeAll(listener, socket),
+    loseListener,
     fallSilent: () => clearInterval(heartbeat),
     async [Symbol.asyncDispose]() {
       await app[Symbol.asyncDispose]();
-      closeAll(listener, socket);
+      loseListener();
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-function conversation(socket: Socket) {
+function conversation(first: Socket) {
   const messages: FromAgent[] = [];
   const waiting: ((message: FromAgent) => void)[] = [];
-  const lines = createInterface(socket);
-  lines.on('error', () => undefined);
-  lines.on('line', (line) => {
-    const message = JSON.parse(line) as FromAgent;
-    const waiter = waiting.shift();
-    if (waiter === undefined) messages.push(message);
-    else waiter(message);
-  });
+  let socket = first;
+  const listen = (to: Socket) => {
+    const lines = createInterface(to);
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
+      const message = JSON.parse(line) as FromAgent;
+      if (message.type === 'moved') {
+        socket.end();
+        socket = to;
+        return;
+      }
+      const waiter = waiting.shift();
+      if (waiter === undefined) messages.push(message);
+      else waiter(message);
+    });
+  };
+  listen(first);
+  const say = (message: ToAgent) => socket.write(`${JSON.stringify(message)}\n`);
   const next = () =>
     new Promise<FromAgent>((resolve) => {
       const message = messages.shift();
@@ -130,15 +146,13 @@ function conversation(socket: Socket) {
   let id = 0;
   return {
     next,
+    say,
+    move: listen,
+    end: () => socket.destroy(),
     ask: (question: Question) => {
       id += 1;
-      socket.write(`${JSON.stringify({ ...question, id })}\n`);
+      say({ ...question, id });
       return next();
     },
   };
-}
-
-function closeAll(listener: Server, socket: Socket): void {
-  socket.destroy();
-  listener.close();
 }

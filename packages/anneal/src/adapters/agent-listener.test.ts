@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { connect } from 'node:net';
 import { once } from 'node:events';
@@ -118,4 +119,34 @@ test('a second process that loads the agent is turned away, and the next one aft
   await expect(first.flush()).rejects.toMatchObject({ code: 'ANNEAL_AGENT_LOST' });
   await using third = await startApp('bare.mjs', { ANNEAL_SOCKET: listener.socketPath });
   expect((await listener.connected(10_000)).hello.pid).toBe(third.process.pid);
+});
+
+test('an agent that only observes has no thread; with its first policy it moves to one, and the conversation goes on', async () => {
+  const { listener, app, stack } = await listenAndStart();
+  await using _ = stack;
+  const agent = await listener.connected(10_000);
+  const nameOf = (thread: string) => readFile(`/proc/${app.process.pid}/task/${thread}/comm`, 'utf8');
+  const threads = async () =>
+    (await Promise.all((await readdir(`/proc/${app.process.pid}/task`)).map(nameOf))).filter((name) => name.startsWith('anneal'));
+  expect(await threads()).toEqual([]);
+  // Asked for at once: they are carried out in their order all the same.
+  const asked = [agent.apply('compress', { kind: 'compress-responses', routes: ['/big'] }), agent.revoke('compress'), agent.flush()];
+  await Promise.all(asked);
+  expect(await agent.policies()).toEqual([]);
+  expect(await threads()).toHaveLength(1);
+  await (await app.get('/things/1')).text();
+  expect((await agent.flush()).routes).toMatchObject([{ route: '/things/:id', requests: 1 }]);
+  expect(await listener.connected(1)).toBe(agent);
+});
+
+test('nobody goes on with the conversation of an agent whose key is not his', async () => {
+  const { listener, stack } = await listenAndStart();
+  await using _ = stack;
+  const agent = await listener.connected(10_000);
+  for (const stranger of [{ type: 'moved' }, { type: 'moved', key: 'guessed' }]) {
+    const socket = connect(listener.socketPath);
+    socket.write(`${JSON.stringify(stranger)}\n`);
+    await once(socket, 'close');
+  }
+  expect((await agent.flush()).routes).toEqual([]);
 });

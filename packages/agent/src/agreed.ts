@@ -1,0 +1,9 @@
+/** What both ends must know before they can talk; apart from the rest, because every Node process below a target loads it. */
+
+export const protocolVersion = 1;
+
+/** The environment variable that names the socket; without it the agent stays off. */
+export const socketVariable = 'ANNEAL_SOCKET';
+
+/** How long Anneal may be silent while policies are in force. It sends a heartbeat three times as often. */
+export const silenceMs = 3000;
