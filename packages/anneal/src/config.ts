@@ -77,6 +77,14 @@ const configSchema = z.strictObject({
         .min(1)
         .optional()
         .describe('Rounds after which the evidence is weighed; default 9, 12, 16, 24'),
+      withinMs: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe(
+          'Changes whose turn comes later than so long after the start are left untried, the least worth last; default: all are tried',
+        ),
       minimumEffect: z.number().positive().max(1).optional().describe('Smallest gain worth keeping; default 0.03'),
       writeVolumeMargin: z.number().min(0).optional().describe('How much more write-ahead log a change may cause; default 0.25'),
       answers: z
@@ -122,6 +130,7 @@ export interface AnnealConfig {
   readonly trial?: {
     readonly sliceMs?: number;
     readonly looks?: readonly number[];
+    readonly withinMs?: number;
     readonly minimumEffect?: number;
     readonly writeVolumeMargin?: number;
     readonly answers?: number;
@@ -159,6 +168,8 @@ export interface RecordSettings {
 }
 
 export interface TrialSettings {
+  /** After the run's start; null: no limit. */
+  readonly withinMs: number | null;
   readonly sliceMs: number;
   readonly looks: readonly number[];
   readonly minimumEffect: number;
@@ -223,6 +234,7 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
     trial: {
       sliceMs: config.trial?.sliceMs ?? 2000,
       looks: config.trial?.looks ?? shortLooks,
+      withinMs: config.trial?.withinMs ?? null,
       minimumEffect: config.trial?.minimumEffect ?? 0.03,
       writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
       answers: config.trial?.answers ?? 80,

@@ -66,7 +66,8 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
       await keepOnTarget(trialContext(run), kept);
     }
     const findings = await patched(run, planning.findings, planning.changes);
-    const assessment = assemble({ ...resultsOf(run, observed), ...diagnosis, ...planning, ...proven, findings, applied });
+    const unplanned = new Map([...planning.unplanned, ...proven.untried]);
+    const assessment = assemble({ ...resultsOf(run, observed), ...diagnosis, ...planning, ...proven, findings, unplanned, applied });
     return options.summarise?.(assessment) ?? assessment;
   });
 }
@@ -226,11 +227,14 @@ async function testProposals(findings: readonly Finding[], context: PlanningCont
   return { findings: standing, withdrawn };
 }
 
-type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration'>;
+type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration'> & {
+  /** Findings whose remedies had no turn, by fingerprint, with the reason. */
+  readonly untried: ReadonlyMap<string, string>;
+};
 
 /** The noise floor, then a trial of every change, then everything kept against the original. */
 export async function prove(run: Run, observed: Observed, { changes }: { readonly changes: readonly TriedChange[] }): Promise<Proven> {
-  if (changes.length === 0) return { noiseFloor: null, trials: [], overall: null, calibration: [] };
+  if (changes.length === 0) return { noiseFloor: null, trials: [], overall: null, calibration: [], untried: new Map() };
   const { settings, progress } = run;
   const { looks, minimumEffect, sliceMs, writeVolumeMargin } = settings.trial;
   const design = { looks, minimumEffect, sliceMs, nominalLevel: nominalLevelFor(looks), seed: settings.seed };
@@ -252,7 +256,14 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
 
   const trials: Trial[] = [];
   const kept: TriedChange[] = [];
+  const untried = new Map<string, string>();
   for (const group of shareable(changes)) {
+    if (settings.trial.withinMs !== null && run.facts().durationMs > settings.trial.withinMs) {
+      for (const { fingerprint } of group.flatMap(({ findings }) => findings))
+        untried.set(fingerprint, 'the time given for trials was over before its turn');
+      progress.note(`Not tried, the time for trials is over: ${group.map(({ description }) => description.title).join(', ')}`);
+      continue;
+    }
     progress.stage(`Trying ${group.map((change) => change.description.title).join(' and ')}`);
     const request: TrialRequest = {
       baseDatabase,
@@ -278,6 +289,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
     trials: stands ? trials : trials.map((trial) => unconfirmed(trial, kept.length)),
     overall,
     calibration: scoreTrials(trials),
+    untried,
   };
 }
 

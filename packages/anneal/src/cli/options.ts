@@ -23,6 +23,7 @@ export interface TargetOptions extends LedgerOptions {
   readonly workload?: string;
   readonly speed?: number;
   readonly otlp?: number | true;
+  readonly within?: number;
   readonly window?: number;
   readonly seed?: number;
 }
@@ -114,6 +115,7 @@ function mergeFlags(file: AnnealConfig | null, options: TargetOptions, folder: s
     target: { ...file?.target, start, ...(options.otlp === undefined ? {} : { otlp: options.otlp }) },
     workload,
     ...(options.window === undefined ? {} : { measure: { ...file?.measure, windowMs: options.window * 1000 } }),
+    ...(options.within === undefined ? {} : { trial: { ...file?.trial, withinMs: options.within * 60_000 } }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.output === undefined ? {} : { output: options.output }),
   };

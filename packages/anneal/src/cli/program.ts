@@ -24,6 +24,7 @@ import { addImportCommand, addRecordCommand } from './import.ts';
 import { configTemplate, detectProject } from './init.ts';
 import {
   ledgerPlaceOf,
+  positive,
   settingsOf,
   withAttachOption,
   withLedgerOptions,
@@ -111,6 +112,11 @@ export function createProgram(signal: AbortSignal): Program {
 
   withTargetOptions(program.command('optimize').description('diagnose, try every remedy on copies, keep what is proven'))
     .option('--dry-run', 'prove on copies and leave the database itself as it is')
+    .addOption(
+      new Option('--within <minutes>', 'begin no trial later than so long after the start; what is worth most is tried first').argParser(
+        positive('--within'),
+      ),
+    )
     .action(async (options: TargetOptions & { readonly dryRun?: boolean }) => {
       print(await optimize(await settingsOf(options), { ...callOptions(options), dryRun: options.dryRun === true }), options);
     });
