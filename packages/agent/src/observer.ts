@@ -153,7 +153,7 @@ export class Observer {
     request.failed = outcome.failed;
     request.responseBytes = outcome.responseBytes;
     if (request.followed) this.#following.ended(request.calls.length + (request.outgoing?.length ?? 0));
-    for (const call of request.outgoing ?? []) call.settle();
+    if (request.outgoing !== null) for (const call of request.outgoing) call.settle();
     this.timeline.closed(request);
     this.#closed.push(request);
     if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();

@@ -115,31 +115,29 @@ class Conversation implements SwitchableAgent {
   /** `movedFrom`: the conversation whose agent gave that key and now goes on over this socket. */
   constructor(socket: Socket, greeted: (hello: AgentHello) => void, movedFrom: (key: string) => Conversation | null) {
     this.#socket = socket;
-    let owner: Conversation = this;
+    let former: Conversation | null = null;
+    const owner = () => former ?? this;
     const lines = createInterface(socket);
     // It repeats the socket's errors, which are dealt with below.
     lines.on('error', () => undefined);
     lines.on('line', (line) => {
       const message = parse(line);
-      if (message === null) owner.#fail('it sent something that is not the protocol');
+      if (message === null) owner().#fail('it sent something that is not the protocol');
       else if (message.type === 'hello') {
-        owner.#hello = message;
-        owner.#key = message.key;
-        owner.#heartbeat = setInterval(() => owner.#send({ type: 'heartbeat' }), silenceMs / 3).unref();
+        this.#hello = message;
+        this.#key = message.key;
+        this.#heartbeat = setInterval(() => this.#send({ type: 'heartbeat' }), silenceMs / 3).unref();
         greeted(message);
       } else if (message.type === 'moved') {
-        const former = movedFrom(message.key);
-        if (former === null) owner.#fail('it is no agent that has said hello');
-        else {
-          owner = former;
-          former.#moveTo(socket);
-        }
-      } else owner.#answered(message.replyTo, message);
+        former = movedFrom(message.key);
+        if (former === null) this.#fail('it is no agent that has said hello');
+        else former.#moveTo(socket);
+      } else owner().#answered(message.replyTo, message);
     });
     socket.on('error', (error) => {
-      owner.#problem = error.message;
+      owner().#problem = error.message;
     });
-    socket.on('close', () => owner.#closed(socket));
+    socket.on('close', () => owner().#closed(socket));
   }
 
   hasKey(key: string): boolean {
