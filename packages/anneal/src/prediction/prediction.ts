@@ -11,6 +11,7 @@ export interface Prediction {
 /**
  * What a trial compares, always per request of the workload.
  * `response.bytes` are those of bodies, as they come over the connection. `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
+ * `route.time:<key>` is the only one per request of the routes a plan touches: their duration as the target's own process sees it, in milliseconds.
  */
 export type MetricId =
   | 'cpu.time'
@@ -22,6 +23,7 @@ export type MetricId =
   | 'latency.p95'
   | 'latency.p99'
   | `latency.p95:${string}`
+  | `route.time:${string}`
   | 'errors'
   | 'memory'
   | 'wal.bytes'

@@ -49,6 +49,7 @@ const metricId = z
     ]),
     z.templateLiteral(['database.time:', text]),
     z.templateLiteral(['latency.p95:', text]),
+    z.templateLiteral(['route.time:', text]),
     z.templateLiteral(['wal.bytes:', text]),
   ])
   .meta({ id: 'MetricId' });

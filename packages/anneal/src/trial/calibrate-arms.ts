@@ -3,7 +3,7 @@ import { calibrate, raisedMinimumEffect, smallestProvableEffect, type Noise } fr
 import { compareArms, type Bench } from './compare-arms.ts';
 import { learnMasks, learnOrderFreeRequests } from './equality.ts';
 import { leanTo } from './lean-to-changes.ts';
-import { statementGroup, type TriedChange } from './planned-change.ts';
+import { routeGroup, statementGroup, type TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
 import type { Mask, NoiseFloor, TrialDesign } from './trial.ts';
 
@@ -44,6 +44,7 @@ export async function calibrateArms(
         standing: [],
         changes: [],
         groups: changes.flatMap(statementGroup),
+        routeGroups: changes.flatMap(routeGroup),
         mostRounds: design.looks[0]!,
         ...(toggled === undefined ? {} : { toggled }),
         isDecided: () => false,

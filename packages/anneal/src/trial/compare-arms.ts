@@ -16,7 +16,7 @@ import { underIntent } from './intent.ts';
 import { judgeRound, planRound } from './interleave.ts';
 import { keptRounds } from './paired-evidence.ts';
 import type { TriedChange } from './planned-change.ts';
-import { fromActualSend, takeSlice, type SliceSource, type StatementGroup, type TakenSlice } from './slice.ts';
+import { fromActualSend, takeSlice, type SliceSource, type RouteGroup, type StatementGroup, type TakenSlice } from './slice.ts';
 import { readsTogether, switchPolicies, wronglySwitched } from './toggling.ts';
 import type { Distribution, Round } from './trial.ts';
 
@@ -43,6 +43,7 @@ export interface ComparisonRequest {
   /** What the candidate has and the baseline has not. */
   readonly changes: readonly TriedChange[];
   readonly groups: readonly StatementGroup[];
+  readonly routeGroups?: readonly RouteGroup[];
   /**
    * Policies that the candidate's slices have on and the baseline's off, in one process: the candidate's. Answers are compared on
    * two all the same, since what a request writes is there for the next one. None: the noise floor of such slices.
@@ -141,7 +142,12 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
       const arm = side === 'candidate' || request.toggled !== undefined ? candidate : baseline;
       ended ??= await switchPolicies(arm.act.agent, request.toggled ?? [], side === 'candidate');
       await clock.sleep(pauseBetweenSlicesMs, signal);
-      const slice = await takeSlice(arm.source, { durationMs: bench.sliceMs, seed: planned.arrivalSeed }, request.groups);
+      const slice = await takeSlice(
+        arm.source,
+        { durationMs: bench.sliceMs, seed: planned.arrivalSeed },
+        request.groups,
+        request.routeGroups,
+      );
       await onArm(arm.arm.arm, () => refuseUselessLoad(slice.load, arm.arm.target.crashed()));
       taken.set(side, slice);
     }

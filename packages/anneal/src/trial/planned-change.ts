@@ -1,7 +1,7 @@
 import type { Finding } from '../finding/finding.ts';
 import type { MetricId, Prediction } from '../prediction/prediction.ts';
 import type { Description, Json, PlanningContext, Remedy, Touched } from '../remedy/remedy.ts';
-import type { StatementGroup } from './slice.ts';
+import type { RouteGroup, StatementGroup } from './slice.ts';
 
 /** A change as a trial sees it, whoever thought of it. */
 export interface TriedChange {
@@ -36,6 +36,12 @@ export function statementGroup(change: Pick<TriedChange, 'metric' | 'touched'>):
   const [, figure, key] = /^(database\.time|wal\.bytes):(.*)$/su.exec(change.metric) ?? [];
   if (key === undefined || change.touched === null) return [];
   return [{ key, statementIds: new Set(change.touched.statementIds), judgedByLog: figure === 'wal.bytes' }];
+}
+
+/** The routes whose duration a change is judged by; none for one that is judged by something else. */
+export function routeGroup(change: Pick<TriedChange, 'metric' | 'touched'>): readonly RouteGroup[] {
+  const [, key] = /^route\.time:(.*)$/su.exec(change.metric) ?? [];
+  return key === undefined || change.touched === null ? [] : [{ key, routes: new Set(change.touched.routes) }];
 }
 
 export interface Planning {

@@ -24,6 +24,13 @@ export interface StatementGroup {
   readonly judgedByLog: boolean;
 }
 
+/** Routes whose duration is one metric. */
+export interface RouteGroup {
+  readonly key: string;
+  /** Named `GET /feed`. */
+  readonly routes: ReadonlySet<string>;
+}
+
 /** Time of the statements that no group touches: what should not move, and sizes the drift when it does. */
 export const placeboMetric: MetricId = 'database.time:untouched';
 
@@ -42,6 +49,7 @@ export async function takeSlice(
   source: SliceSource,
   request: { readonly durationMs: number; readonly seed: number },
   groups: readonly StatementGroup[],
+  routeGroups: readonly RouteGroup[] = [],
 ): Promise<TakenSlice> {
   const { context, agent } = source;
   const pid = context.targetPid;
@@ -65,6 +73,11 @@ export async function takeSlice(
   }
   if (summary !== undefined) {
     metrics['pool.wait'] = perRequest(summary.pools.reduce((total, pool) => total + pool.waitUs.sum / 1000, 0));
+    for (const { key, routes } of routeGroups) {
+      const durations = summary.routes.filter(({ method, route }) => routes.has(`${method} ${route}`)).map(({ durationUs }) => durationUs);
+      const requests = durations.reduce((sum, { count }) => sum + count, 0);
+      if (requests > 0) metrics[`route.time:${key}`] = durations.reduce((total, { sum }) => total + sum / 1000, 0) / requests;
+    }
   }
   const statements = reading?.observations['postgres.server-statements'];
   if (statements !== undefined) {

@@ -9,7 +9,7 @@ import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
 import { leanTo } from './lean-to-changes.ts';
 import { keptRounds } from './paired-evidence.ts';
-import { statementGroup, type TriedChange } from './planned-change.ts';
+import { routeGroup, statementGroup, type TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
 import { placeboMetric } from './slice.ts';
 import { toggledPolicies } from './toggling.ts';
@@ -63,6 +63,7 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
       standing: request.kept,
       changes: request.changes,
       groups: request.changes.flatMap(statementGroup),
+      routeGroups: request.changes.flatMap(routeGroup),
       mostRounds: request.design.looks.at(-1)!,
       ...(toggled === null ? {} : { toggled }),
       isDecided: (rounds, answers) =>

@@ -205,8 +205,10 @@ test('the loops of a real backend are planned from what the agent saw, and answe
     for (const finding of findings) {
       const plan = (await batchStatements.plan(finding, context)) as BatchStatementsPlan;
       const prediction = await batchStatements.predict(plan, finding, context);
-      expect(prediction).toMatchObject({ metric: 'cpu.time', model: 'amdahl' });
+      expect(prediction).toMatchObject({ model: 'amdahl' });
+      expect(prediction.metric).toBe(`route.time:GET /${finding.ruleId === 'api/parallel-n-plus-one' ? 'parallel' : 'sequential'}`);
       expect(prediction.change.point).toBeLessThan(0);
+      expect(prediction.change.lower).toBeLessThanOrEqual(prediction.change.point);
       expect(batchStatements.touches(plan, measurement)).toEqual({
         statementIds: [plan.statementId, plan.batchedStatementId],
         routes: [finding.ruleId === 'api/parallel-n-plus-one' ? 'GET /parallel' : 'GET /sequential'],

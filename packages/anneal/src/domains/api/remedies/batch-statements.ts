@@ -9,7 +9,7 @@ import { defineRemedy, type ActContext } from '../../../remedy/remedy.ts';
 import { batchedForm } from '../batched-form.ts';
 import { examineBatch, loopsOf } from '../batching/examine-batch.ts';
 import { clientCpuMsPerCall } from '../client-cost.ts';
-import { placeName } from '../call-sites.ts';
+import { placeName, routeName } from '../call-sites.ts';
 
 /** Types, not interfaces, so that they are Json. */
 export type BatchStatementsPlan = {
@@ -66,18 +66,35 @@ export const batchStatements = defineRemedy<BatchStatementsPlan>({
   },
 
   async predict(plan, _finding, { measurement }) {
-    const cpuMs = measurement.observations['agent.runtime']?.cpuMs ?? 0;
-    const saved = loopsOf(plan.statementId, measurement).reduce((sum, site) => sum + callsSaved(site), 0);
-    const share = cpuMs === 0 ? 0 : Math.min((saved * clientCpuMsPerCall) / cpuMs, 0.95);
+    const { 'agent.routes': routes = [], 'postgres.statements': statements = [] } = measurement.observations;
+    const loops = loopsOf(plan.statementId, measurement);
+    const names = new Set(loops.flatMap(({ routes }) => routes));
+    const totalMs = routes.filter((route) => names.has(routeName(route))).reduce((sum, route) => sum + route.totalMs, 0);
+    const statement = statements.find(({ id }) => id === plan.statementId);
+    // The rows are still found: what the server itself takes for a call is not saved.
+    const serverMs = statement?.source === 'server' && statement.calls > 0 ? statement.totalMs / statement.calls : 0;
+    const saved = loops.reduce((sum, site) => sum + callsSaved(site), 0);
+    const savedMs = (ofWaitedCall: (meanMs: number) => number) =>
+      loops.reduce((sum, site) => {
+        const isWaitedFor = site.overlappingCalls < site.repeatingCalls / 2;
+        const perCall = isWaitedFor ? ofWaitedCall(site.totalMs / Math.max(site.calls, 1)) : clientCpuMsPerCall;
+        return sum + callsSaved(site) * Math.max(perCall, clientCpuMsPerCall);
+      }, 0);
+    const share = (ms: number) => (totalMs === 0 ? 0 : Math.min(ms / totalMs, 0.95));
+    const point = share(savedMs((meanMs) => meanMs - serverMs));
     return {
-      metric: 'cpu.time',
-      // A processor half or twice as fast as the one it was measured on; a plain result or a wide one.
-      change: { point: -share, lower: -Math.min(share * 2, 0.95), upper: -share / 2, confidenceLevel: 0.95 },
+      metric: `route.time:${[...names].join(', ')}`,
+      // Calls side by side wait for each other in ways nobody models here: a plain result or a wide one.
+      change: {
+        point: -point,
+        lower: -Math.max(share(savedMs((meanMs) => meanMs)), Math.min(point * 2, 0.95)),
+        upper: -point / 2,
+        confidenceLevel: 0.95,
+      },
       model: 'amdahl',
       assumptions: [
-        `${quantity(saved)} of the window's calls go, each with ${clientCpuMsPerCall} ms of the process's CPU (own measurement of node-postgres)`,
+        `${quantity(saved)} of the window's calls go: where each was waited for, with all of its time but the server's own; else with ${clientCpuMsPerCall} ms of the process's CPU (own measurement of node-postgres)`,
         'the loops go on as they did: what is fetched ahead is asked for',
-        'the one statement reads the rows the many did; their round trips and most of their planning are saved beside what is predicted here',
       ],
     };
   },
