@@ -47,7 +47,7 @@ afterAll(async () => {
 
 describe('anneal optimize on a backend it has never seen', () => {
   test('runs to its end with only a database, a start command and a list of URLs', { timeout: 600_000 }, async () => {
-    optimized = await run('optimize', ...target, '--window', '15', '--json');
+    optimized = await run('optimize', ...target, '--window', '15', '--within', '2', '--json');
     expect(optimized.stderr).not.toContain('bug in Anneal');
     expect(optimized.exitCode).toBe(0);
     assessment = JSON.parse(optimized.stdout) as Assessment;
