@@ -6,7 +6,7 @@ RUN := node --conditions=@anneal/source
 .PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache bench-toggling test-toggle clean help
 
 help:
-	@echo 'make demo         the whole loop on the laboratory backend, about 7 minutes'
+	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
 	@echo 'make test         every test, lint and type check'
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
 	@echo 'make test-try     the trials of own changes, all of them'

@@ -13,7 +13,7 @@ export function createPlazaWorkload(size: number): Workload {
   return {
     name: 'plaza',
     seed: 20_250_101,
-    executor: { type: 'constant-arrival-rate', ratePerSecond: 58, arrivals: 'poisson' },
+    executor: { type: 'constant-arrival-rate', ratePerSecond: 50, arrivals: 'poisson' },
     scenarios,
     variables: variablesFor(size),
     login: {
