@@ -18,6 +18,7 @@ import { baseDatabaseOf, openSite, trialContext } from './site.ts';
 import { fingerprintOf } from './target/fingerprint.ts';
 import type { TargetFingerprint } from './target/target.ts';
 import { openScratch } from './trial/arms.ts';
+import { guardMargin, type Noise } from './trial/calibrate.ts';
 import { calibrateArms } from './trial/calibrate-arms.ts';
 import { compareArms, type Bench } from './trial/compare-arms.ts';
 import { assess, nominalLevelFor } from './trial/decide.ts';
@@ -283,7 +284,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   }
   // Servers that somebody else runs have no fresh processes to confirm it in.
   const overall = kept.length === 0 || settings.attachUrl !== null ? null : await confirm(run, bench, kept, design);
-  const stands = overall === null || isConfirmed(overall, kept);
+  const stands = overall === null || isConfirmed(overall, kept, calibration.noise);
   return {
     noiseFloor: calibration.floor,
     trials: stands ? trials : trials.map((trial) => unconfirmed(trial, kept.length)),
@@ -331,9 +332,16 @@ const overallMetrics: readonly MetricId[] = [
 /** What users feel must not have got worse by keeping several things together. */
 const confirmedBy: ReadonlySet<MetricId> = new Set(['latency.p50', 'latency.p95', 'cpu.time', 'database.time', 'errors']);
 
-/** What kept changes are paid for with, by design and each within its own trial's margin, is no reason against them together. */
-function isConfirmed(overall: Overall, kept: readonly TriedChange[]): boolean {
-  const allowed = (metric: MetricId) => kept.reduce((sum, { allowances }) => sum + (allowances?.[metric] ?? 0), 0);
+/**
+ * Held as guards are: against the margin that rounds of this machine can tell from no change. What kept changes are paid
+ * for with, by design and each within its own trial's margin, is no reason against them together.
+ */
+function isConfirmed(overall: Overall, kept: readonly TriedChange[], noise: readonly Noise[]): boolean {
+  const allowed = (metric: MetricId) => {
+    const paid = kept.reduce((sum, { allowances }) => sum + (allowances?.[metric] ?? 0), 0);
+    const ofMetric = noise.find((figure) => figure.metric === metric);
+    return Math.max(paid, guardMargin(metric, ofMetric, overall.rounds.length, 0.05, confirmedBy.size));
+  };
   return overall.comparisons.every(
     ({ metric, result, change }) => result !== 'regressed' || !confirmedBy.has(metric) || change.lower <= allowed(metric),
   );
