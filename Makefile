@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache bench-toggling test-toggle clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache test-crash bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
@@ -11,6 +11,7 @@ help:
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
 	@echo 'make test-try     the trials of own changes, all of them'
 	@echo 'make test-cache   kept answers under hostile traffic, 16,000 reads each, with the figures'
+	@echo 'make test-crash   every outward call of a trial and of a recovery, failed in every way'
 	@echo 'make bench-agent  what the agent costs per request, beside OpenTelemetry'
 	@echo 'make soak         ten minutes at saturation: does the agent hold on to memory'
 	@echo 'make bench-toggling  how soon policies go off, and what toggling can prove'
@@ -42,6 +43,9 @@ test-try: install
 
 test-cache: install redis
 	ANNEAL_THOROUGH=1 npx --no vitest run --project unit --disable-console-intercept --testTimeout 300000 packages/agent/src/policies/cache packages/anneal/src/domains/cache/outside-writers.test.ts
+
+test-crash: install
+	ANNEAL_THOROUGH=1 npx --no vitest run --project unit test/crash
 
 test-toggle: install
 	ANNEAL_THOROUGH=1 npx --no vitest run packages/anneal/src/trial/toggle-trial.test.ts --disable-console-intercept

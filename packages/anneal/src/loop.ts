@@ -28,6 +28,7 @@ import { keepOnTarget } from './trial/keep-on-target.ts';
 import { planChanges, type Planning, type TriedChange } from './trial/planned-change.ts';
 import { tryChanges, type TrialRequest } from './trial/try-changes.ts';
 import type { Trial } from './trial/trial.ts';
+import { hasTurn } from './trial/turns.ts';
 import { describeExecutor } from './workload/executor-description.ts';
 import { openLoad } from './workload/load-session.ts';
 import { withPatches } from './source-change/with-patches.ts';
@@ -258,8 +259,13 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   const trials: Trial[] = [];
   const kept: TriedChange[] = [];
   const untried = new Map<string, string>();
-  for (const group of shareable(changes)) {
-    if (settings.trial.withinMs !== null && run.facts().durationMs > settings.trial.withinMs) {
+  const groups = shareable(changes);
+  const { withinMs } = settings.trial;
+  let trialMs = 0;
+  for (const [index, group] of groups.entries()) {
+    const beganMs = run.facts().durationMs;
+    const time = withinMs === null ? null : { leftMs: withinMs - beganMs, trialMs };
+    if (!hasTurn(group, groups.slice(index + 1), (other) => changes.indexOf(other[0]!), time)) {
       for (const { fingerprint } of group.flatMap(({ findings }) => findings))
         untried.set(fingerprint, 'the time given for trials was over before its turn');
       progress.note(`Not tried, the time for trials is over: ${group.map(({ description }) => description.title).join(', ')}`);
@@ -281,6 +287,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
       if (trial.verdict.decision === 'keep') kept.push(group.find((change) => change.id === trial.id)!);
       progress.note(verdictLine(trial), trial.verdict.decision === 'keep' ? 'good' : 'warning');
     }
+    trialMs = Math.max(trialMs, run.facts().durationMs - beganMs);
   }
   // Servers that somebody else runs have no fresh processes to confirm it in.
   const overall = kept.length === 0 || settings.attachUrl !== null ? null : await confirm(run, bench, kept, design);
