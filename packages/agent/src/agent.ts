@@ -5,7 +5,7 @@
  * file loads nothing and does nothing unless Anneal named a socket, or somebody asked for figures, and this is a process's main thread.
  */
 import { isMainThread } from 'node:worker_threads';
-import { socketVariable } from './agreed.ts';
+import { socketVariable } from './channel/agreed.ts';
 import { exportSettings } from './export/export-settings.ts';
 
 const socketPath = process.env[socketVariable] ?? '';

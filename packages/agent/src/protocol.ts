@@ -1,11 +1,11 @@
 import type { HistogramData } from './histogram.ts';
 import type { Policy } from './policies/index.ts';
 
-export { batchedText, batchPrefix, templateHash, textHash, type BatchForm } from './batched-text.ts';
+export { batchedText, batchPrefix, templateHash, textHash, type BatchForm } from './statements/batched-text.ts';
 export type { Policy };
 
 /** The agent knows a statement by this; what Anneal tells it about statements is in the same words. */
-export { sqlTemplate } from './sql-template.ts';
+export { sqlTemplate } from './statements/sql-template.ts';
 
 /**
  * What the agent and Anneal say to each other: one JSON document per line over a Unix socket.
@@ -13,7 +13,7 @@ export { sqlTemplate } from './sql-template.ts';
  *
  * Counts and durations are those since the agent's last summary, never since the process started.
  */
-export { protocolVersion, silenceMs, socketVariable } from './agreed.ts';
+export { protocolVersion, silenceMs, socketVariable } from './channel/agreed.ts';
 
 export type FromAgent =
   | ({ readonly type: 'hello'; readonly key: string } & AgentHello)

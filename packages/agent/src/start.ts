@@ -1,4 +1,4 @@
-import { Channel } from './channel.ts';
+import { Channel } from './channel/channel.ts';
 import type { ExportSettings } from './export/export-settings.ts';
 import { hookFastifyRoutes } from './hooks/fastify-routes.ts';
 import { hookFastify } from './hooks/fastify.ts';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { nodePostgres } from '../src/hooks/pg.ts';
 import { Observer } from '../src/observer.ts';
-import { templateHash, textHash } from '../src/batched-text.ts';
+import { templateHash, textHash } from '../src/statements/batched-text.ts';
 import { batchStatements, type BatchStatementsPolicy } from '../src/policies/batch-statements.ts';
 import type { RunningPolicy } from '../src/policies/policy.ts';
 

@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel';
-import { captureCallSite } from '../call-site.ts';
+import { captureCallSite } from '../places/call-site.ts';
 import type { Observer } from '../observer.ts';
 
 interface FastifyLike {

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Observer } from '../observer.ts';
-import type { OutgoingCall } from '../outgoing.ts';
-import { failedStatus } from '../outgoing-http.ts';
+import type { OutgoingCall } from '../outgoing/outgoing.ts';
+import { failedStatus } from '../outgoing/outgoing-http.ts';
 import { patchMethod, type Method } from './patch.ts';
 
 /** What undici tells of a request, Node's own copy and those of the application alike. */

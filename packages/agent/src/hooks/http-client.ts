@@ -3,8 +3,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Observer } from '../observer.ts';
-import type { OutgoingCall } from '../outgoing.ts';
-import { failedStatus } from '../outgoing-http.ts';
+import type { OutgoingCall } from '../outgoing/outgoing.ts';
+import { failedStatus } from '../outgoing/outgoing-http.ts';
 
 /**
  * Requests made through node:http and node:https, by the application or by what it uses (axios, got,

@@ -1,11 +1,11 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import { examineAnswer } from '../answer.ts';
+import { examineAnswer } from '../answers/answer.ts';
 import type { Observer } from '../observer.ts';
-import type { OpenRequest } from '../request.ts';
-import { expressRoute, templatedPath } from '../route-name.ts';
-import { RunningReads } from '../running-reads.ts';
+import type { OpenRequest } from '../requests/request.ts';
+import { expressRoute, templatedPath } from '../requests/route-name.ts';
+import { RunningReads } from '../requests/running-reads.ts';
 import { patchMethod } from './patch.ts';
 
 /** Marks a server of the agent's own: what it answers is no traffic of the application. */

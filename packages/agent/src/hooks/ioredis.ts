@@ -1,5 +1,5 @@
 import type { Observer } from '../observer.ts';
-import type { OutgoingCall } from '../outgoing.ts';
+import type { OutgoingCall } from '../outgoing/outgoing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 import { blocks, commandName, redisPeer } from './redis-commands.ts';

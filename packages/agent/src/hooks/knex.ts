@@ -1,5 +1,5 @@
 import type { Observer } from '../observer.ts';
-import type { PoolLike, PoolRecord } from '../pools.ts';
+import type { PoolLike, PoolRecord } from '../statements/pools.ts';
 import type { SourceLocation } from '../protocol.ts';
 import { enclosing } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';

@@ -1,6 +1,6 @@
 import type { Observer } from '../observer.ts';
-import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
-import type { Call } from '../request.ts';
+import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
+import type { Call } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 import { askedAtOf, waitEnds } from './pool-wait.ts';

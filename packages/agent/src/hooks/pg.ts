@@ -1,7 +1,7 @@
 import type { Observer } from '../observer.ts';
 import { trimOnRelease } from '../policies/pool-size.ts';
-import { Checkout, type PoolLike, type PoolRecord } from '../pools.ts';
-import type { Call, OpenRequest } from '../request.ts';
+import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
+import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 

@@ -1,5 +1,5 @@
-import type { PoolLike, PoolRecord } from '../pools.ts';
-import type { OpenRequest } from '../request.ts';
+import type { PoolLike, PoolRecord } from '../statements/pools.ts';
+import type { OpenRequest } from '../requests/request.ts';
 
 /** When a connection was asked for that somebody else has to give back first; 0 where there is one or room for one. Without a limit there always is. */
 export function askedAtOf({ options, totalCount, idleCount, waitingCount }: PoolLike): number {

@@ -1,7 +1,7 @@
-import { captureCaller } from '../call-site.ts';
+import { captureCaller } from '../places/call-site.ts';
 import type { Observer } from '../observer.ts';
 import type { SourceLocation } from '../protocol.ts';
-import type { Call, OpenRequest } from '../request.ts';
+import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 

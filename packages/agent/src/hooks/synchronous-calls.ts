@@ -3,7 +3,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import zlib from 'node:zlib';
-import { captureCallSite, CallSiteSampler } from '../call-site.ts';
+import { captureCallSite, CallSiteSampler } from '../places/call-site.ts';
 import type { Observer } from '../observer.ts';
 import { patchMethod } from './patch.ts';
 

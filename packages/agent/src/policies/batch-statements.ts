@@ -1,4 +1,4 @@
-import type { BatchForm } from '../batched-text.ts';
+import type { BatchForm } from '../statements/batched-text.ts';
 import { Batcher } from './batching/batcher.ts';
 import { BatchedStatement } from './batching/batched-statement.ts';
 import type { PolicyKind } from './policy.ts';

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { failedStatus } from '../outgoing-http.ts';
+import { failedStatus } from '../outgoing/outgoing-http.ts';
 import { answerRequest, cannedResponse, refuseAnswer, type CannedAnswer } from './outgoing/canned-answer.ts';
 import { Circuit, type CircuitLimits, type Outcome } from './outgoing/circuit.ts';
 import { interceptFetch, interceptRequests } from './outgoing/interception.ts';

@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { wrapMethod } from '../hooks/patch.ts';
 import type { Observer } from '../observer.ts';
-import { expressRoute, templatedPath } from '../route-name.ts';
+import { expressRoute, templatedPath } from '../requests/route-name.ts';
 import { recordAnswer, sendAnswer, type Answer, type Outcome } from './cache-responses/answer.ts';
 import { clientKey, ignoredNames, requestKey, routeMatcher } from './cache-responses/request-key.ts';
 import type { PolicyKind } from './policy.ts';

@@ -1,5 +1,5 @@
 import { wrapMethod } from '../hooks/patch.ts';
-import type { PoolLike } from '../pools.ts';
+import type { PoolLike } from '../statements/pools.ts';
 import type { PolicyKind } from './policy.ts';
 
 /** Refuses callers of a full pool at once instead of letting its queue grow: a wait without end is the slowest way to fail. */

@@ -1,4 +1,4 @@
-import type { Drivers } from '../drivers.ts';
+import type { Drivers } from '../statements/drivers.ts';
 import type { Observer } from '../observer.ts';
 
 /** What a kind of policy may use of the agent. */

@@ -1,4 +1,4 @@
-import type { PoolLike, PoolRecord } from '../pools.ts';
+import type { PoolLike, PoolRecord } from '../statements/pools.ts';
 import type { PolicyKind } from './policy.ts';
 
 export interface PoolSizePolicy {

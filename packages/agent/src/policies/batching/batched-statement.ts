@@ -1,4 +1,4 @@
-import { batchedText } from '../../batched-text.ts';
+import { batchedText } from '../../statements/batched-text.ts';
 import type { BatchStatementsPolicy } from '../batch-statements.ts';
 import type { PolicyControl } from '../policy.ts';
 import { Habit } from './habit.ts';

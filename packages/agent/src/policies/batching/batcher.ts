@@ -1,7 +1,7 @@
-import type { Drivers } from '../../drivers.ts';
+import type { Drivers } from '../../statements/drivers.ts';
 import type { Method } from '../../hooks/patch.ts';
 import type { Observer } from '../../observer.ts';
-import type { OpenRequest } from '../../request.ts';
+import type { OpenRequest } from '../../requests/request.ts';
 import type { PolicyContext } from '../policy.ts';
 import type { BatchedStatement } from './batched-statement.ts';
 import { standBefore, type CallGate } from './driver-calls.ts';

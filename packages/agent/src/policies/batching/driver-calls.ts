@@ -1,4 +1,4 @@
-import type { Drivers } from '../../drivers.ts';
+import type { Drivers } from '../../statements/drivers.ts';
 import { wrapMethod, type Method } from '../../hooks/patch.ts';
 
 /** Who is told of the application's calls of node-postgres. Nothing here may throw. */

@@ -1,4 +1,4 @@
-import type { OpenRequest } from '../../request.ts';
+import type { OpenRequest } from '../../requests/request.ts';
 import type { BatchedStatement } from './batched-statement.ts';
 import type { Row } from './parameter-source.ts';
 import type { Runner } from './pg-calls.ts';

@@ -1,4 +1,4 @@
-import { templateHash, textHash } from '../../batched-text.ts';
+import { templateHash, textHash } from '../../statements/batched-text.ts';
 import type { BatchedStatement } from './batched-statement.ts';
 
 /** What is known of a text, worked out once. */

@@ -1,4 +1,4 @@
-import { sqlTemplate } from '../../sql-template.ts';
+import { sqlTemplate } from '../../statements/sql-template.ts';
 
 /**
  * What Anneal knows about a backend's statements, worked out with PostgreSQL's own parser and the catalogue (views

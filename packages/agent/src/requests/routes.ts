@@ -1,0 +1,494 @@
+import type { CallSiteSampler } from '../places/call-site.ts';
+import { Durations } from '../process/durations.ts';
+import { queryMsOf, templatesOf, type RequestStatement, type RequestTemplate } from './fold-request.ts';
+import { destinationsOf, outgoingTimesOf, type RequestDestination } from '../outgoing/fold-outgoing.ts';
+import type { Destination } from '../outgoing/outgoing.ts';
+import { RouteOutgoing, type OutgoingTotals } from '../outgoing/outgoing-totals.ts';
+import { fewestValues } from './parent.ts';
+import type { Problems } from '../problems.ts';
+import type { OutgoingSummary, RouteSummary, SourceLocation, StatementSummary } from '../protocol.ts';
+import { ParentVotes, repeatsFrom, share } from './repetition.ts';
+import type { CallTotals, OpenRequest } from './request.ts';
+import { Room } from '../room.ts';
+import { RouteAnswers } from '../answers/route-answers.ts';
+import { Shown } from '../statements/shown-totals.ts';
+import type { Template } from '../statements/statements.ts';
+import { SynchronousWork } from '../process/synchronous-work.ts';
+
+const mostRoutes = 10_000;
+const mostStatements = 256;
+/** Of all routes together in one window, some 400 bytes each; and as many statements whose places are remembered from window to window. */
+const mostStatementsInAll = 20_000;
+/** From here on routes that a window did not see are forgotten: a scanner's made-up paths must not take the room of the application's own. */
+const routesWorthForgetting = 1_000;
+const overflowRoute = '(more routes than the agent keeps)';
+
+/** One template from one place within one route. */
+class StatementTotals implements CallTotals {
+  readonly template: Template;
+  location: SourceLocation | null;
+  calls = 0;
+  errors = 0;
+  requests = 0;
+  maxCallsPerRequest = 0;
+  repeatingRequests = 0;
+  repeatingCalls = 0;
+  repeatingDuplicates = 0;
+  repeatingOverlaps = 0;
+  duplicates = 0;
+  totalMs = 0;
+  rows = 0;
+  receivedBytes = 0;
+  shown: Shown | null = null;
+  readonly parents = new ParentVotes();
+
+  constructor(template: Template, location: SourceLocation | null) {
+    this.template = template;
+    this.location = location;
+  }
+
+  add(statement: RequestStatement): void {
+    this.calls += statement.calls;
+    this.errors += statement.errors;
+    this.requests += 1;
+    this.maxCallsPerRequest = Math.max(this.maxCallsPerRequest, statement.calls);
+    this.duplicates += statement.duplicates;
+    this.totalMs += statement.totalMs;
+    this.rows += statement.rows;
+    this.receivedBytes += statement.receivedBytes;
+    if (statement.calls < repeatsFrom) return;
+    this.repeatingRequests += 1;
+    this.repeatingCalls += statement.calls;
+    this.repeatingDuplicates += statement.duplicates;
+    this.repeatingOverlaps += statement.overlapping;
+  }
+
+  /** `factor`: for how many requests each followed one stands. */
+  toSummary(factor: number): StatementSummary {
+    const scaled = (count: number) => Math.round(count * factor);
+    return {
+      templateId: this.template.id,
+      location: this.location,
+      calls: scaled(this.calls),
+      errors: scaled(this.errors),
+      requests: scaled(this.requests),
+      maxCallsPerRequest: this.maxCallsPerRequest,
+      repeatingRequests: scaled(this.repeatingRequests),
+      repeatingCalls: scaled(this.repeatingCalls),
+      distinctParametersShare: share(this.repeatingCalls - this.repeatingDuplicates, this.repeatingCalls),
+      duplicateCalls: scaled(this.duplicates),
+      overlappingShare: share(this.repeatingOverlaps, this.repeatingCalls),
+      parentTemplateId: this.parents.elected()?.id ?? null,
+      totalMs: this.totalMs * factor,
+      rows: scaled(this.rows),
+      receivedBytes: scaled(this.receivedBytes),
+      shown: this.shown?.toSummary() ?? null,
+    };
+  }
+}
+
+/** What one route, or the work outside requests, did in one window. */
+class RouteWindow {
+  requests = 0;
+  /** Of those, the ones whose statements, waits and held connections are in the figures. */
+  followed = 0;
+  errors = 0;
+  identical = 0;
+  readonly duration = new Durations();
+  queryMs = 0;
+  outgoingMs = 0;
+  redisMs = 0;
+  poolWaitMs = 0;
+  heldIdleMs = 0;
+  readonly heldAt = new Map<SourceLocation, { heldIdleMs: number; requests: number }>();
+  serialisationMs = 0;
+  longestSerialisationMs = 0;
+  responseBytes = 0;
+  largestResponseBytes = 0;
+  answers: RouteAnswers | null = null;
+  synchronous: SynchronousWork | null = null;
+  readonly #statements = new Map<Template, StatementTotals[]>();
+  #statementCount = 0;
+  /** Calls to other services, once there are any. */
+  outgoing: RouteOutgoing | null = null;
+  /** Shared by all routes of a window. */
+  readonly #room: Room;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  /** Null when the route holds as many statements as the agent keeps for one, or all of them together do. */
+  statement(template: Template, location: SourceLocation | null): StatementTotals | null {
+    const places = this.#statements.get(template);
+    const known = places?.find((statement) => statement.location === location);
+    if (known !== undefined) return known;
+    if (this.#statementCount >= mostStatements || !this.#room.take(1)) return null;
+    this.#statementCount += 1;
+    const fresh = new StatementTotals(template, location);
+    if (places === undefined) this.#statements.set(template, [fresh]);
+    else places.push(fresh);
+    return fresh;
+  }
+
+  /** Null where there is no room, as for statements. */
+  destination(destination: Destination, location: SourceLocation | null): OutgoingTotals | null {
+    this.outgoing ??= new RouteOutgoing(this.#room);
+    return this.outgoing.of(destination, location);
+  }
+
+  /** The statement of that place, or of whichever place is known. */
+  seen(template: Template, location: SourceLocation | null): StatementTotals | null {
+    const places = this.#statements.get(template);
+    return places?.find((statement) => statement.location === location) ?? places?.[0] ?? null;
+  }
+
+  /** For how many requests each followed one stands. */
+  get factor(): number {
+    return this.followed === 0 ? 1 : this.requests / this.followed;
+  }
+
+  /** Statements of which the window saw a call. */
+  *statements(): Iterable<StatementTotals> {
+    for (const places of this.#statements.values()) yield* places;
+  }
+
+  hold(location: SourceLocation | null, heldIdleMs: number, requests: number): void {
+    this.heldIdleMs += heldIdleMs;
+    if (location === null) return;
+    const known = this.heldAt.get(location);
+    if (known === undefined && this.heldAt.size >= mostStatements) return;
+    if (known === undefined) this.heldAt.set(location, { heldIdleMs, requests });
+    else {
+      known.heldIdleMs += heldIdleMs;
+      known.requests += requests;
+    }
+  }
+}
+
+const mostUnknown = 5;
+
+/** From where one route is known to use one template or pool; kept over windows. */
+export class KnownPlaces {
+  readonly #calls = new Map<SourceLocation, number>();
+  #usual: SourceLocation | null = null;
+  #unknown = 0;
+
+  add(location: SourceLocation, calls: number): void {
+    const total = (this.#calls.get(location) ?? 0) + calls;
+    this.#calls.set(location, total);
+    if (this.#usual === null || total > this.#calls.get(this.#usual)!) this.#usual = location;
+  }
+
+  get several(): boolean {
+    return this.#calls.size > 1;
+  }
+
+  /** The one seen most often; null when none was. */
+  get usual(): SourceLocation | null {
+    return this.#usual;
+  }
+
+  /** Whether it is worth asking for stacks: some drivers never show the caller, and each stack costs. */
+  wanted(): boolean {
+    this.#unknown += 1;
+    return this.#unknown <= mostUnknown;
+  }
+}
+
+class Route {
+  readonly method: string;
+  readonly name: string;
+  readonly places = new Map<object, KnownPlaces>();
+  window: RouteWindow;
+  /** Shared by all routes. */
+  readonly #room: Room;
+
+  constructor(method: string, name: string, window: RouteWindow, room: Room) {
+    this.method = method;
+    this.name = name;
+    this.window = window;
+    this.#room = room;
+  }
+
+  placesOf(subject: object): KnownPlaces {
+    const known = this.places.get(subject);
+    if (known !== undefined) return known;
+    const fresh = new KnownPlaces();
+    if (this.places.size < mostStatements && this.#room.take(1)) this.places.set(subject, fresh);
+    return fresh;
+  }
+
+  /** It will not be asked again: others may have its room. */
+  forget(): void {
+    this.#room.giveBack(this.places.size);
+  }
+}
+
+/** Everything counted, by route and statement. */
+export class Routes {
+  readonly #problems: Problems;
+  readonly #declared = new Map<string, SourceLocation>();
+  /** By name, then by method: joining the two would make a new string for every request. */
+  readonly #routes = new Map<string, Map<string, Route>>();
+  #routeCount = 0;
+  #windowRoom = new Room(mostStatementsInAll);
+  readonly #placesRoom = new Room(mostStatementsInAll);
+  #background = new RouteWindow(this.#windowRoom);
+  readonly #backgroundPlaces = new Route('', '', this.#background, this.#placesRoom);
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  /** Adds a closed request to its route; from here on its late calls are added there too. */
+  count(request: OpenRequest): void {
+    const route = this.#routeOf(request);
+    const { window } = route;
+    window.requests += 1;
+    if (request.failed) window.errors += 1;
+    if (request.identical) window.identical += 1;
+    window.duration.recordMs(request.closedAt - request.startedAt);
+    window.serialisationMs += request.serialisationMs;
+    window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
+    window.responseBytes += request.responseBytes;
+    window.largestResponseBytes = Math.max(window.largestResponseBytes, request.responseBytes);
+    request.counted = true;
+    if (request.synchronous !== null) (window.synchronous ??= new SynchronousWork()).add(request.synchronous);
+    if (request.answer !== null) {
+      if (request.answer.location !== null) route.placesOf(answers).add(request.answer.location, 1);
+      (window.answers ??= new RouteAnswers()).add(request.method, request.answer);
+    }
+    if (!request.followed) return;
+    window.followed += 1;
+    window.queryMs += queryMsOf(request);
+    window.poolWaitMs += request.poolWaitMs;
+    for (const [location, heldIdleMs] of request.heldAt ?? []) {
+      if (location !== null) route.placesOf(holds).add(location, 1);
+      window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 1);
+    }
+    for (const call of request.calls) call.template.sampleParameters(call.values);
+    for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
+    if (request.answer !== null) countShown(window, request);
+    if (request.outgoing === null) return;
+    const { outgoingMs, redisMs } = outgoingTimesOf(request);
+    window.outgoingMs += outgoingMs;
+    window.redisMs += redisMs;
+    for (const [destination, calls] of destinationsOf(request)) this.#countDestination(route, request, destination, calls);
+  }
+
+  declared(method: string, route: string, location: SourceLocation): void {
+    if (this.#declared.size < mostRoutes) this.#declared.set(`${method} ${route}`, location);
+  }
+
+  /** A connection that was given back after its request was counted. */
+  heldAfter(request: OpenRequest, location: SourceLocation | null, heldIdleMs: number): void {
+    const route = this.#routeOf(request);
+    route.window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 0);
+  }
+
+  /** A call of no request begins; what it receives is added to the answer. Null when there is no room. */
+  background(template: Template, location: SourceLocation | null): CallTotals | null {
+    const places = this.#backgroundPlaces.placesOf(template);
+    if (location !== null) places.add(location, 1);
+    else if (places.usual === null && places.wanted()) template.sampler.askAgain();
+    const statement = this.#background.statement(template, location ?? places.usual);
+    if (statement === null) {
+      this.#noteStatements();
+      return null;
+    }
+    statement.calls += 1;
+    return statement;
+  }
+
+  take(): {
+    readonly routes: readonly RouteSummary[];
+    readonly background: readonly StatementSummary[];
+    readonly templates: ReadonlySet<Template>;
+  } {
+    const templates = new Set<Template>();
+    const summarise = (route: Route, window: RouteWindow) => {
+      const statements: StatementSummary[] = [];
+      for (const statement of window.statements()) {
+        // The first calls may have been counted before any stack showed the place.
+        const location = statement.location ?? route.places.get(statement.template)?.usual ?? null;
+        statements.push({ ...statement.toSummary(window.factor), location });
+        templates.add(statement.template);
+      }
+      return statements;
+    };
+    const routes: RouteSummary[] = [];
+    for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) {
+      if (route.window.requests > 0)
+        routes.push(routeSummary(route, summarise(route, route.window), this.#answeredAt(route), outgoingSummaries(route)));
+      else if (this.#routeCount >= routesWorthForgetting) this.#forget(route);
+    }
+    const background = summarise(this.#backgroundPlaces, this.#background);
+    this.#windowRoom = new Room(mostStatementsInAll);
+    this.#background = new RouteWindow(this.#windowRoom);
+    for (const route of this.#routes.values().flatMap((byMethod) => byMethod.values())) route.window = new RouteWindow(this.#windowRoom);
+    return { routes, background, templates };
+  }
+
+  #forget(route: Route): void {
+    const byMethod = this.#routes.get(route.name);
+    byMethod?.delete(route.method);
+    if (byMethod?.size === 0) this.#routes.delete(route.name);
+    route.forget();
+    this.#routeCount -= 1;
+  }
+
+  #answeredAt(route: Route): SourceLocation | null {
+    return route.places.get(answers)?.usual ?? this.#declared.get(`${route.method} ${route.name}`) ?? null;
+  }
+
+  #routeOf(request: OpenRequest): Route {
+    return this.#route(request.method, request.route ?? '');
+  }
+
+  #route(method: string, name: string): Route {
+    const byMethod = this.#routes.get(name);
+    const known = byMethod?.get(method);
+    if (known !== undefined) return known;
+    if (this.#routeCount >= mostRoutes && name !== overflowRoute) {
+      this.#problems.note(`a request was counted as "other": the agent keeps ${mostRoutes} routes`);
+      return this.#route('*', overflowRoute);
+    }
+    const route = new Route(method, name, new RouteWindow(this.#windowRoom), this.#placesRoom);
+    this.#routeCount += 1;
+    if (byMethod === undefined) this.#routes.set(name, new Map([[method, route]]));
+    else byMethod.set(method, route);
+    return route;
+  }
+
+  #countTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
+    settlePlaces(route.placesOf(template), template, calls);
+    for (const statement of calls.places) {
+      const totals = route.window.statement(template, statement.location);
+      if (totals === null) {
+        this.#noteStatements();
+        continue;
+      }
+      totals.add(statement);
+      for (const call of statement.unfinished) call.totals = totals;
+      if (statement.calls >= repeatsFrom && request.keepsRows && calls.compared.length >= fewestValues)
+        totals.parents.ask(calls, request, template);
+    }
+  }
+
+  #countDestination(route: Route, request: OpenRequest, destination: Destination, calls: RequestDestination): void {
+    settlePlaces(route.placesOf(destination), destination, calls);
+    for (const outgoing of calls.places) {
+      const totals = route.window.destination(destination, outgoing.location);
+      if (totals === null) {
+        this.#noteStatements();
+        continue;
+      }
+      totals.add(outgoing);
+      for (const call of outgoing.unfinished) call.totals = totals;
+      if (outgoing.calls >= repeatsFrom && request.keepsRows && calls.compared.length >= fewestValues)
+        totals.parents.ask(calls, request, null);
+    }
+  }
+
+  #noteStatements(): void {
+    this.#problems.note(
+      `a statement or outgoing call was not counted: the agent keeps ${mostStatements} of them per route and ${mostStatementsInAll} in all`,
+    );
+  }
+}
+
+function countShown(window: RouteWindow, request: OpenRequest): void {
+  for (const { template, location, shown } of request.calls) {
+    if (shown === null) continue;
+    const statement = window.seen(template, location);
+    if (statement !== null) (statement.shown ??= new Shown()).add(shown);
+  }
+}
+
+const holds = {};
+const answers = {};
+
+/**
+ * Calls whose stack was not taken get the place that this request, else this route, is known to use
+ * the template from. Where a route uses two places, later requests capture all of their calls.
+ */
+function settlePlaces<Calls extends PlacedCalls<Calls>>(
+  known: KnownPlaces,
+  { sampler }: { readonly sampler: CallSiteSampler },
+  { places }: { readonly places: Calls[] },
+): void {
+  let unknown: Calls | null = null;
+  let mostUsed: Calls | null = null;
+  for (const place of places) {
+    if (place.location === null) unknown = place;
+    else {
+      known.add(place.location, place.calls);
+      if (mostUsed === null || place.calls > mostUsed.calls) mostUsed = place;
+    }
+  }
+  if (known.several) sampler.severalPlaces = true;
+  if (unknown === null) return;
+  if (mostUsed === null) {
+    unknown.location = known.usual;
+    if (unknown.location === null && known.wanted()) sampler.askAgain();
+    return;
+  }
+  mostUsed.absorb(unknown);
+  places.splice(places.indexOf(unknown), 1);
+}
+
+/** What one place of one request called: statements or other services. */
+interface PlacedCalls<Calls> {
+  location: SourceLocation | null;
+  readonly calls: number;
+  absorb(other: Calls): void;
+}
+
+function outgoingSummaries(route: Route): readonly OutgoingSummary[] {
+  const { outgoing, factor } = route.window;
+  return (outgoing?.totals() ?? []).map((totals) => ({
+    ...totals.toSummary(factor),
+    location: totals.location ?? route.places.get(totals.destination)?.usual ?? null,
+  }));
+}
+
+function routeSummary(
+  route: Route,
+  statements: readonly StatementSummary[],
+  answeredAt: SourceLocation | null,
+  outgoing: readonly OutgoingSummary[],
+): RouteSummary {
+  const { window } = route;
+  const { factor } = window;
+  return {
+    method: route.method,
+    route: route.name,
+    requests: window.requests,
+    errors: window.errors,
+    identicalRequests: window.identical,
+    durationUs: window.duration.toData(),
+    followed: window.followed,
+    queryMs: window.queryMs * factor,
+    outgoingMs: window.outgoingMs * factor,
+    redisMs: window.redisMs * factor,
+    poolWaitMs: window.poolWaitMs * factor,
+    heldIdleMs: window.heldIdleMs * factor,
+    heldAt: [...window.heldAt]
+      .map(([location, { heldIdleMs, requests }]) => ({
+        location,
+        heldIdleMs: heldIdleMs * factor,
+        requests: Math.round(requests * factor),
+      }))
+      .sort((one, other) => other.heldIdleMs - one.heldIdleMs),
+    serialisationMs: window.serialisationMs,
+    longestSerialisationMs: window.longestSerialisationMs,
+    responseBytes: window.responseBytes,
+    largestResponseBytes: window.largestResponseBytes,
+    answeredAt,
+    answers: window.answers?.toSummary() ?? null,
+    synchronousCalls: window.synchronous?.toSummaries() ?? [],
+    statements,
+    outgoing,
+  };
+}
