@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Settings } from './config.ts';
 import { AnnealError } from './errors.ts';
 import { announce, observe, prove, resultsOf } from './loop.ts';
@@ -9,14 +9,14 @@ import type { MetricId } from './prediction/prediction.ts';
 import type { Json } from './remedy/remedy.ts';
 import { assemble } from './report/assemble.ts';
 import type { Assessment } from './report/assessment.ts';
-import { bytes, counted } from './report/format.ts';
+import { counted } from './report/format.ts';
 import { capital } from './report/story.ts';
 import { inRun, type Run, type RunOptions } from './run.ts';
 import { attachTarget } from './target/launch.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { ownChange } from './trial/own-change.ts';
 import { sqlStatements } from './trial/sql-statements.ts';
-import { openWorkspace, workspaceName } from './trial/workspace.ts';
+import { copyTree, patchedWorkingDirectory } from './trial/tree-copy.ts';
 
 /**
  * What the candidate has and the baseline has not. Parts that are given together are one change. Texts are texts, not
@@ -154,36 +154,24 @@ interface Place extends AsyncDisposable {
   readonly candidateFolder: string | null;
 }
 
-/**
- * For a patch both arms run from copies, the candidate's made from the baseline's: then they differ in the patch and in
- * nothing else, whatever is edited in the tree meanwhile.
- */
+/** For a patch both arms run from copies, the candidate's made from the baseline's. */
 async function openPlace(run: Run, { patch, worktree }: ChangeToTry, tree: WorkingTree | null): Promise<Place> {
-  const { settings, outside, ledger } = run;
+  const { settings } = run;
   if (patch === undefined || tree === null) {
     return { settings, candidateFolder: worktree === undefined ? null : resolve(worktree), async [Symbol.asyncDispose]() {} };
   }
-  const { root, within } = tree;
-  const leaveOut = [settings.outputFolder];
-  const sizeBytes = await outside.workspaces.sizeBytes(root, leaveOut);
-  run.progress.stage(`Copying the working tree twice (${bytes(sizeBytes)} each), once with the patch`);
-  const free = await outside.files.freeBytes(run.folder);
-  if (free !== null && free < 2 * sizeBytes)
-    throw new AnnealError('ANNEAL_WORKSPACE_TOO_LARGE', { free: bytes(free), needed: bytes(2 * sizeBytes), path: root });
-  const journal = { ledger, run: run.id, outside };
-  const baseline = await openWorkspace(journal, { root, path: join(run.folder, workspaceName('baseline')), leaveOut });
-  const path = join(run.folder, workspaceName('candidate'));
-  const prepare = () => outside.workspaces.applyPatch(path, within, patch);
-  const candidate = await openWorkspace(journal, { root: baseline.path, path, leaveOut: [], prepare }).catch(async (error: unknown) => {
-    await baseline[Symbol.asyncDispose]();
+  const request = { tree, folder: run.folder, leaveOut: [settings.outputFolder] };
+  const copy = await copyTree({ ...run, run: run.id }, request);
+  const candidate = await copy.withPatch('candidate', patch).catch(async (error: unknown) => {
+    await copy[Symbol.asyncDispose]();
     throw error;
   });
   return {
-    settings: { ...settings, target: { ...settings.target, workingDirectory: join(baseline.path, within) } },
-    candidateFolder: join(path, within),
+    settings: { ...settings, target: { ...settings.target, workingDirectory: copy.workingDirectory } },
+    candidateFolder: patchedWorkingDirectory(request, 'candidate'),
     async [Symbol.asyncDispose]() {
       // Both are attempted; what is left stays in the ledger for `recover`.
-      await Promise.all([candidate, baseline].map((workspace) => workspace[Symbol.asyncDispose]()));
+      await Promise.all([candidate, copy].map((opened) => opened[Symbol.asyncDispose]()));
     },
   };
 }
