@@ -75,7 +75,7 @@ const scenarios: readonly Scenario[] = [
   {
     name: 'invite friends',
     weight: 62,
-    steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 25 }, () => '{member}') } }],
+    steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 15 }, () => '{member}') } }],
   },
   { name: 'look for news', weight: 80, steps: [get('/comments/news?after={lateComment}')] },
   { name: 'see lively rooms', weight: 95, steps: [get('/rooms/lively?from={openingDay}')] },
@@ -102,7 +102,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'find a place', weight: 25, steps: [get('/places?place={place}'), get('/tides?place={place}')] },
   {
     name: 'pass a post on',
-    weight: 60,
+    weight: 45,
     steps: [
       get('/posts/{post}/card'),
       { method: 'POST', path: '/posts/{post}/shares' },

@@ -279,6 +279,7 @@ const load = z
         failedRequests: count,
         statuses: z.record(text, count).readonly(),
         responseTimeUs: histogram,
+        serviceTimeUs: histogram,
         responseBytes: amount,
       }),
     ),

@@ -129,8 +129,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
 
   const answers: AnswersCompared = { baseline: baselineAnswers, candidate: candidateAnswers };
   const rounds: Round[] = [];
-  const onTime = new Distributions();
-  const late = new Distributions();
+  const distributions = new Distributions();
   let ended: string | null = null;
   const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
   for (let index = -bench.warmupRounds; keptRounds(rounds).length < request.mostRounds; index += 1) {
@@ -161,7 +160,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     const kept = keptRounds(rounds);
     progress.update(kept.length / request.mostRounds, `round ${kept.length} of at most ${request.mostRounds}`);
     if (judgement.dropped.length === 0) {
-      (judgement.late.length === 0 ? onTime : late).add(ofBaseline.load, ofCandidate.load);
+      distributions.add(ofBaseline.load, ofCandidate.load, judgement.late.length > 0);
       if (request.isDecided(rounds, answers)) break;
     }
     if (rounds.length - kept.length > request.mostRounds) break;
@@ -173,8 +172,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   return {
     rounds,
     answers,
-    // Where the generator was late its own lateness is in the tail: those rounds are shown only when there are no others.
-    distributions: onTime.isEmpty() ? late.all() : onTime.all(),
+    distributions: distributions.all(),
     costs,
     ended,
     reservations: arms.reservations,
@@ -246,19 +244,20 @@ async function applied(change: TriedChange, act: ActContext): Promise<void> {
 /** Subject of the histogram over all requests of the workload. */
 export const wholeWorkload = 'the whole workload';
 
-/** Response times of both arms, of the whole workload and by step, added up over rounds. */
+/** Latencies of both arms as rounds are judged by them, of the whole workload and by step, added up over rounds. */
 class Distributions {
   readonly #histograms = new Map<string, { readonly baseline: Histogram; readonly candidate: Histogram }>();
 
-  add(baseline: LoadResult, candidate: LoadResult): void {
-    this.#merge(wholeWorkload, 'baseline', baseline.responseTimeUs);
-    this.#merge(wholeWorkload, 'candidate', candidate.responseTimeUs);
-    for (const step of baseline.steps) this.#merge(step.name, 'baseline', step.responseTimeUs);
-    for (const step of candidate.steps) this.#merge(step.name, 'candidate', step.responseTimeUs);
-  }
-
-  isEmpty(): boolean {
-    return this.#histograms.size === 0;
+  /** Of a round whose generator was late, from the actual send on. */
+  add(baseline: LoadResult, candidate: LoadResult, isLate: boolean): void {
+    const figure = isLate ? 'serviceTimeUs' : 'responseTimeUs';
+    for (const [arm, load] of [
+      ['baseline', baseline],
+      ['candidate', candidate],
+    ] as const) {
+      this.#merge(wholeWorkload, arm, load[figure]);
+      for (const step of load.steps) this.#merge(step.name, arm, step[figure]);
+    }
   }
 
   all(): readonly Distribution[] {

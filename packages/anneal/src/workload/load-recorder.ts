@@ -77,9 +77,10 @@ export class LoadRecorder {
     this.#checks += judgement.checks;
     this.#failedChecks += judgement.failedChecks;
     const responseUs = (answer.endedAt - times.dueAt) * 1000;
+    const serviceUs = (answer.endedAt - times.sentAt) * 1000;
     this.#response.record(responseUs);
-    this.#service.record((answer.endedAt - times.sentAt) * 1000);
-    this.#steps[nameIndex]!.record(answer, responseUs, judgement.failed);
+    this.#service.record(serviceUs);
+    this.#steps[nameIndex]!.record(answer, { responseUs, serviceUs }, judgement.failed);
   }
 
   toPart(cpuMs: number): RunPart {
@@ -144,18 +145,20 @@ class StepRecorder {
   #bytes = 0;
   readonly #statuses = new Map<string | number, number>();
   readonly #response = new Histogram();
+  readonly #service = new Histogram();
 
   constructor(name: string) {
     this.#name = name;
   }
 
-  record(answer: Answer, responseUs: number, failed: boolean): void {
+  record(answer: Answer, times: { readonly responseUs: number; readonly serviceUs: number }, failed: boolean): void {
     this.#requests += 1;
     if (failed) this.#failed += 1;
     this.#bytes += answer.bodyBytes;
     const status = answer.error ?? answer.status;
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
-    this.#response.record(responseUs);
+    this.#response.record(times.responseUs);
+    this.#service.record(times.serviceUs);
   }
 
   toResult(): StepResult {
@@ -165,6 +168,7 @@ class StepRecorder {
       failedRequests: this.#failed,
       statuses: Object.fromEntries(this.#statuses),
       responseTimeUs: this.#response.toData(),
+      serviceTimeUs: this.#service.toData(),
       responseBytes: this.#bytes,
     };
   }
@@ -181,6 +185,7 @@ function mergeSteps(steps: readonly StepResult[]): StepResult {
     failedRequests: steps.reduce((sum, step) => sum + step.failedRequests, 0),
     statuses,
     responseTimeUs: mergeHistograms(steps.map((step) => step.responseTimeUs)),
+    serviceTimeUs: mergeHistograms(steps.map((step) => step.serviceTimeUs)),
     responseBytes: steps.reduce((sum, step) => sum + step.responseBytes, 0),
   };
 }

@@ -35,6 +35,7 @@ export interface StepResult {
   /** HTTP status (or error code such as `ECONNRESET`) to count. */
   readonly statuses: Readonly<Record<string, number>>;
   readonly responseTimeUs: HistogramData;
+  readonly serviceTimeUs: HistogramData;
   readonly responseBytes: number;
 }
 
