@@ -13,7 +13,13 @@ export { sqlTemplate } from './statements/sql-template.ts';
  *
  * Counts and durations are those since the agent's last summary, never since the process started.
  */
-export { protocolVersion, silenceMs, socketVariable } from './channel/agreed.ts';
+export { policiesVariable, protocolVersion, silenceMs, socketVariable } from './channel/agreed.ts';
+
+/** What a policy may be, for those who write one by hand. */
+export { readPolicies, stands, type Misread } from './policies/forms.ts';
+
+/** Says that a request was refused by a policy, and of which kind. */
+export { refusalHeader } from './policies/admission/refusal.ts';
 
 export type FromAgent =
   | ({ readonly type: 'hello'; readonly key: string } & AgentHello)

@@ -10,15 +10,29 @@ import { hookModules } from './hooks/modules.ts';
 import { hookSerialisation } from './hooks/serialisation.ts';
 import { hookSynchronousCalls } from './hooks/synchronous-calls.ts';
 import { Observer } from './observer.ts';
+import { StandingPolicies } from './policies/standing.ts';
+
+/** What the environment asks for; texts are empty where it does not. */
+export interface Asked {
+  readonly socketPath: string;
+  readonly exported: ExportSettings | null;
+  readonly policiesPath: string;
+}
 
 /**
- * Installs the hooks; they stay passive until Anneal answers, or the figures are wanted. The socket is opened when the process
+ * Installs the hooks; they stay passive until Anneal answers, or the figures are wanted. All that was asked for begins when the process
  * first listens for HTTP: that tells the server apart from the npm and build processes around it.
  */
-export function start(socketPath: string, exported: ExportSettings | null): void {
+export function start({ socketPath, exported, policiesPath }: Asked): void {
   const observer = new Observer();
   // Summaries are read once: while Anneal measures, the figures are its own.
-  const listening = socketPath === '' ? () => void exports(observer, exported!) : opens(new Channel(socketPath, observer));
+  const standing = policiesPath === '' ? null : new StandingPolicies(policiesPath, observer);
+  const channel = socketPath === '' ? null : new Channel(socketPath, observer, standing);
+  const listening = () => {
+    void standing?.begin();
+    if (channel !== null) channel.open();
+    else if (exported !== null) void exports(observer, exported);
+  };
   hookSerialisation(observer);
   hookSynchronousCalls(observer);
   hookHttp(observer, listening);
@@ -27,10 +41,6 @@ export function start(socketPath: string, exported: ExportSettings | null): void
   hookFastify(observer);
   hookFastifyRoutes(observer);
   hookModules(observer, libraries);
-}
-
-function opens(channel: Channel): () => void {
-  return () => channel.open();
 }
 
 async function exports(observer: Observer, settings: ExportSettings): Promise<void> {

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Observer } from '../src/observer.ts';
+import { problemWith } from '../src/policies/forms.ts';
+import type { Policy as AnyPolicy } from '../src/policies/index.ts';
 import type { PolicyKind, RunningPolicy } from '../src/policies/policy.ts';
 
 export interface StartedPolicy extends Disposable {
@@ -45,6 +47,8 @@ export function refusalOf<Policy extends { readonly kind: string }>(
   policy: Policy,
   others: readonly { readonly id: string; readonly policy: Policy }[] = [],
 ): string | null {
+  const unusable = problemWith(policy as unknown as AnyPolicy);
+  if (unusable !== null) return unusable;
   const observer = new Observer();
   const running = kind.start(policy, { observer, drivers: observer.drivers }, others, { on: true, end: () => undefined });
   if (typeof running === 'string') return running;

@@ -4,6 +4,7 @@ import { openLine, type Line } from './line.ts';
 import type { Observer } from '../observer.ts';
 import { PolicyFlag, sharedFlags } from '../policies/flags.ts';
 import type { PoliciesInForce } from '../policies/in-force.ts';
+import type { StandingPolicies } from '../policies/standing.ts';
 import { startPolicyThread, type AboutPolicies, type Passed, type ToThread } from './policy-thread.ts';
 import type { Profiler } from '../process/profile.ts';
 import type { FromAgent, ToAgent } from '../protocol.ts';
@@ -25,6 +26,7 @@ interface Acting {
 export class Channel {
   readonly #socketPath: string;
   readonly #observer: Observer;
+  readonly #standing: StandingPolicies | null;
   readonly #key = randomUUID();
   readonly #recorder = new Recorder();
   #line: Line | null = null;
@@ -32,9 +34,10 @@ export class Channel {
   #moving: Promise<Acting> | null = null;
   #acting: Acting | null = null;
 
-  constructor(socketPath: string, observer: Observer) {
+  constructor(socketPath: string, observer: Observer, standing: StandingPolicies | null) {
     this.#socketPath = socketPath;
     this.#observer = observer;
+    this.#standing = standing;
   }
 
   open(): void {
@@ -92,7 +95,12 @@ export class Channel {
         () => this.#close(),
       );
       const context = { observer: this.#observer, drivers: this.#observer.drivers };
-      this.#acting = { tell, flags, policies: new InForce(context, (slot) => tell({ type: 'released', slot })) };
+      const surroundings = {
+        released: (slot: number) => tell({ type: 'released', slot }),
+        ended: (sentence: string) => this.#observer.problems.note(sentence),
+        beside: () => this.#standing?.all() ?? [],
+      };
+      this.#acting = { tell, flags, policies: new InForce(context, surroundings) };
       return this.#acting;
     } catch (error) {
       // Observation goes on over the socket there was, if it is still there.
@@ -143,7 +151,8 @@ export class Channel {
     switch (message.type) {
       case 'flush': {
         const profile = (await this.#profiler?.stop()) ?? null;
-        const summary = { ...this.#observer.take(profile), policies: this.#acting?.policies.take() ?? [] };
+        const policies = [...(this.#standing?.take() ?? []), ...(this.#acting?.policies.take() ?? [])];
+        const summary = { ...this.#observer.take(profile), policies };
         this.#say({ type: 'summary', replyTo: message.id, summary });
         return;
       }

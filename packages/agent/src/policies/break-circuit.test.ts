@@ -41,10 +41,10 @@ async function getText(url: string, options: http.RequestOptions = {}): Promise<
 
 test('a peer that fails is not asked any more, by fetch or by node:http, until a probe finds that it answers', async () => {
   await using served = await unsteady();
-  using started = startPolicy(breakCircuit, breaking(served));
+  using started = startPolicy(breakCircuit, breaking(served, { openMs: 2_000 }));
   for (let time = 0; time < 2; time += 1) await (await fetch(served.url)).text();
   for (let time = 0; time < 2; time += 1) await getText(served.url);
-  await expect.poll(() => started.take()['closed']).toBe(0);
+  await expect.poll(() => started.take()['closed'], { interval: 5 }).toBe(0);
   expect(served.health.asked).toBe(4);
   await expect(fetch(served.url)).rejects.toMatchObject({ message: 'fetch failed', cause: { code: 'ANNEAL_CIRCUIT_OPEN' } });
   expect(await getText(served.url)).toBe('ANNEAL_CIRCUIT_OPEN');
@@ -123,10 +123,10 @@ test('stopped it leaves fetch and the agents as they were', async () => {
 test('limits that cannot be meant are refused', async () => {
   await using served = await unsteady();
   const policy = breaking(served);
-  expect(refusalOf(breakCircuit, { ...policy, failureShare: 0 })).toContain('no share');
-  expect(refusalOf(breakCircuit, { ...policy, minCalls: 0 })).toContain('no basis');
-  expect(refusalOf(breakCircuit, { ...policy, probes: 0 })).toContain('cannot find out');
-  expect(refusalOf(breakCircuit, { ...policy, openMs: 0 })).toContain('more than nothing');
+  expect(refusalOf(breakCircuit, { ...policy, failureShare: 0 })).toContain('failureShare must be a share');
+  expect(refusalOf(breakCircuit, { ...policy, minCalls: 0 })).toContain('minCalls must be a whole number from 1');
+  expect(refusalOf(breakCircuit, { ...policy, probes: 0 })).toContain('probes must be a whole number from 1');
+  expect(refusalOf(breakCircuit, { ...policy, openMs: 0 })).toContain('openMs must be');
   expect(refusalOf(breakCircuit, { ...policy, fallback: { status: 204, headers: {}, body: '' } })).toContain('no status to answer with');
   expect(refusalOf(breakCircuit, { ...policy, fallback: { status: 200, headers: { 'x-torn': 'a\r\nb: c' }, body: '' } })).toContain(
     'no header',

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { failedStatus } from '../outgoing/outgoing-http.ts';
-import { answerRequest, cannedResponse, refuseAnswer, type CannedAnswer } from './outgoing/canned-answer.ts';
+import { answerRequest, cannedResponse, type CannedAnswer } from './outgoing/canned-answer.ts';
 import { Circuit, type CircuitLimits, type Outcome } from './outgoing/circuit.ts';
 import { interceptFetch, interceptRequests } from './outgoing/interception.ts';
 import type { PolicyKind } from './policy.ts';
@@ -18,8 +18,6 @@ export const breakCircuit: PolicyKind<BreakCircuitPolicy> = {
   kind: 'break-circuit',
 
   start(policy, _context, others, control) {
-    const unusable = refusePolicy(policy);
-    if (unusable !== null) return unusable;
     const rival = others.find((other) => other.policy.peer === policy.peer);
     if (rival !== undefined) return `the peer ${policy.peer} is already behind the policy ${rival.id}`;
     const { peer, fallback } = policy;
@@ -118,12 +116,4 @@ function outcomeOf(request: ClientRequest): Outcome {
 /** By the application itself. Its own limit of time is no such thing: the peer was too slow. */
 function givenUp(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
-}
-
-function refusePolicy({ failureShare, minCalls, windowMs, openMs, probes, fallback }: BreakCircuitPolicy): string | null {
-  if (!(failureShare > 0 && failureShare <= 1)) return `${failureShare} is no share of calls that may fail`;
-  if (!Number.isInteger(minCalls) || minCalls < 1) return `${minCalls} calls are no basis for a decision`;
-  if (!Number.isInteger(probes) || probes < 1) return `${probes} calls cannot find out whether the peer answers again`;
-  if (!(windowMs > 0 && openMs > 0)) return 'the window and the time without calls must be more than nothing';
-  return fallback === null ? null : refuseAnswer(fallback);
 }

@@ -1,7 +1,8 @@
 import type { PolicySummary, ToggledBlock, Toggling } from '../protocol.ts';
 import type { PolicyFlag } from './flags.ts';
+import { problemWith } from './forms.ts';
 import { policyKinds, type Policy } from './index.ts';
-import type { PolicyContext, RunningPolicy } from './policy.ts';
+import type { InForce, PolicyContext, RunningPolicy } from './policy.ts';
 import { refuseToggling, runBlocks } from './toggle.ts';
 
 interface Entry {
@@ -13,17 +14,30 @@ interface Entry {
   on: boolean;
 }
 
-/** Changes of behaviour in force, each with its undo. All end when Anneal's socket closes. */
+/** What is told to whoever put them in force, and what of others stands beside them. */
+export interface Surroundings {
+  /** This flag has no policy any more. */
+  readonly released: (slot: number) => void;
+  /** A policy ended by itself. */
+  readonly ended: (sentence: string) => void;
+  /** In force on somebody else's word: two of a kind must know of each other. */
+  readonly beside: () => readonly InForce<Policy>[];
+}
+
+/** Changes of behaviour in force, each with its undo. */
 export class PoliciesInForce {
   readonly #context: PolicyContext;
-  readonly #released: (slot: number) => void;
+  readonly #surroundings: Surroundings;
   readonly #entries = new Map<string, Entry>();
   #toggling: { readonly id: string | null; readonly abort: AbortController } | null = null;
 
-  /** `released` is told which flags have no policy any more. */
-  constructor(context: PolicyContext, released: (slot: number) => void = () => undefined) {
+  constructor(context: PolicyContext, surroundings: Surroundings) {
     this.#context = context;
-    this.#released = released;
+    this.#surroundings = surroundings;
+  }
+
+  all(): readonly InForce<Policy>[] {
+    return [...this.#entries.values()].map(({ id, policy }) => ({ id, policy }));
   }
 
   ids(): readonly string[] {
@@ -38,7 +52,7 @@ export class PoliciesInForce {
       started = reasonAgainst === null;
       return reasonAgainst;
     } finally {
-      if (!started) this.#released(flag.slot);
+      if (!started) this.#surroundings.released(flag.slot);
     }
   }
 
@@ -98,7 +112,7 @@ export class PoliciesInForce {
     this.#entries.delete(id);
     if (entry.expiry !== null) clearTimeout(entry.expiry);
     entry.flag.retire();
-    this.#released(entry.flag.slot);
+    this.#surroundings.released(entry.flag.slot);
     try {
       entry.running.stop();
     } catch (error) {
@@ -125,14 +139,16 @@ export class PoliciesInForce {
     const kind = policyKinds.find((known) => known.kind === policy.kind);
     if (kind === undefined) return `this agent does not know policies of kind ${policy.kind}`;
     if (this.#entries.has(id)) return `the policy ${id} is already in force`;
-    const others = [...this.#entries.values()].filter((entry) => entry.policy.kind === policy.kind);
+    const unusable = problemWith(policy);
+    if (unusable !== null) return unusable;
+    const others = [...this.#surroundings.beside(), ...this.all()].filter((other) => other.policy.kind === policy.kind);
     const running = kind.start(policy, this.#context, others, {
       get on() {
         return flag.on;
       },
       end: (reason) => {
         flag.want(false);
-        this.#context.observer.problems.note(`the policy ${id} ended: ${reason}`);
+        this.#surroundings.ended(`the policy ${id} ended: ${reason}`);
         this.revoke(id);
       },
     });

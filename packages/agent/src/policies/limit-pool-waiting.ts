@@ -15,7 +15,6 @@ export const limitPoolWaiting: PolicyKind<LimitPoolWaitingPolicy> = {
   kind: 'limit-pool-waiting',
 
   start({ pool: name, maxWaiting }, { observer, drivers }, others, control) {
-    if (!Number.isInteger(maxWaiting) || maxWaiting < 0) return `${maxWaiting} callers cannot wait`;
     const pool = observer.pools.named(name)?.pool ?? null;
     if (pool === null) return `there is no pool named ${name}`;
     const prototype = [...drivers.pgPools].find((candidate) => Object.prototype.isPrototypeOf.call(candidate, pool));

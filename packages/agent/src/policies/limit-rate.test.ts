@@ -91,10 +91,10 @@ test('what somebody has wrapped in turn stays in place and lets everything throu
 });
 
 test('limits that cannot be meant are refused', () => {
-  expect(refusalOf(limitRate, { ...policy, name: 'a "name"' })).toContain("cannot be a limit's name");
-  expect(refusalOf(limitRate, { ...policy, ratePerSecond: 0 })).toContain('no limit to live with');
-  expect(refusalOf(limitRate, { ...policy, burst: 0.5 })).toContain('let nobody in');
-  expect(refusalOf(limitRate, { ...policy, per: [{ header: 'x y' }] })).toContain('is no header');
+  expect(refusalOf(limitRate, { ...policy, name: 'a "name"' })).toContain('name must be letters, digits, - and _');
+  expect(refusalOf(limitRate, { ...policy, ratePerSecond: 0 })).toContain('ratePerSecond must be a number above 0');
+  expect(refusalOf(limitRate, { ...policy, burst: 0.5 })).toContain('burst must be a whole number from 1, not 0.5');
+  expect(refusalOf(limitRate, { ...policy, per: [{ header: 'x y' }] })).toContain('per must be a list');
   expect(refusalOf(limitRate, policy, [{ id: 'first', policy }])).toBe('the limit clients is already kept by the policy first');
 });
 

@@ -35,8 +35,6 @@ export const limitRate: PolicyKind<LimitRatePolicy> = {
   kind: 'limit-rate',
 
   start(policy, _context, others, control) {
-    const unusable = refusePolicy(policy);
-    if (unusable !== null) return unusable;
     const rival = others.find((other) => other.policy.name === policy.name);
     if (rival !== undefined) return `the limit ${policy.name} is already kept by the policy ${rival.id}`;
     const { ratePerSecond, burst } = policy;
@@ -55,7 +53,7 @@ export const limitRate: PolicyKind<LimitRatePolicy> = {
         if (allowed) figures.admitted += 1;
         else {
           figures.refused += 1;
-          refuse(response, 429, waitSeconds);
+          refuse(response, 429, { by: 'limit-rate', retryAfterSeconds: waitSeconds });
         }
         return !allowed;
       },
@@ -78,14 +76,6 @@ export const limitRate: PolicyKind<LimitRatePolicy> = {
     };
   },
 };
-
-function refusePolicy({ name, per, ratePerSecond, burst }: LimitRatePolicy): string | null {
-  if (!/^[\w-]{1,64}$/.test(name)) return `${JSON.stringify(name)} cannot be a limit's name`;
-  if (!(ratePerSecond > 0)) return `${ratePerSecond} requests a second are no limit to live with`;
-  if (!Number.isInteger(burst) || burst < 1) return `a burst of ${burst} requests would let nobody in`;
-  const misnamed = per.find((key) => typeof key === 'object' && !/^[\w-]+$/.test(key.header));
-  return misnamed === undefined ? null : `${JSON.stringify(misnamed)} is no header`;
-}
 
 function identity(request: IncomingMessage, per: readonly RateKey[]): string {
   return per.map((key) => JSON.stringify(part(request, key))).join();

@@ -8,13 +8,10 @@ export interface PoolSizePolicy {
   readonly max: number;
 }
 
-const largestPool = 10_000;
-
 export const poolSize: PolicyKind<PoolSizePolicy> = {
   kind: 'pool-size',
 
   start({ pool: name, max }, { observer }, others) {
-    if (!Number.isInteger(max) || max < 1 || max > largestPool) return `a pool cannot hold ${max} connections`;
     const record = observer.pools.named(name);
     const pool = record?.pool ?? null;
     if (record === undefined || pool === null) return `there is no pool named ${name}`;

@@ -36,8 +36,6 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
   kind: 'shed-load',
 
   start(policy, _context, others, control) {
-    const unusable = refusePolicy(policy);
-    if (unusable !== null) return unusable;
     if (others.length > 0) return `load is already shed by the policy ${others[0]!.id}`;
     const isExempt = exemption(policy.exempt);
     const delay = new ControlledDelay(policy.targetDelayMs, policy.intervalMs, performance.now());
@@ -56,7 +54,7 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
 
     const refuseOne = (response: ServerResponse) => {
       figures.refused += 1;
-      refuse(response, 503, policy.retryAfterSeconds);
+      refuse(response, 503, { by: 'shed-load', retryAfterSeconds: policy.retryAfterSeconds });
     };
 
     const leave = (one: Waiting) => {
@@ -134,10 +132,3 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
     };
   },
 };
-
-function refusePolicy({ maxConcurrent, maxWaiting, targetDelayMs, intervalMs, retryAfterSeconds }: ShedLoadPolicy): string | null {
-  if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1) return `${maxConcurrent} requests at the same time are no limit to live with`;
-  if (!Number.isInteger(maxWaiting) || maxWaiting < 0) return `${maxWaiting} requests cannot wait`;
-  if (!(targetDelayMs > 0 && intervalMs >= targetDelayMs)) return 'the delay aimed at must be more than nothing and within the interval';
-  return retryAfterSeconds > 0 ? null : 'clients must be told to come back later than now';
-}

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
+import { ownServer } from '../../hooks/http.ts';
 import { wrapMethod } from '../../hooks/patch.ts';
 
 /**
@@ -18,7 +19,7 @@ let gates: readonly Placed[] = [];
 let unwrap = (): void => undefined;
 
 /**
- * Puts a gate before every HTTP/1 server of this process; the function returned takes it away again. One wrapper serves
+ * Puts a gate before every HTTP/1 server of this process but the agent's own; the function returned takes it away again. One wrapper serves
  * all gates, so that they come and go in any order and the last one leaves the method as it was found.
  */
 export function placeGate(gate: Gate, failed: (error: unknown) => void): () => void {
@@ -40,7 +41,8 @@ function wrapServers(): () => void {
       'emit',
       (original) =>
         function emit(this: unknown, ...args) {
-          if (args[0] !== 'request' || !inPlace) return Reflect.apply(original, this, args);
+          if (args[0] !== 'request' || !inPlace || (this as { readonly [ownServer]?: true })[ownServer] === true)
+            return Reflect.apply(original, this, args);
           return passes(args[1] as IncomingMessage, args[2] as ServerResponse, gates, () => Reflect.apply(original, this, args));
         },
     ),
