@@ -98,7 +98,13 @@ describe.skipIf(!hasRedisServer())('several processes that share a Redis', () =>
     ] as const) {
       await putInForce(target, cacheCounters(countersKnowledge(database.url, { shared: { ...place, port } })));
     }
-    await sleep(500);
+    for (const target of targets) {
+      const hits = async () => {
+        await (await target.get('/counters/1')).text();
+        return (await figuresOf(target))['hits'];
+      };
+      await expect.poll(hits).toBeGreaterThan(0);
+    }
     const ports = targets.map(({ port }) => port);
     const found = await hostileTraffic({
       ports,
@@ -141,7 +147,11 @@ describe.skipIf(!hasRedisServer())('several processes that share a Redis', () =>
 
       // Its socket goes, and with it the policy: from now on nobody hears of its writes.
       other.loseListener();
-      await sleep(100);
+      const bypasses = async () => {
+        await value(one);
+        return (await figuresOf(one))['bypasses'];
+      };
+      await expect.poll(bypasses).toBe(1);
       await write(other);
       expect([await value(one), await value(other)]).toEqual([2, 2]);
       expect(await figuresOf(one)).toMatchObject({ bypasses: 1 });

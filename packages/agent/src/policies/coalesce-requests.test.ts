@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { announce, arrived, begun, gathered, runsOf } from '../../test/gathering.ts';
 import { rawRequest, type RawAnswer } from '../../test/raw-request.ts';
 import { startTarget, type Target } from '../../test/target.ts';
 
 const routes = ['/slow', '/slow/:id', '/value', '/fails', '/cookies', '/hangs', '/stream'];
-const policy = { kind: 'coalesce-requests', routes, longestWaitMs: 1000 } as const;
+const policy = { kind: 'coalesce-requests', routes, longestWaitMs: 30_000 } as const;
 const apply = (target: Target, changes = {}) =>
   target.ask({ type: 'apply-policy', policyId: 'coalesce', policy: { ...policy, ...changes } });
 
@@ -13,16 +13,12 @@ const revoke = (target: Target) => target.ask({ type: 'revoke-policy', policyId:
 
 type Headers = Readonly<Record<string, string>>;
 /** One request, and when the application works on it, the others at once. */
-async function together(target: Target, path: string, others: number, headersOf: (index: number) => Headers = () => ({})) {
-  const first = rawRequest(target.port, path, { headers: headersOf(0) });
-  await sleep(40);
-  return Promise.all([
-    first,
-    ...Array.from({ length: others }, (_, index) => rawRequest(target.port, path, { headers: headersOf(index + 1) })),
-  ]);
-}
-const runsOf = async (target: Target, path: string) =>
-  ((await (await target.get('/runs')).json()) as Readonly<Record<string, number>>)[path] ?? 0;
+const together = (target: Target, path: string, others: number, headersOf: (index: number) => Headers = () => ({})) =>
+  gathered(
+    target,
+    path,
+    Array.from({ length: others + 1 }, (_, index) => () => rawRequest(target.port, path, { headers: headersOf(index) })),
+  );
 const bodies = (answers: readonly RawAnswer[]) => new Set(answers.map(({ body }) => body.toString())).size;
 const json = (answer: RawAnswer) => JSON.parse(answer.body.toString()) as Readonly<Record<string, unknown>>;
 const figures = async (target: Target) => {
@@ -68,8 +64,9 @@ describe.each(['bare', 'express', 'fastify'])('identical requests to %s', (frame
   });
 
   test('never get what was true only before they came', async () => {
+    await announce(target, 6);
     const reading = rawRequest(target.port, '/value');
-    await sleep(40);
+    await begun(target, '/value', 0);
     const written = Number(await (await target.get('/value', { method: 'POST' })).text());
     const after = await Promise.all(Array.from({ length: 5 }, () => rawRequest(target.port, '/value')));
     expect(json(await reading)).toEqual({ value: written - 1 });
@@ -122,34 +119,39 @@ describe('on a bare server', () => {
     await revoke(target);
     await apply(target, { longestWaitMs: 100 });
     const hanging = rawRequest(target.port, '/hangs');
-    await sleep(40);
+    await begun(target, '/hangs', 0);
     const others = await Promise.all(Array.from({ length: 3 }, () => rawRequest(target.port, '/hangs')));
     expect(others.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await Promise.race([hanging.then(() => 'answered'), Promise.resolve('still hanging')])).toBe('still hanging');
+    await target.get('/let-go');
     await hanging;
   });
 
   test('clients that go away take nobody with them', async () => {
     const leaving = new AbortController();
+    const before = await runsOf(target, '/slow');
+    await announce(target, 5);
     const gone = Promise.allSettled([rawRequest(target.port, '/slow', { signal: leaving.signal })]);
-    await sleep(20);
+    await begun(target, '/slow', before);
     const staying = [rawRequest(target.port, '/slow'), rawRequest(target.port, '/slow')];
     const alsoGone = Promise.allSettled([rawRequest(target.port, '/slow', { signal: leaving.signal })]);
-    await sleep(10);
+    await arrived(target, 4);
     leaving.abort();
-    expect((await Promise.all(staying)).map(({ status }) => status)).toEqual([200, 200]);
     await Promise.all([gone, alsoGone]);
+    staying.push(rawRequest(target.port, '/slow'));
+    expect((await Promise.all(staying)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect((await target.flush()).problems).toEqual([]);
     expect(target.output()).toBe('');
   });
 
   test('switched off, those that wait run alone at once; revoked, nothing is left', async () => {
     await revoke(target);
-    await apply(target, { longestWaitMs: 60_000 });
+    await apply(target);
+    await announce(target, 4);
     const hanging = rawRequest(target.port, '/hangs?long');
-    await sleep(40);
+    await begun(target, '/hangs?long', 0);
     const waiting = Array.from({ length: 3 }, () => rawRequest(target.port, '/hangs?long'));
-    await sleep(40);
+    await arrived(target, 4);
     await target.ask({ type: 'switch-policy', policyId: 'coalesce', on: false });
     expect(new Set((await Promise.all(waiting)).map((answer) => json(answer)['run']))).toEqual(new Set([2, 3, 4]));
     const worked = async () => {
@@ -162,6 +164,7 @@ describe('on a bare server', () => {
     expect(await worked()).toBe(2);
     await revoke(target);
     expect(await worked()).toBe(5);
+    await target.get('/let-go');
     await hanging;
   });
 

@@ -5,7 +5,7 @@ import { refusalOf, serve, startPolicy } from '../../test/policy-bench.ts';
 import { outgoingTimeout, type OutgoingTimeoutPolicy } from './outgoing-timeout.ts';
 
 /** Enough for an answer that comes at once, however busy the machine; and what is longer than that. */
-const [timeoutMs, longerMs] = [400, 700];
+const [timeoutMs, longerMs] = [250, 450];
 
 /** Answers `/ready` at once, begins an answer to `/begun`, and says nothing to anything else. */
 const halting = () =>

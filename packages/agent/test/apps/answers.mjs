@@ -1,6 +1,6 @@
 // The same answers from node:http, Express and Fastify, each in its own idiom.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createServer } from 'node:http';
+import { createServer, Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import express from 'express';
@@ -11,6 +11,8 @@ const bigJson = JSON.stringify(posts);
 const json = 'application/json; charset=utf-8';
 const asker = new AsyncLocalStorage();
 const runs = {};
+const gathering = { wanted: 0, arrived: 0 };
+const hanging = { now: Promise.withResolvers() };
 const state = { value: 1 };
 
 const still = {
@@ -33,17 +35,36 @@ const ran = (name) => {
   return runs[name];
 };
 const own = (request) => ({ name: request.headers['x-name'], stored: asker.getStore(), inherited: (request.raw ?? request).inherited });
+/** Work lasts until all have arrived that were announced, so that who waits for whom is no matter of milliseconds. */
+async function work() {
+  while (gathering.arrived < gathering.wanted) await sleep(5);
+  await sleep(20);
+}
+
+/** Asked past the framework and whatever policy there is. */
+const controls = {
+  '/gather': (count) => {
+    if (gathering.arrived >= gathering.wanted) Object.assign(gathering, { wanted: 0, arrived: 0 });
+    gathering.wanted += Number(count);
+  },
+  '/arrived': () => gathering.arrived,
+  '/let-go': () => {
+    hanging.now.resolve();
+    hanging.now = Promise.withResolvers();
+  },
+};
+
 /** Answers that take their time: name -> status, headers and body. */
 const slow = {
   '/slow': async () => {
     const run = ran('/slow');
-    await sleep(150);
+    await work();
     return [200, { 'content-type': json }, JSON.stringify({ run, posts })];
   },
   '/slow/:id': async (request) => {
     const run = ran(request.url);
     const before = own(request);
-    await sleep(150);
+    await work();
     return [200, { 'content-type': json }, JSON.stringify({ run, before, after: own(request) })];
   },
   '/busy': async () => {
@@ -53,30 +74,32 @@ const slow = {
   },
   '/value': async () => {
     const { value } = state;
-    await sleep(150);
+    ran('/value');
+    await work();
     return [200, { 'content-type': json }, JSON.stringify({ value })];
   },
   '/fails': async (request) => {
     const run = ran(request.url);
-    await sleep(150);
+    await work();
     return run === 1 ? [500, { 'content-type': json }, '{"broken":true}'] : [200, { 'content-type': json }, JSON.stringify({ run })];
   },
   '/cookies': async () => {
     const run = ran('/cookies');
-    await sleep(150);
+    await work();
     return [200, { 'content-type': json, 'set-cookie': `visit=${run}` }, JSON.stringify({ run })];
   },
   '/hangs': async (request) => {
     const run = ran(request.url);
-    await sleep(run === 1 ? 3000 : 10);
+    await (run === 1 ? hanging.now.promise : sleep(10));
     return [200, { 'content-type': json }, JSON.stringify({ run })];
   },
 };
 
 async function stream(response) {
+  ran('/stream');
   response.writeHead(200, { 'content-type': json });
   response.write('[');
-  await sleep(150);
+  await work();
   response.end(`${'1,'.repeat(2000)}1]`);
 }
 
@@ -174,6 +197,18 @@ const makers = {
 };
 
 const server = await makers[process.env.FRAMEWORK ?? 'bare']();
+const announced = /^\/(?:slow|value|fails|cookies|hangs|stream)\b/;
+server.emit = function emit(name, request, response, ...rest) {
+  if (name === 'request') {
+    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+    if (Object.hasOwn(controls, pathname)) {
+      response.end(String(controls[pathname](searchParams.get('count'))));
+      return true;
+    }
+    if (request.method === 'GET' && announced.test(pathname)) gathering.arrived += 1;
+  }
+  return Server.prototype.emit.call(this, name, request, response, ...rest);
+};
 // Every request enters a store of its own, as request-scoped loggers do it, and says which one it found itself in.
 server.prependListener('request', (request) => {
   request.inherited = asker.getStore() ?? null;

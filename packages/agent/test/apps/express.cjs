@@ -36,12 +36,12 @@ app.get('/duplicate', async (_request, response) => {
   response.json([first.rows, second.rows]);
 });
 
-app.get('/held', async (_request, response) => {
+app.get('/held', async (request, response) => {
   const client = await pool.connect();
   try {
     await client.query('SELECT 1');
     await new Promise((resolve) => {
-      setTimeout(resolve, 60);
+      setTimeout(resolve, Number(request.query.ms ?? 60));
     });
   } finally {
     client.release();
@@ -51,6 +51,10 @@ app.get('/held', async (_request, response) => {
 
 app.get('/state', (_request, response) => {
   response.json({ max: pool.options.max, stringifyIsNative: JSON.stringify.toString().includes('[native code]') });
+});
+
+app.get('/pool', (_request, response) => {
+  response.json({ connections: pool.totalCount, idle: pool.idleCount });
 });
 
 const nested = express.Router();

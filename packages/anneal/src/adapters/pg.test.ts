@@ -98,7 +98,11 @@ test('aborting a statement rejects with the reason, ends it on the server and le
   const sleeping = sql.query('SELECT pg_sleep(30)', [], { signal: abort.signal });
   const next = sql.query('SELECT 1 AS one');
   await expect
-    .poll(async () => (await database.client.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)'`)).rowCount)
+    .poll(
+      async () =>
+        (await database.client.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)' AND datname = current_database()`))
+          .rowCount,
+    )
     .toBe(1);
   const reason = new Error('enough');
   abort.abort(reason);
@@ -166,7 +170,8 @@ test('what a session was doing ends on the server when its client is gone', asyn
   const sql = await databases.connect(database.url, writing);
   const sleeping = sql.query('SELECT pg_sleep(300)').catch((error: unknown) => error);
   const isSleeping = async () =>
-    (await database.client.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)'`)).rowCount === 1;
+    (await database.client.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300)' AND datname = current_database()`))
+      .rowCount === 1;
   await expect.poll(isSleeping).toBe(true);
   await sql.close();
   expect(await sleeping).toMatchObject({ message: 'Connection terminated' });

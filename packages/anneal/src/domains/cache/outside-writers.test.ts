@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { cacheCounters, countersKnowledge, countersSql } from '../../../../agent/test/counters.ts';
 import { hostileTraffic, writerThrough } from '../../../../agent/test/hostile-traffic.ts';
 import { appFile } from '../../../../agent/test/target.ts';
@@ -70,15 +70,21 @@ async function startBackend({ followed = true } = {}): Promise<Backend> {
   );
   await agent.apply('cache', cacheCounters(countersKnowledge(server.url, { statements, outsideWriters: 'streamed' })));
   const stream = followed ? await createChangeStreams().follow(server.url, outsideWriters(agent, 'cache', await readTables(sql))) : null;
-  if (followed) await sleep(600);
+  const figures = async () => {
+    const { policies, problems } = await agent.flush();
+    if (policies[0] === undefined) throw new Error(`the policy has ended: ${problems.join('; ')}`);
+    return policies[0].figures;
+  };
+  const hits = async () => {
+    await valueAt(port);
+    return (await figures())['hits'];
+  };
+  // Nothing is kept before the stream has come to the end of the log.
+  if (followed) await vi.waitUntil(async () => ((await hits()) ?? 0) > 0, { timeout: 20_000 });
   return {
     port,
     agent,
-    async figures() {
-      const { policies, problems } = await agent.flush();
-      if (policies[0] === undefined) throw new Error(`the policy has ended: ${problems.join('; ')}`);
-      return policies[0].figures;
-    },
+    figures,
     async [Symbol.asyncDispose]() {
       await stream?.close();
       child.kill('SIGKILL');
@@ -174,7 +180,7 @@ describe('writers that the agent does not see', () => {
     await valueAt(backend.port);
     expect(await backend.figures()).toMatchObject({ keptAnswers: 1 });
     await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = 'anneal changes'");
-    await sleep(300);
+    await expect.poll(async () => (await backend.figures())['keptAnswers']).toBe(0);
     await admin.query('UPDATE counters SET value = value + 1 WHERE id = 1');
     expect(await valueAt(backend.port)).toBe(before + 1);
     expect(await backend.figures()).toMatchObject({ keptAnswers: 0, hits: 0 });

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../../../test/support/test-database.ts';
+import { gathered, runsOf } from '../../../../../agent/test/gathering.ts';
 import { rawRequest } from '../../../../../agent/test/raw-request.ts';
 import { startApp, type App } from '../../../../../agent/test/target.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
@@ -159,7 +159,6 @@ describe('through a real agent', () => {
   });
   afterAll(() => stack.disposeAsync());
 
-  const runs = async () => ((await (await app.get('/runs')).json()) as Readonly<Record<string, number>>)['/slow'] ?? 0;
   const cases: readonly [Remedy, Json, () => Promise<unknown>][] = [
     [
       compressResponses,
@@ -171,11 +170,13 @@ describe('through a real agent', () => {
       coalesceRequests,
       { route: '/slow', longestWaitMs: 5_000, location: null },
       async () => {
-        const before = await runs();
-        const first = rawRequest(app.port, '/slow');
-        await sleep(40);
-        await Promise.all([first, rawRequest(app.port, '/slow'), rawRequest(app.port, '/slow')]);
-        return (await runs()) - before;
+        const before = await runsOf(app, '/slow');
+        await gathered(
+          app,
+          '/slow',
+          Array.from({ length: 3 }, () => () => rawRequest(app.port, '/slow')),
+        );
+        return (await runsOf(app, '/slow')) - before;
       },
     ],
   ];

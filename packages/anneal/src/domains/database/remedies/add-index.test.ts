@@ -281,7 +281,11 @@ describe('locks', () => {
       await expect
         .poll(
           async () =>
-            (await watcher.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'DROP INDEX CONCURRENTLY%' AND state = 'active'`)).rowCount,
+            (
+              await watcher.query(
+                `SELECT FROM pg_stat_activity WHERE query LIKE 'DROP INDEX CONCURRENTLY%' AND state = 'active' AND datname = current_database()`,
+              )
+            ).rowCount,
         )
         .toBe(1);
       await database.client.query('ROLLBACK');
