@@ -1,5 +1,6 @@
 import type { Codemod } from '../../../source-change/codemod.ts';
 import { dottedName, type Edit, isFunction, isNode, type SourceFile, type SyntaxNode } from '../../../source-change/source-file.ts';
+import { freeName, propertyName, queriesAt } from './written-query.ts';
 
 /**
  * A plain look-up by one key: no order, no limit, no group, no join, nothing that would mean something else for all keys at once.
@@ -16,14 +17,14 @@ export const oneQueryForTheLoop: Codemod = {
   addresses: ['api/sequential-n-plus-one', 'api/parallel-n-plus-one'],
 
   write(source, at) {
-    const call = queryAt(source, at.line);
-    if (call === null) return `no query(text, [value]) with a written text stands at line ${at.line}`;
-    const { node, client, sql, argument } = call;
+    const call = queriesAt(source, at.line).find(({ values }) => values.length === 1);
+    if (call === undefined) return `no query(text, [value]) with a written text stands at line ${at.line}`;
+    const { node, client, sql } = call;
     const lookup = keyLookup.exec(sql.value)?.groups;
     if (lookup === undefined || forbiddenColumns.test(lookup['columns']!)) return 'the statement is more than a look-up by one key';
     const loop = loopAround(source, node);
     if (loop === null) return 'the query stands in no for-of loop and no map() of its own function';
-    const key = dottedName(argument);
+    const key = dottedName(call.values[0]);
     if (key === null || key.split('.')[0] !== loop.item) return `the parameter is not ${loop.item} or a property of it`;
     if (loop.list === null) return 'the list is computed where the loop begins';
     if (assigns(source, loop.body, loop.item)) return `the loop changes ${loop.item}`;
@@ -32,7 +33,7 @@ export const oneQueryForTheLoop: Codemod = {
     if (use === null) return 'more of the result is used than its rows and their number';
 
     const indentation = source.indentationAt(loop.statement.start);
-    const names = freeNames(source);
+    const names = { found: freeName(source, 'foundTogether'), byKey: freeName(source, 'rowsByKey') };
     const rowsType = node['typeArguments'];
     const rowType = isNode(rowsType) ? source.textOf(rowsType) : '';
     const quote = sql.quote;
@@ -67,47 +68,6 @@ function writtenFor({ columns, from, key }: Readonly<Record<string, string>>): s
 
 function mapType(rowType: string): string {
   return `<string, ${rowType.slice(1, -1)}[]>`;
-}
-
-interface QueryCall {
-  readonly node: SyntaxNode;
-  readonly client: string;
-  readonly sql: { readonly value: string; readonly quote: string };
-  readonly argument: SyntaxNode;
-}
-
-/** The call `client.query('text', [value])` that begins on the line, or whose arguments do. */
-function queryAt(source: SourceFile, line: number): QueryCall | null {
-  const calls = source.find(
-    (node) => node.type === 'CallExpression' && source.lineOf(node.start) <= line && source.lineOf(node.end) >= line,
-  );
-  for (const node of calls.toReversed()) {
-    const { callee } = node;
-    if (!isNode(callee) || callee.type !== 'MemberExpression') continue;
-    const client = dottedName(callee['object']);
-    if (client === null || dottedName(callee) !== `${client}.query`) continue;
-    const [text, values, ...rest] = node['arguments'] as readonly SyntaxNode[];
-    const sql = writtenText(source, text);
-    if (sql === null || values?.type !== 'ArrayExpression' || rest.length > 0) continue;
-    const [argument, ...others] = values['elements'] as readonly (SyntaxNode | null)[];
-    if (argument === null || argument === undefined || others.length > 0) continue;
-    return { node, client, sql, argument };
-  }
-  return null;
-}
-
-/** A literal, or a constant of this file that is one. */
-function writtenText(source: SourceFile, node: SyntaxNode | undefined): QueryCall['sql'] | null {
-  if (node === undefined) return null;
-  if (node.type === 'Literal' && typeof node['value'] === 'string') return { value: node['value'], quote: source.textOf(node)[0]! };
-  if (node.type === 'TemplateLiteral' && (node['expressions'] as readonly unknown[]).length === 0)
-    return { value: source.textOf(node).slice(1, -1), quote: '`' };
-  if (node.type !== 'Identifier') return null;
-  const declared = source.find((candidate) => candidate.type === 'VariableDeclarator' && dottedName(candidate['id']) === node['name']);
-  const [declaration] = declared;
-  const initial = declaration?.['init'];
-  const isConstant = declaration !== undefined && source.ancestorsOf(declaration)[0]?.['kind'] === 'const';
-  return declared.length === 1 && isConstant && isNode(initial) && initial.type !== 'Identifier' ? writtenText(source, initial) : null;
 }
 
 interface Loop {
@@ -201,19 +161,4 @@ function useOf(source: SourceFile, query: SyntaxNode): Use | null {
       return parent?.type === 'MemberExpression' && parent['object'] === mention ? propertyName(parent) : null;
     }),
   );
-}
-
-function propertyName(member: SyntaxNode): string | null {
-  const { property } = member;
-  return member['computed'] !== true && isNode(property) ? String(property['name']) : null;
-}
-
-/** Names that the file does not use yet. */
-function freeNames({ text }: SourceFile): { readonly found: string; readonly byKey: string } {
-  const free = (wanted: string) => {
-    let name = wanted;
-    for (let number = 2; new RegExp(`\\b${name}\\b`).test(text); number += 1) name = `${wanted}${number}`;
-    return name;
-  };
-  return { found: free('foundTogether'), byKey: free('rowsByKey') };
 }

@@ -3,6 +3,7 @@ import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import { aCallSite, aRoute, aRuntime, aStatement, aTable, aUniqueIndex, at } from '../../../finding/fixtures/observations.ts';
 import { evidenceOf, outcomesOf } from '../../../finding/fixtures/outcomes.ts';
 import type { RouteObservation, TableObservation } from '../../../measurement/observations.ts';
+import { keyOfTable } from '../table-key.ts';
 import { unboundedResult } from './unbounded-result.ts';
 
 const parser = await createSqlParser();
@@ -48,7 +49,10 @@ function diagnose({
     'agent.runtime': aRuntime({ cpuMs: 1_200 }),
     'postgres.statements': [aStatement({ id: 'list', text, shape, kind: shape.kind, tables: ['articles'] })],
     'postgres.tables': [aTable({ name: 'articles', liveRows: 4_000, ...table })],
-    'postgres.indexes': [aUniqueIndex('articles', 'sku')],
+    'postgres.indexes': [{ ...aUniqueIndex('articles', 'sku'), primary: true }],
+    'postgres.columns': [
+      { schema: 'public', table: 'articles', name: 'sku', type: 'text', averageWidthBytes: 8, distinct: -1, nullShare: 0, notNull: true },
+    ],
   });
 }
 
@@ -66,6 +70,8 @@ describe('a catalogue that is answered whole', () => {
     expect(evidenceOf(finding, 'rows of articles')).toBe(4_000);
     expect(evidenceOf(finding, 'bytes per answer')).toBe(300_000);
     expect(finding!.message).toContain('100 % of articles');
+    // What a page can be ordered by.
+    expect(keyOfTable(finding!)).toEqual({ table: 'articles', columns: ['sku'], type: 'text' });
   });
 
   test('is answered with a page and its continuation, and says that the contract changes', () => {

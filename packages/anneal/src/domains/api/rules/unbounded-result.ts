@@ -7,6 +7,7 @@ import { shorten } from '../../../finding/subject.ts';
 import { bytes, percent, quantity } from '../../../finding/wording.ts';
 import type { IndexObservation, StatementObservation, TableObservation } from '../../../measurement/observations.ts';
 import { callSitesOf, placeName, routeName } from '../call-sites.ts';
+import { keyEvidence } from '../table-key.ts';
 
 /** Nobody reads more than a hundred entries at once; public APIs end their pages there. */
 const pageRows = 100;
@@ -30,7 +31,7 @@ export const unboundedResult = defineRule({
       'It is not a defect for reference tables that do not grow, for exports that are meant to hold everything, or where the rows are only computed with.',
     sources: ['PostgreSQL manual 7.6 LIMIT and OFFSET'],
   },
-  requires: ['agent.routes', 'agent.runtime', 'postgres.statements', 'postgres.tables', 'postgres.indexes'],
+  requires: ['agent.routes', 'agent.runtime', 'postgres.statements', 'postgres.tables', 'postgres.indexes', 'postgres.columns'],
   diagnose(observations, settings) {
     const { 'agent.routes': routes, 'agent.runtime': runtime, 'postgres.statements': statements, 'postgres.tables': tables } = observations;
     const totalMs = requestTimeMs(routes, runtime);
@@ -101,6 +102,7 @@ export const unboundedResult = defineRule({
               source: 'agent',
             },
             { label: 'calls', value: site.calls, unit: '1', provenance: 'measured', source: 'agent' },
+            ...keyEvidence(table, observations['postgres.indexes'], observations['postgres.columns']),
           ],
           costIfIgnored: `${percent(share)} of request time, growing with every row of ${table.name}: twice the rows, twice the time.`,
           proposal: {
