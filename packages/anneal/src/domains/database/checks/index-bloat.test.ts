@@ -29,7 +29,7 @@ test('trees grown by random inserts, deduplicated, partial and on expressions ar
   await using database = await createTestDatabase();
   await paste(
     database.client,
-    `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text, plan int);
+    `CREATE TABLE users (id uuid PRIMARY KEY DEFAULT md5(random()::text)::uuid, name text, plan int);
 CREATE INDEX ON users (lower(name));
 CREATE INDEX ON users (plan);
 CREATE INDEX ON users (name) WHERE plan = 1;

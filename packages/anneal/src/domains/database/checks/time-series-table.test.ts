@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../../../test/support/test-database.ts';
 import type { Observations } from '../../../measurement/observations.ts';
-import { judge, paste } from '../fixtures/judged-health.ts';
+import { flushCounters, judge, paste } from '../fixtures/judged-health.ts';
 import { timeSeriesTable } from './time-series-table.ts';
 
 /** A machine whose memory is a megabyte, so that the tables of a test are large. */
@@ -13,7 +13,7 @@ test('a large table that grows by time is a question, with the index that is sma
   await using database =
     await createTestDatabase(`CREATE TABLE samples (id int PRIMARY KEY, at timestamptz NOT NULL, value int); CREATE INDEX samples_at ON samples (at);
     INSERT INTO samples SELECT g, timestamptz '2026-01-01' + g * interval '1 second', g FROM generate_series(1, 30000) g; ANALYZE;`);
-  await database.client.query('SELECT pg_stat_force_next_flush()');
+  await flushCounters(database.client);
   const { findings } = await judge(timeSeriesTable, database.url, smallMachine);
   expect(findings).toMatchObject([
     {
@@ -32,7 +32,7 @@ test('rows in no order, rows that change and small tables are left alone', async
     CREATE TABLE mixed (at date); INSERT INTO mixed SELECT date '2026-01-01' + (g * 7919) % 900 FROM generate_series(1, 50000) g;
     CREATE TABLE touched (at date, n int); INSERT INTO touched SELECT date '2026-01-01' + g / 100, 0 FROM generate_series(1, 50000) g; UPDATE touched SET n = 1 WHERE at < '2026-06-01';
     CREATE TABLE small (at date); INSERT INTO small SELECT date '2026-01-01' + g FROM generate_series(1, 100) g; ANALYZE;`);
-  await database.client.query('SELECT pg_stat_force_next_flush()');
+  await flushCounters(database.client);
   expect((await judge(timeSeriesTable, database.url, smallMachine)).reasons).toEqual([
     expect.stringMatching(/^2 tables larger than .*none grows in the order of a timestamp/),
   ]);

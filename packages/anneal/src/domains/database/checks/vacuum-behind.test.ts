@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createTestDatabase } from '../../../../../../test/support/test-database.ts';
+import { createTestDatabase, serverVersion } from '../../../../../../test/support/test-database.ts';
 import { flushCounters, judge, paste } from '../fixtures/judged-health.ts';
 import { vacuumBehind } from './vacuum-behind.ts';
 
@@ -24,6 +24,7 @@ test('dead rows beyond twice the threshold are found, and gone once vacuumed', a
   expect(findings).toMatchObject([{ level: 'warning', subject: { name: 'public.carts' } }]);
   expect(findings[0]!.message).toContain('2,500 dead rows beside 4,000 live ones, 2.94 times what autovacuum waits for');
   await paste(database.client, findings[0]!.proposal.code);
+  await flushCounters(database.client);
   expect(await judge(vacuumBehind, database.url)).toEqual({ findings: [], reasons: [expect.stringContaining('1 table looked at')] });
   await paste(database.client, findings[0]!.proposal.undo);
 });
@@ -37,7 +38,7 @@ test('a table that is mostly dead is an error, one within its threshold is none'
   expect(findings[0]!.impact.share).toBeCloseTo(2 / 3);
 });
 
-test('from version 18 on the largest threshold holds', async () => {
+test.skipIf(serverVersion < 180_000)('from version 18 on the largest threshold holds', async () => {
   await using database = await createTestDatabase();
   await leaveDead(database.client, 'log', 3000, 'DELETE FROM log WHERE id <= 300', ', autovacuum_vacuum_max_threshold = 100');
   expect((await judge(vacuumBehind, database.url)).findings).toHaveLength(1);

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { createTestDatabase } from '../../../../../../test/support/test-database.ts';
+import { createTestDatabase, serverVersion } from '../../../../../../test/support/test-database.ts';
 import { nodeClock } from '../../../adapters/node-clock.ts';
 import { createProcesses } from '../../../adapters/node-processes.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import type { Probe, ProbeContext, ProbeReading } from '../../../measurement/measurement.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { flushCounters } from '../fixtures/judged-health.ts';
 import { columns } from './columns.ts';
 import { foreignKeys } from './foreign-keys.ts';
 import { indexes } from './indexes.ts';
@@ -65,9 +66,12 @@ test('statements are counted within the window only, by fingerprint, without tho
     text: 'UPDATE tenants SET settings = settings WHERE id = $1',
     rows: 1,
   });
-  expect(statements.find(({ kind }) => kind === 'update')!.walBytes).toBeGreaterThan(0);
   expect(statements.filter(({ text }) => /pg_stat|pg_extension/.test(text))).toEqual([]);
-  expect(gaps).toEqual([]);
+  const countsLog = serverVersion >= 130_000;
+  expect(statements.find(({ kind }) => kind === 'update')!.walBytes > 0).toBe(countsLog);
+  expect(gaps.map(({ reason }) => reason).join('\n')).toMatch(
+    countsLog ? /^$/u : /^this pg_stat_statements does not count what .* write to the log/u,
+  );
 });
 
 test('statistics that were reset inside the window count from the reset', async () => {
@@ -99,7 +103,7 @@ test('a role that may not see the statements of others is told which privilege i
     url.username = role;
     url.password = 'reader';
     const { gaps } = await over(url.href, serverStatements, () => database.client.query('SELECT max(total) FROM invoices'));
-    expect(gaps).toMatchObject([{ capability: 'postgres.server-statements', reason: expect.stringContaining('pg_read_all_stats') }]);
+    expect(gaps).toContainEqual({ capability: 'postgres.server-statements', reason: expect.stringContaining('pg_read_all_stats') });
   } finally {
     await database.client.query(`DROP ROLE ${role}`);
   }
@@ -116,12 +120,12 @@ test('a target without a database has gaps and no observations', async () => {
 
 test('tables report their size and what was read and written in the window', async () => {
   await using database = await createTestDatabase(schema);
-  await database.client.query('SELECT pg_stat_force_next_flush()');
+  await flushCounters(database.client);
   const { observations } = await over(database.url, tables, async () => {
     await database.client.query(`INSERT INTO invoices SELECT g, 1 FROM generate_series(9001, 9010) g`);
     await database.client.query('UPDATE tenants SET name = name WHERE id <= 4');
     await database.client.query('SELECT count(note) FROM invoices');
-    await database.client.query('SELECT pg_stat_force_next_flush()');
+    await flushCounters(database.client);
   });
   const invoices = observations['postgres.tables']!.find(({ name }) => name === 'invoices')!;
   expect(invoices).toMatchObject({

@@ -13,7 +13,7 @@ export const serverStatements = databaseProbe('pg_stat_statements', [capability]
   const before = await readCounters(sql, view, false);
   return async () => {
     const after = await readCounters(sql, view, true);
-    return { observations: { [capability]: statementsBetween(before.rows, after.rows, sqlParser) }, gaps: gapsOf(before, after) };
+    return { observations: { [capability]: statementsBetween(before.rows, after.rows, sqlParser) }, gaps: gapsOf(view, before, after) };
   };
 });
 
@@ -118,7 +118,7 @@ function tableNames(tables: readonly { readonly schema: string | null; readonly 
   return [...new Set(tables.map(({ schema, name }) => (schema === null ? name : `${schema}.${name}`)))];
 }
 
-function gapsOf(before: Reading, after: Reading): readonly Gap[] {
+function gapsOf({ columns }: View, before: Reading, after: Reading): readonly Gap[] {
   const hidden = after.rows.filter((row) => row.hidden).length;
   const evicted = (after.evictions ?? 0) - (before.evictions ?? 0);
   return [
@@ -133,5 +133,14 @@ function gapsOf(before: Reading, after: Reading): readonly Gap[] {
     ...(evicted > 0
       ? [{ capability, reason: `pg_stat_statements dropped entries ${evicted} times in the window: raise pg_stat_statements.max` } as const]
       : []),
+    ...(columns.has('wal_bytes')
+      ? []
+      : [
+          {
+            capability,
+            reason:
+              'this pg_stat_statements does not count what statements write to the log, as it does from version 1.8 on (PostgreSQL 13): what a change adds to it is not known',
+          } as const,
+        ]),
   ];
 }

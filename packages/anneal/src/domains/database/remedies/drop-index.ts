@@ -46,7 +46,8 @@ export const dropIndex: Remedy = defineRemedy<DropIndexPlan>({
   },
   async predict(plan, _finding, { measurement }) {
     const { savedBytes, writtenBytes } = savings(plan, measurement);
-    const point = -savedBytes / writtenBytes;
+    // Modelled and counted: an index cannot cost more than all that was written.
+    const point = -Math.min(savedBytes / writtenBytes, 1);
     return {
       // What an index costs is what it makes the writes log: that is steady, where their time is noise.
       metric: `wal.bytes:${keyOf(plan)}`,
@@ -200,7 +201,7 @@ function savings(plan: DropIndexPlan, measurement: Measurement): { readonly save
     others,
     observations['postgres.columns'] ?? [],
   );
-  return { savedBytes: Math.min(walBytes, writtenBytes), writtenBytes };
+  return { savedBytes: walBytes, writtenBytes };
 }
 
 function observedIndex({ schema, name }: DropIndexPlan, { observations }: Measurement): IndexObservation | undefined {

@@ -55,8 +55,6 @@ export async function verifyRewrite(
   sets: readonly ParameterSet[],
   settings: VerifySettings = defaultVerifySettings,
 ): Promise<RewriteProof> {
-  const types = [await resultTypes(sql, pair.original), await resultTypes(sql, pair.rewritten)];
-  if (!isDeepStrictEqual(types[0], types[1])) return { result: 'different', difference: 'the columns of the result have other types' };
   const agreed: ParameterSet[] = [];
   let rows = 0;
   for (const set of sets) {
@@ -66,6 +64,9 @@ export async function verifyRewrite(
     const found = await answerOf(sql, pair.rewritten, set, settings);
     const difference = differenceOf(expected, found, pair.ordered);
     if (difference !== null) return { result: 'different', difference: `${difference}, for ${set.origin}` };
+    // The text of a row does not tell an integer from a bigint, which a driver gives back as something else.
+    if (agreed.length === 0 && !isDeepStrictEqual(await resultTypes(sql, pair.original, set), await resultTypes(sql, pair.rewritten, set)))
+      return { result: 'different', difference: 'the columns of the result have other types' };
     agreed.push(set);
     rows += expected.rows;
   }
@@ -112,24 +113,10 @@ function differenceOf(expected: Answer, found: Answer | { readonly failed: strin
   return ordered && found.sequence !== expected.sequence ? 'the same rows in another order' : null;
 }
 
-/** The server's word on the types of the result, from version 16 on; null before, where the comparison rests on the rows alone. */
-async function resultTypes(sql: Sql, text: string): Promise<string | null> {
-  return sql.readOnly(async (reading) => {
-    const { rows: version } = await reading.query<{ known: boolean }>(
-      `SELECT current_setting('server_version_num')::int >= 160000 AS known`,
-    );
-    if (version[0]?.known !== true) return null;
-    await reading.query(`PREPARE anneal_verify AS ${text}`);
-    try {
-      const { rows } = await reading.query<{ types: string }>(
-        `SELECT result_types::text AS types FROM pg_prepared_statements WHERE name = 'anneal_verify'`,
-      );
-      return rows[0]?.types ?? null;
-    } finally {
-      // Prepared statements outlive the rollback.
-      await reading.query('DEALLOCATE anneal_verify').catch(() => undefined);
-    }
-  });
+/** The server's word on the types of the result. Without a row to give it runs nothing. */
+async function resultTypes(sql: Sql, text: string, { values }: ParameterSet): Promise<readonly number[]> {
+  const { columnTypes = [] } = await sql.readOnly((reading) => reading.query(`SELECT * FROM (${text}) AS answer LIMIT 0`, values));
+  return columnTypes;
 }
 
 /**

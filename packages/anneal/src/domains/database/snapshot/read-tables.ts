@@ -52,10 +52,15 @@ export async function readTables(sql: Sql, blockBytes: number): Promise<readonly
 
 type ColumnRow = Omit<SnapshotColumn, 'generated' | 'statistics'> & StatisticsRow & { readonly table: string; readonly generated: string };
 
+/** As `regcollation` writes it, which came with PostgreSQL 13; qualified but for those of the server itself. Null for the type's own. */
+const collationName = `(SELECT CASE WHEN l.collnamespace = 'pg_catalog'::regnamespace THEN '' ELSE quote_ident(ln.nspname) || '.' END || quote_ident(l.collname)
+                             FROM pg_collation l JOIN pg_namespace ln ON ln.oid = l.collnamespace
+                            WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation)`;
+
 async function readColumns(sql: Sql): Promise<ReadonlyMap<string, readonly SnapshotColumn[]>> {
   const { rows } = await sql.query<ColumnRow>(
     own(`SELECT c.oid::text AS "table", a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS "notNull",
-           CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN a.attcollation::regcollation::text END AS collation,
+           ${collationName} AS collation,
            CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS expression, a.attgenerated AS generated,
            a.attlen::int AS "fixedLengthBytes", a.attalign AS alignment, ${statisticsColumns(await statisticsVersion(sql))}
       FROM pg_attribute a

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { warehouseSql } from '../../../../../../test/support/planner-agreement.ts';
+import { warehouseOf } from '../../../../../../test/support/planner-agreement.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../../../test/support/test-database.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createShadowPlanner } from '../../../adapters/shadow-planner.ts';
@@ -24,7 +24,7 @@ async function databaseWith(sql: string): Promise<TestDatabase> {
 }
 
 test('what was written to a file is read from it again, whole', async () => {
-  await using database = await databaseWith(warehouseSql);
+  await using database = await databaseWith(warehouseOf(0.1));
   const snapshot = await snapshotOf(database.url);
   expect(snapshot.tables.map(({ name, kind }) => [name, kind])).toEqual(
     expect.arrayContaining([
