@@ -11,7 +11,12 @@ export interface Client {
  * A shop's warehouse with one of everything a schema may hold, about 60 MB: skew, correlation, nulls, wide rows,
  * partitions, enums, domains, generated columns, arrays, documents, ranges, every access method and extended statistics.
  */
-export const warehouseSql = `
+export const warehouseSql = warehouseOf(1);
+
+/** The same with a share of the rows, where nothing is measured by them. */
+export function warehouseOf(share: number): string {
+  const rows = (number: number) => Math.round(number * share);
+  return `
   SET search_path = public;
   SELECT setseed(0.25);
   CREATE EXTENSION IF NOT EXISTS pg_trgm;
@@ -22,32 +27,32 @@ export const warehouseSql = `
 
   CREATE TABLE customers (id int PRIMARY KEY, email citext NOT NULL, name text NOT NULL, country char(2) NOT NULL, born date, notes text);
   INSERT INTO customers SELECT n, 'user' || n || '@shop.example', md5(n::text), (ARRAY['DE','FR','US','IT','AT'])[1 + floor(5 * random() ^ 3)::int],
-    CASE WHEN n % 7 = 0 THEN NULL ELSE date '1950-01-01' + (random() * 20000)::int END, repeat('n', n % 90) FROM generate_series(1, 30000) n;
+    CASE WHEN n % 7 = 0 THEN NULL ELSE date '1950-01-01' + (random() * 20000)::int END, repeat('n', n % 90) FROM generate_series(1, ${rows(30_000)}) n;
 
   CREATE TABLE products (id int PRIMARY KEY, sku text NOT NULL, name text NOT NULL, price money_amount NOT NULL, stock int NOT NULL,
     tags text[] NOT NULL, attributes jsonb NOT NULL, name_lower text GENERATED ALWAYS AS (lower(name)) STORED);
   INSERT INTO products (id, sku, name, price, stock, tags, attributes) SELECT n, 'SKU-' || n, 'Product ' || md5((n % 900)::text), (random() ^ 4 * 900)::numeric(12,2), n % 50,
-    ARRAY['tag' || n % 40, 'tag' || n % 7], jsonb_build_object('color', 'c' || n % 12, 'size', n % 9) FROM generate_series(1, 6000) n;
+    ARRAY['tag' || n % 40, 'tag' || n % 7], jsonb_build_object('color', 'c' || n % 12, 'size', n % 9) FROM generate_series(1, ${rows(6_000)}) n;
 
   CREATE TABLE orders (id bigint PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, state order_state NOT NULL,
     placed_at timestamptz NOT NULL, total money_amount NOT NULL, coupon text, warehouse int NOT NULL, region int NOT NULL);
-  INSERT INTO orders SELECT n, 1 + floor(30000 * random() ^ 2)::int, (ARRAY['sent','paid','open','returned'])[1 + floor(4 * random() ^ 4)::int]::order_state,
+  INSERT INTO orders SELECT n, 1 + floor(${rows(30_000)} * random() ^ 2)::int, (ARRAY['sent','paid','open','returned'])[1 + floor(4 * random() ^ 4)::int]::order_state,
     timestamptz '2025-01-01' + n * interval '3 minutes', (random() * 500)::numeric(12,2), CASE WHEN n % 20 = 0 THEN 'C' || n % 300 END,
-    n % 12, (n % 12) / 3 FROM generate_series(1, 150000) n;
+    n % 12, (n % 12) / 3 FROM generate_series(1, ${rows(150_000)}) n;
 
   CREATE TABLE order_lines (order_id bigint NOT NULL REFERENCES orders, line int NOT NULL, product_id int NOT NULL REFERENCES products,
     quantity int NOT NULL, price numeric(12,2) NOT NULL, PRIMARY KEY (order_id, line));
-  INSERT INTO order_lines SELECT 1 + n / 3, n % 3, 1 + floor(6000 * random() ^ 3)::int, 1 + n % 9, (random() * 90)::numeric(12,2) FROM generate_series(0, 399999) n;
+  INSERT INTO order_lines SELECT 1 + n / 3, n % 3, 1 + floor(${rows(6_000)} * random() ^ 3)::int, 1 + n % 9, (random() * 90)::numeric(12,2) FROM generate_series(0, ${rows(400_000) - 1}) n;
 
   CREATE TABLE readings (device int NOT NULL, taken_at timestamptz NOT NULL, value float8, payload text) PARTITION BY RANGE (taken_at);
   CREATE TABLE readings_1 PARTITION OF readings FOR VALUES FROM ('2025-01-01') TO ('2025-04-01');
   CREATE TABLE readings_2 PARTITION OF readings FOR VALUES FROM ('2025-04-01') TO ('2025-07-01');
   CREATE TABLE readings_3 PARTITION OF readings FOR VALUES FROM ('2025-07-01') TO ('2026-01-01');
-  INSERT INTO readings SELECT n % 500, timestamptz '2025-01-01' + n * interval '4 minutes', random() * 100, repeat('p', 20 + n % 40) FROM generate_series(0, 120000) n;
+  INSERT INTO readings SELECT n % 500, timestamptz '2025-01-01' + n * interval '4 minutes', random() * 100, repeat('p', 20 + n % 40) FROM generate_series(0, ${rows(120_000)}) n;
 
   CREATE TABLE bookings (id uuid PRIMARY KEY, room int NOT NULL, during tstzrange NOT NULL, guest text COLLATE "C" NOT NULL, origin inet);
   INSERT INTO bookings SELECT md5(n::text)::uuid, n % 300, tstzrange(timestamptz '2025-01-01' + n * interval '30 minutes', timestamptz '2025-01-01' + n * interval '30 minutes' + interval '2 days'),
-    md5((n % 5000)::text), ('10.0.' || n % 250 || '.' || n % 200)::inet FROM generate_series(1, 40000) n;
+    md5((n % 5000)::text), ('10.0.' || n % 250 || '.' || n % 200)::inet FROM generate_series(1, ${rows(40_000)}) n;
 
   CREATE INDEX orders_open ON orders (placed_at) WHERE state = 'open';
   CREATE INDEX orders_placed_brin ON orders USING brin (placed_at);
@@ -59,6 +64,7 @@ export const warehouseSql = `
   CREATE INDEX readings_device ON readings (device, taken_at);
   CREATE STATISTICS orders_places (ndistinct, dependencies) ON warehouse, region FROM orders;
   CREATE VIEW large_orders AS SELECT id, customer_id, total FROM orders WHERE total > 400`;
+}
 
 function define(table: string, keys: readonly string[], rest: Partial<IndexDefinition> = {}): IndexDefinition {
   return { schema: 'public', table, keys, method: 'btree', include: [], predicate: null, ...rest };
