@@ -50,9 +50,10 @@ function historyOf(run: string, entries: Entries, standing: ReadonlySet<string>)
   const trials = new Map<string, HistoryTrial>();
   for (const { event } of entries) {
     if (event.type === 'trial-planned') trials.set(event.trialId, { id: event.trialId, title: event.title, state: 'planned' });
-    const trial = event.type === 'verdict' || event.type === 'kept' ? trials.get(event.trialId) : undefined;
+    const trial = event.type === 'verdict' || event.type === 'kept' || event.type === 'rolled-back' ? trials.get(event.trialId) : undefined;
     if (trial === undefined) continue;
     if (event.type === 'verdict') trials.set(trial.id, { ...trial, state: event.verdict.decision === 'keep' ? 'proven' : 'rolled back' });
+    if (event.type === 'rolled-back') trials.set(trial.id, { ...trial, state: 'rolled back' });
     if (event.type === 'kept') trials.set(trial.id, { ...trial, state: standing.has(trial.id) ? 'kept' : 'rolled back' });
   }
   return {

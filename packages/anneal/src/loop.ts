@@ -26,12 +26,15 @@ import { shareable } from './trial/grouping.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
 import { planChanges, type Planning, type TriedChange } from './trial/planned-change.ts';
+import { planPatches, type PatchChange } from './trial/patch-changes.ts';
+import { patchedWorkingDirectory, type TreeCopyRequest } from './trial/tree-copy.ts';
 import { tryChanges, type TrialRequest } from './trial/try-changes.ts';
+import { tryPatches, type PatchOutcome } from './trial/try-patches.ts';
 import type { Trial } from './trial/trial.ts';
 import { hasTurn } from './trial/turns.ts';
 import { describeExecutor } from './workload/executor-description.ts';
 import { openLoad } from './workload/load-session.ts';
-import { withPatches } from './source-change/with-patches.ts';
+import { withPatches, writePatches, type FindingPatch } from './source-change/with-patches.ts';
 import { stabilise } from './workload/stabilise.ts';
 import { evaluateThresholds } from './workload/thresholds.ts';
 
@@ -58,7 +61,8 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
     const observed = await observe(run);
     const diagnosis = await find(run, observed);
     const planning = await prescribe(run, observed, diagnosis);
-    const proven = await prove(run, observed, planning);
+    const { written, ...patches } = await prescribePatches(run, observed, { ...planning, suppressed: diagnosis.suppressed });
+    const proven = await prove(run, observed, { changes: planning.changes, patches: patches.planned });
     const kept = planning.changes.filter((change) =>
       proven.trials.some(({ id, verdict }) => id === change.id && verdict.decision === 'keep'),
     );
@@ -67,9 +71,16 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
       run.progress.stage("Putting what was proven into the target's database");
       await keepOnTarget(trialContext(run), kept);
     }
-    const findings = await patched(run, planning.findings, planning.changes);
-    const unplanned = new Map([...planning.unplanned, ...proven.untried]);
-    const assessment = assemble({ ...resultsOf(run, observed), ...diagnosis, ...planning, ...proven, findings, unplanned, applied });
+    const assessment = assemble({
+      ...resultsOf(run, observed),
+      ...diagnosis,
+      ...planning,
+      ...proven,
+      findings: withPatches(planning.findings, written),
+      unplanned: new Map([...planning.unplanned, ...proven.untried]),
+      patches: new Map([...patches.outcomes, ...proven.patches]),
+      applied,
+    });
     return options.summarise?.(assessment) ?? assessment;
   });
 }
@@ -79,7 +90,8 @@ export function diagnoseTarget(settings: Settings, options: RunOptions): Promise
   return inRun('diagnose', settings, options, async (run) => {
     const observed = await observe(run);
     const diagnosis = await find(run, observed);
-    return assemble({ ...resultsOf(run, observed), ...diagnosis, findings: await patched(run, diagnosis.findings, []) });
+    const findings = withPatches(diagnosis.findings, await writtenPatches(run, diagnosis.findings, []));
+    return assemble({ ...resultsOf(run, observed), ...diagnosis, findings });
   });
 }
 
@@ -197,10 +209,51 @@ async function prescribe(
 }
 
 /** Patches of the source for the findings whose fix is mechanical. */
-function patched({ settings, outside }: Run, findings: readonly Finding[], changes: readonly TriedChange[]): Promise<readonly Finding[]> {
+function writtenPatches(
+  { settings, outside }: Run,
+  findings: readonly Finding[],
+  changes: readonly TriedChange[],
+): Promise<readonly FindingPatch[]> {
   const planOf = ({ fingerprint }: Finding) =>
     changes.find((change) => change.findings.some((finding) => finding.fingerprint === fingerprint))?.plan ?? null;
-  return withPatches(findings, codemods, { workingDirectory: settings.target.workingDirectory, files: outside.files, planOf });
+  return writePatches(findings, codemods, { workingDirectory: settings.target.workingDirectory, files: outside.files, planOf });
+}
+
+interface PlannedPatches {
+  readonly written: readonly FindingPatch[];
+  /** Null where no patch will be tried. */
+  readonly planned: { readonly changes: readonly PatchChange[]; readonly tree: TreeCopyRequest } | null;
+  /** What is known of the others already, by their finding's fingerprint. */
+  readonly outcomes: ReadonlyMap<string, PatchOutcome>;
+}
+
+/** Written before anything is tried: the noise floor covers what their trials are decided by. */
+async function prescribePatches(
+  run: Run,
+  observed: Observed,
+  { changes, findings, suppressed }: Pick<RunResults, 'changes' | 'findings' | 'suppressed'>,
+): Promise<PlannedPatches> {
+  const { settings, outside, folder } = run;
+  const written = await writtenPatches(run, findings, changes);
+  const standing = written.filter(({ finding }) => !suppressed.has(finding.fingerprint));
+  const without = (reason: string) => new Map(standing.map(({ finding }) => [finding.fingerprint, { untried: reason }]));
+  if (standing.length === 0) return { written, planned: null, outcomes: new Map() };
+  if (settings.attachUrl !== null) return { written, planned: null, outcomes: without('a server that runs already has no second source') };
+  const tree = await outside.workspaces.treeOf(settings.target.workingDirectory);
+  if (tree === null) return { written, planned: null, outcomes: without('the backend lies in no git working tree that could be copied') };
+  const request: TreeCopyRequest = { tree, folder, leaveOut: [settings.outputFolder] };
+  const planned = planPatches(standing, {
+    run: run.id,
+    planned: changes,
+    measurement: observed.measurement,
+    workingDirectory: (role) => patchedWorkingDirectory(request, role),
+    seesRoutes: settings.target.traces === undefined,
+  });
+  return {
+    written,
+    planned: { changes: planned.changes, tree: request },
+    outcomes: new Map([...planned.unprovable].map(([fingerprint, unprovable]) => [fingerprint, { unprovable }])),
+  };
 }
 
 /** Writes down what will be tried, and what it is predicted to bring, before its trial begins. */
@@ -229,14 +282,19 @@ async function testProposals(findings: readonly Finding[], context: PlanningCont
   return { findings: standing, withdrawn };
 }
 
-type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration'> & {
+type Proven = Pick<RunResults, 'noiseFloor' | 'trials' | 'overall' | 'calibration' | 'patches'> & {
   /** Findings whose remedies had no turn, by fingerprint, with the reason. */
   readonly untried: ReadonlyMap<string, string>;
 };
 
-/** The noise floor, then a trial of every change, then everything kept against the original. */
-export async function prove(run: Run, observed: Observed, { changes }: { readonly changes: readonly TriedChange[] }): Promise<Proven> {
-  if (changes.length === 0) return { noiseFloor: null, trials: [], overall: null, calibration: [], untried: new Map() };
+/** The noise floor, then a trial of every change, then everything kept against the original, then a trial of every patch. */
+export async function prove(
+  run: Run,
+  observed: Observed,
+  { changes, patches = null }: { readonly changes: readonly TriedChange[]; readonly patches?: PlannedPatches['planned'] },
+): Promise<Proven> {
+  const tried = [...changes, ...(patches?.changes ?? [])];
+  if (tried.length === 0) return { noiseFloor: null, trials: [], overall: null, calibration: [], untried: new Map(), patches: new Map() };
   const { settings, progress } = run;
   const { looks, minimumEffect, sliceMs, writeVolumeMargin } = settings.trial;
   const design = { looks, minimumEffect, sliceMs, nominalLevel: nominalLevelFor(looks), seed: settings.seed };
@@ -246,7 +304,7 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   progress.stage('Comparing the target with itself: the noise floor');
   const calibration = await calibrateArms(bench, {
     baseDatabase,
-    changes,
+    changes: tried,
     design,
     measurement: observed.measurement,
   });
@@ -261,45 +319,71 @@ export async function prove(run: Run, observed: Observed, { changes }: { readonl
   const untried = new Map<string, string>();
   const groups = shareable(changes);
   const { withinMs } = settings.trial;
+  const measured = { baseDatabase, design, writeVolumeMargin, calibration, measurement: observed.measurement };
   let trialMs = 0;
+  const timeLeft = () => (withinMs === null ? null : { leftMs: withinMs - run.facts().durationMs, trialMs });
   for (const [index, group] of groups.entries()) {
     const beganMs = run.facts().durationMs;
-    const time = withinMs === null ? null : { leftMs: withinMs - beganMs, trialMs };
+    const time = timeLeft();
     if (!hasTurn(group, groups.slice(index + 1), (other) => changes.indexOf(other[0]!), time)) {
-      for (const { fingerprint } of group.flatMap(({ findings }) => findings))
-        untried.set(fingerprint, 'the time given for trials was over before its turn');
+      for (const { fingerprint } of group.flatMap(({ findings }) => findings)) untried.set(fingerprint, noTimeLeft);
       progress.note(`Not tried, the time for trials is over: ${group.map(({ description }) => description.title).join(', ')}`);
       continue;
     }
     progress.stage(`Trying ${group.map((change) => change.description.title).join(' and ')}`);
-    const request: TrialRequest = {
-      baseDatabase,
-      kept,
-      changes: group,
-      design,
-      writeVolumeMargin,
-      calibration,
-      measurement: observed.measurement,
-    };
-    for (const trial of await tryChanges(bench, request)) {
-      await run.ledger.append(run.id, { type: 'verdict', trialId: trial.id, verdict: trial.verdict });
+    for (const trial of await tryChanges(bench, { ...measured, kept, changes: group })) {
+      await conclude(run, trial);
       trials.push(trial);
       if (trial.verdict.decision === 'keep') kept.push(group.find((change) => change.id === trial.id)!);
-      progress.note(verdictLine(trial), trial.verdict.decision === 'keep' ? 'good' : 'warning');
     }
     trialMs = Math.max(trialMs, run.facts().durationMs - beganMs);
   }
   // Servers that somebody else runs have no fresh processes to confirm it in.
   const overall = kept.length === 0 || settings.attachUrl !== null ? null : await confirm(run, bench, kept, design);
   const stands = overall === null || isConfirmed(overall, kept, calibration.noise);
+  const standing = stands ? trials : trials.map((trial) => unconfirmed(trial, kept.length));
+
+  const outcomes = new Map<PatchChange, PatchOutcome>();
+  if (patches !== null) {
+    await tryPatches(bench, {
+      ...measured,
+      patches: patches.changes,
+      kept: stands ? kept : [],
+      tree: patches.tree,
+      workspaces: run.outside.workspaces,
+      refusal: () => (hasTurn(patches, [], () => 0, timeLeft()) ? null : noTimeLeft),
+      announce: (patch) => announce(run, patch),
+      conclude: async (patch, outcome) => {
+        outcomes.set(patch, outcome);
+        if ('trial' in outcome) return conclude(run, outcome.trial);
+        if ('withdrawn' in outcome) await run.ledger.append(run.id, { type: 'rolled-back', trialId: patch.id, reason: outcome.withdrawn });
+        progress.note(
+          `${patch.description.title}: ${'withdrawn' in outcome ? `withdrawn: ${outcome.withdrawn}` : outcome.untried}`,
+          'warning',
+        );
+      },
+    });
+  }
+  const all = [...standing, ...[...outcomes.values()].flatMap((outcome) => ('trial' in outcome ? [outcome.trial] : []))];
   return {
     noiseFloor: calibration.floor,
-    trials: stands ? trials : trials.map((trial) => unconfirmed(trial, kept.length)),
+    trials: all,
     overall,
-    calibration: scoreTrials(trials),
+    calibration: scoreTrials(all),
     untried,
+    patches: new Map(
+      [...outcomes].flatMap(([{ findings }, outcome]) => findings.map(({ fingerprint }) => [fingerprint, outcome] as const)),
+    ),
   };
 }
+
+/** Into the ledger, and to whoever watches. */
+async function conclude({ ledger, id, progress }: Run, trial: Trial): Promise<void> {
+  await ledger.append(id, { type: 'verdict', trialId: trial.id, verdict: trial.verdict });
+  progress.note(verdictLine(trial), trial.verdict.decision === 'keep' ? 'good' : 'warning');
+}
+
+const noTimeLeft = 'the time given for trials was over before its turn';
 
 /** Everything kept, together, against the original, in fresh processes and in ordinary traffic. */
 async function confirm(run: Run, bench: Bench, kept: readonly TriedChange[], design: TrialRequest['design']): Promise<Overall> {
@@ -402,6 +486,7 @@ export function resultsOf(run: Run, observed: Observed): RunResults {
     calibration: [],
     thresholds: observed.thresholds,
     domains: domains.map(({ id, title, rules, remedies }) => ({ id, title, rules: rules.length, remedies: remedies.length })),
+    patches: new Map(),
     applied: false,
   };
 }

@@ -5,8 +5,10 @@ import type { CalibrationEntry } from '../prediction/prediction.ts';
 import type { TargetFingerprint } from '../target/target.ts';
 import type { TriedChange } from '../trial/planned-change.ts';
 import type { NoiseFloor, Trial } from '../trial/trial.ts';
+import type { PatchOutcome } from '../trial/try-patches.ts';
 import type {
   AssessedFinding,
+  AssessedPatch,
   Assessment,
   Costs,
   DomainCoverage,
@@ -17,8 +19,7 @@ import type {
   Window,
   WorkloadFacts,
 } from './assessment.ts';
-
-import { patchFiles, patchFolder } from './patches.ts';
+import { assessPatches } from './patches.ts';
 
 /** Everything a run found out, before it is put into the form that reports read. */
 export interface RunResults {
@@ -33,6 +34,8 @@ export interface RunResults {
   /** Findings no remedy answers, by fingerprint, with the reason. */
   readonly unplanned: ReadonlyMap<string, string>;
   readonly changes: readonly TriedChange[];
+  /** What became of patches, by their finding's fingerprint; of one that is not in it nothing was tried. */
+  readonly patches: ReadonlyMap<string, PatchOutcome>;
   readonly noiseFloor: NoiseFloor | null;
   readonly trials: readonly Trial[];
   readonly overall: Overall | null;
@@ -45,16 +48,17 @@ export interface RunResults {
 
 export function assemble(results: RunResults): Assessment {
   const run = results.run();
-  const findings = results.findings.map((finding) => assessFinding(finding, results));
-  const kept = results.trials.filter((trial) => trial.verdict.decision === 'keep');
+  const patches = assessPatches(results.findings, { suppressed: results.suppressed, outcomes: results.patches });
+  const findings = results.findings.map((finding) => assessFinding(finding, patches.get(finding.fingerprint), results));
+  const tried = results.trials.filter((trial) => trial.isPatch !== true);
+  const kept = tried.filter((trial) => trial.verdict.decision === 'keep');
   const p95 = results.overall?.comparisons.find((comparison) => comparison.metric === 'latency.p95');
   const summary: Summary = {
     defects: null,
     trials: {
       kept: kept.length,
-      rolledBack: results.trials.filter((trial) => trial.verdict.decision === 'rollback').length,
-      inconclusive: results.trials.filter((trial) => trial.verdict.decision === 'rollback' && trial.verdict.performance === 'inconclusive')
-        .length,
+      rolledBack: tried.filter((trial) => trial.verdict.decision === 'rollback').length,
+      inconclusive: tried.filter((trial) => trial.verdict.decision === 'rollback' && trial.verdict.performance === 'inconclusive').length,
     },
     overall: p95 === undefined ? null : { metric: p95.metric, change: p95.change },
     calibration: results.calibration.map((entry) => ({
@@ -85,22 +89,27 @@ export function assemble(results: RunResults): Assessment {
   };
 }
 
-function assessFinding(found: Finding, results: RunResults): AssessedFinding {
+/** A remedy and a patch of one finding each had a trial: one that was kept or proven confirms it, else the remedy's has the word. */
+function assessFinding(found: Finding, patch: AssessedPatch | undefined, results: RunResults): AssessedFinding {
   const observations = results.windows[0]?.measurement.observations ?? {};
-  const finding = { ...found, requestTimeShare: requestTimeShare(found.impact, observations) };
+  const finding = { ...found, requestTimeShare: requestTimeShare(found.impact, observations), ...(patch === undefined ? {} : { patch }) };
   const suppression = results.suppressed.get(finding.fingerprint);
   if (suppression !== undefined) return { ...finding, standing: 'suppressed', standingReason: suppression, trialId: null };
   const change = results.changes.find((candidate) => candidate.findings.some(({ fingerprint }) => fingerprint === finding.fingerprint));
-  const trial = results.trials.find((candidate) => candidate.id === change?.id);
-  if (trial === undefined) {
+  const ofRemedy = results.trials.find((candidate) => candidate.id === change?.id);
+  const ofPatch = results.trials.find((candidate) => candidate.id === patch?.trialId);
+  if (ofRemedy?.verdict.decision === 'keep')
+    return { ...finding, standing: 'confirmed', standingReason: 'its remedy was tried and kept', trialId: ofRemedy.id };
+  if (ofPatch?.verdict.decision === 'keep')
+    return { ...finding, standing: 'confirmed', standingReason: 'its patch was tried and proven', trialId: ofPatch.id };
+  const trial = ofRemedy ?? ofPatch;
+  if (trial?.verdict.decision !== 'rollback') {
     const reason = results.unplanned.get(finding.fingerprint) ?? 'not tried in this run';
     return { ...finding, standing: 'proposed', standingReason: reason, trialId: null };
   }
-  const { verdict } = trial;
-  if (verdict.decision === 'keep')
-    return { ...finding, standing: 'confirmed', standingReason: 'its remedy was tried and kept', trialId: trial.id };
-  const isRefuted = verdict.performance === 'regressed' || verdict.performance === 'no-change';
-  return { ...finding, standing: isRefuted ? 'refuted' : 'undecided', standingReason: verdict.reason, trialId: trial.id };
+  const { performance, reason } = trial.verdict;
+  const isRefuted = performance === 'regressed' || performance === 'no-change';
+  return { ...finding, standing: isRefuted ? 'refuted' : 'undecided', standingReason: reason, trialId: trial.id };
 }
 
 function windowOf(title: string, measurement: Measurement): Window {
@@ -169,22 +178,37 @@ function costsOf(kept: readonly Trial[], overall: Overall | null): Costs {
 }
 
 function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[], results: RunResults): readonly string[] {
-  const lasting = kept.flatMap((trial) => (trial.description.lasting === null ? [] : [trial.description.lasting]));
-  const patches = patchFiles({ findings });
+  const proven = findings.filter(({ patch }) => patch?.standing === 'proven');
+  const isProven = (finding: Finding | null) => proven.some(({ fingerprint }) => fingerprint === finding?.fingerprint);
+  const lasting = kept.flatMap(({ finding, description }) =>
+    description.lasting === null || isProven(finding) ? [] : [description.lasting],
+  );
   const toApply = kept.some((trial) => trial.description.sql !== null) && !results.applied;
   return [
     ...(toApply ? ['Run the files in slow-query-fixes/ on the database, or `anneal optimize` without --dry-run.'] : []),
+    ...new Set(proven.map((finding) => `${titleOf(finding)}, proven: \`git apply ${finding.patch!.file}\``)),
     ...lasting,
     ...findings
-      .filter((finding) => finding.standing === 'proposed' && finding.level !== 'note')
-      .map((finding) => {
-        const where = finding.locations[0];
-        const patch = patches.find((candidate) => candidate.finding === finding);
-        const proof = patch === undefined ? '' : `: read and prove ${patchFolder}/${patch.name} (anneal try --patch)`;
-        return `${finding.proposal.title}${where === undefined ? '' : ` (${where.file}:${where.line})`}${proof}`;
-      }),
+      .filter((finding) => finding.level !== 'note' && isLeftToPeople(finding))
+      .map((finding) => `${titleOf(finding)}${proofOf(finding)}`),
     ...(results.thresholds.some((threshold) => !threshold.holds)
       ? ['Thresholds still fail: see the report for the routes that miss them.']
       : []),
   ];
+}
+
+/** Not tried, or tried with a patch that is not the last word. */
+function isLeftToPeople({ standing, trialId, patch }: AssessedFinding): boolean {
+  return standing === 'proposed' || (standing === 'undecided' && patch !== undefined && patch.trialId === trialId);
+}
+
+function titleOf({ proposal, locations: [where] }: AssessedFinding): string {
+  return `${proposal.title}${where === undefined ? '' : ` (${where.file}:${where.line})`}`;
+}
+
+function proofOf({ patch }: AssessedFinding): string {
+  if (patch === undefined) return '';
+  if (patch.standing === 'withdrawn') return `: not by its patch, which was withdrawn (${patch.reason})`;
+  if (patch.standing === 'unprovable') return `: read ${patch.file} (${patch.reason})`;
+  return `: read and prove ${patch.file} (\`anneal try --patch\`)`;
 }

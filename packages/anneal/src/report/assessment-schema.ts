@@ -168,6 +168,14 @@ const assessedFinding = z
     standing: z.enum(['confirmed', 'refuted', 'undecided', 'proposed', 'suppressed']),
     standingReason: text,
     trialId: text.nullable(),
+    patch: z
+      .strictObject({
+        standing: z.enum(['proven', 'withdrawn', 'undecided', 'unprovable', 'untried']),
+        file: text,
+        reason: text.nullable(),
+        trialId: text.nullable(),
+      })
+      .exactOptional(),
   })
   .meta({ id: 'AssessedFinding' });
 
@@ -219,6 +227,7 @@ const trial = z
     id: text,
     finding: finding.nullable(),
     remedyId: text,
+    isPatch: z.literal(true).exactOptional(),
     description: z.strictObject({
       title: text,
       sql: z.strictObject({ up: text, down: text }).nullable(),

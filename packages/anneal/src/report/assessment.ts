@@ -54,6 +54,7 @@ export interface Summary {
     readonly missed: readonly string[];
     readonly invented: readonly string[];
   } | null;
+  /** Of changes that are kept or rolled back: patches of the source are neither. */
   readonly trials: { readonly kept: number; readonly rolledBack: number; readonly inconclusive: number };
   readonly overall: { readonly metric: string; readonly change: Comparison['change'] } | null;
   readonly calibration: readonly {
@@ -121,6 +122,22 @@ export interface AssessedFinding extends Finding {
   readonly standing: 'confirmed' | 'refuted' | 'undecided' | 'proposed' | 'suppressed';
   /** Why it was not tried, or what the trial said. */
   readonly standingReason: string;
+  readonly trialId: string | null;
+  /** What became of `proposal.patch`; absent where there is none. */
+  readonly patch?: AssessedPatch;
+}
+
+/**
+ * A patch is never applied to the source: that was not given for change. `withdrawn` ones give other answers, make something
+ * worse or keep the backend from running; `undecided` ones show no gain that these rounds could prove; what `unprovable` ones
+ * are worth no trial under the same traffic could show.
+ */
+export interface AssessedPatch {
+  readonly standing: 'proven' | 'withdrawn' | 'undecided' | 'unprovable' | 'untried';
+  /** Below the run's folder. What was withdrawn lies apart, so that `git apply changes/*.patch` does not meet it. */
+  readonly file: string;
+  /** Why it was not tried or not proven; null where it was proven. */
+  readonly reason: string | null;
   readonly trialId: string | null;
 }
 

@@ -27,7 +27,7 @@ const sections: Readonly<Record<string, Section>> = {
   worth: { title: 'Worth', render: worth, ofTrials: true },
   findings: { title: 'Findings', render: findings, ofRemedies: true },
   trials: { title: 'Trials', render: trials, ofTrials: true },
-  'rolled-back': { title: 'Rolled back', render: rolledBack, ofTrials: true, ofRemedies: true },
+  'rolled-back': { title: 'Not kept', render: rolledBack, ofTrials: true, ofRemedies: true },
   predictions: { title: 'Predictions', render: predictions, ofTrials: true, ofRemedies: true },
   traffic: { title: 'Traffic', render: traffic },
   cost: { title: 'Cost', render: costAndUndo, ofTrials: true, ofRemedies: true },

@@ -14,7 +14,7 @@ import {
   quantity,
   share,
 } from './format.ts';
-import { patchFolder } from './patches.ts';
+import { patchWords } from './patches.ts';
 import { withoutCredentials } from './redaction.ts';
 import { quantileUs } from '../stats/histogram.ts';
 import {
@@ -27,7 +27,9 @@ import {
   headline,
   impactWords,
   isBrought,
+  isKept,
   overallWords,
+  patchesWords,
   placeOf,
   predictedWords,
   predictionWords,
@@ -72,7 +74,8 @@ function summary(assessment: Assessment): string {
       ? []
       : [
           findings.length === 0 ? 'No findings.' : `${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`,
-          triedWords(assessment) ?? 'Nothing was tried.',
+          triedWords(assessment) ?? (assessment.trials.length === 0 ? 'Nothing was tried.' : 'No remedy was tried.'),
+          ...[patchesWords(assessment)].filter((words) => words !== null),
         ]),
     ...(summary.defects === null
       ? []
@@ -122,7 +125,7 @@ function findings(assessment: Assessment): string {
 }
 
 function findingSection(finding: AssessedFinding, number: number, assessment: Assessment): string {
-  const { proposal, locations, subject } = finding;
+  const { proposal, locations, subject, patch } = finding;
   return [
     `### ${number}. ${inline(finding.message)}`,
     `${code(finding.ruleId)}, ${finding.level}, ${finding.standing}. ${inline(standingWords(finding, assessment))}`,
@@ -147,7 +150,7 @@ function findingSection(finding: AssessedFinding, number: number, assessment: As
         ),
     proposal.patch === undefined
       ? ''
-      : `As a patch, not tried yet (${code(`${patchFolder}/`)}): ${inline(proposal.patch.title)}.\n\n${fence(proposal.patch.diff, 'diff')}`,
+      : `As a patch: ${inline(proposal.patch.title)}. ${patch === undefined ? '' : `${inline(patchWords(patch, assessment))} ${code(patch.file)}`}\n\n${fence(proposal.patch.diff, 'diff')}`,
   ]
     .filter((part) => part !== '')
     .join('\n\n');
@@ -280,7 +283,7 @@ function costs({ costs, summary, trials }: Assessment): string {
 }
 
 function undo({ trials }: Assessment): string {
-  const kept = trials.filter((trial) => trial.verdict.decision === 'keep' && !isBrought(trial));
+  const kept = trials.filter((trial) => isKept(trial) && !isBrought(trial));
   if (kept.length === 0) return '';
   return `## How to undo\n\n${bullets(
     ['`anneal rollback --all`, or one at a time:', ...kept.map((trial) => `\`anneal rollback ${trial.id}\`: ${trial.description.title}`)],

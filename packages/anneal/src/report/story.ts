@@ -21,7 +21,13 @@ export function headline(assessment: Assessment): string {
   }
   if (summary.trials.kept > 0)
     return `${counted(summary.trials.kept, 'change')} kept; together they were not measured against the original.`;
-  if (trials.length > 0) return `Nothing was kept: ${counted(trials.length, 'change')} tried, every one rolled back.`;
+  const patches = trials.filter(isPatch);
+  const proven = patches.filter(({ verdict }) => verdict.decision === 'keep');
+  if (proven.length > 0)
+    return `${counted(proven.length, 'patch', 'patches')} of the source proven, for you to apply; nothing was changed.`;
+  if (trials.length > patches.length)
+    return `Nothing was kept: ${counted(trials.length - patches.length, 'change')} tried, every one rolled back.`;
+  if (patches.length > 0) return `Nothing was proven: ${counted(patches.length, 'patch', 'patches')} of the source tried.`;
   const standing = findings.filter((finding) => finding.standing !== 'suppressed').length;
   if (standing > 0) return `${counted(standing, 'finding')}; nothing was changed.`;
   if (run.command === 'measure' || run.command === 'load') return windowWords(assessment.windows[0]);
@@ -51,9 +57,10 @@ export function windowWords(window: Window | undefined): string {
 }
 
 /** What became of a trial, in a few words; never "no change" for "cannot tell". */
-export function verdictWord(trial: Pick<Trial, 'verdict' | 'finding'>): string {
+export function verdictWord(trial: Pick<Trial, 'verdict' | 'finding' | 'isPatch'>): string {
   const { verdict } = trial;
   if (isBrought(trial)) return broughtWord(verdict);
+  if (isPatch(trial)) return `${isHarmful(verdict) ? 'withdrawn: ' : ''}${broughtWord(verdict)}`;
   if (verdict.decision === 'keep') return 'kept';
   if (verdict.equality === 'mismatch') return 'rolled back: answers differ';
   if (verdict.performance === 'improved' && verdict.equality === 'unknown') return 'rolled back: answers not compared';
@@ -73,6 +80,21 @@ export function isBrought({ finding }: Pick<Trial, 'finding'>): boolean {
   return finding === null;
 }
 
+/** Whether it is a patch of the source, which is neither kept nor rolled back: it stays a file. */
+export function isPatch(trial: Pick<Trial, 'isPatch'>): boolean {
+  return trial.isPatch === true;
+}
+
+/** What is to stand in the target, until somebody undoes it. */
+export function isKept(trial: Pick<Trial, 'verdict' | 'isPatch'>): boolean {
+  return trial.verdict.decision === 'keep' && !isPatch(trial);
+}
+
+/** Other answers, or worse than before: nobody should apply it. */
+export function isHarmful(verdict: Verdict): boolean {
+  return verdict.decision === 'rollback' && (verdict.equality === 'mismatch' || verdict.performance === 'regressed');
+}
+
 /** The title of the last comparison, which was made in fresh processes. */
 export function overallWords({ trials }: Pick<Assessment, 'trials'>): string {
   return trials.some(isBrought) ? 'The change once more, against the original' : 'Everything kept, against the original';
@@ -83,6 +105,14 @@ export function triedWords({ summary, trials }: Pick<Assessment, 'summary' | 'tr
   const { kept, rolledBack, inconclusive } = summary.trials;
   if (kept + rolledBack === 0 || trials.some(isBrought)) return null;
   return `${counted(kept + rolledBack, 'change')} tried: ${kept} kept, ${rolledBack} rolled back, ${inconclusive} of them inconclusive.`;
+}
+
+/** How many patches of the source were written and what became of them; null where there is none. */
+export function patchesWords({ findings }: Pick<Assessment, 'findings'>): string | null {
+  const byFile = new Map(findings.flatMap(({ patch }) => (patch === undefined ? [] : [[patch.file, patch] as const])));
+  if (byFile.size === 0) return null;
+  const standings = [...Map.groupBy(byFile.values(), ({ standing }) => standing)];
+  return `${counted(byFile.size, 'patch', 'patches')} of the source written, none applied: ${standings.map(([standing, group]) => `${group.length} ${standing}`).join(', ')}.`;
 }
 
 /** What was predicted, in figures. */
@@ -111,7 +141,7 @@ export type Tone = 'good' | 'bad' | 'open';
 /** Good was kept; bad is proven worse or answers differently; open could be neither proven nor refuted. */
 export function toneOf(verdict: Verdict): Tone {
   if (verdict.decision === 'keep') return 'good';
-  return verdict.equality === 'mismatch' || verdict.performance === 'regressed' ? 'bad' : 'open';
+  return isHarmful(verdict) ? 'bad' : 'open';
 }
 
 /** Why, in a sentence. */
@@ -199,10 +229,12 @@ export function calibrationWords({ calibration }: Pick<Assessment, 'calibration'
 export function reservations(assessment: Assessment): readonly string[] {
   const { windows, trials, domains, overall, noiseFloor } = assessment;
   const inconclusive = overall?.comparisons.filter((comparison) => comparison.result === 'inconclusive') ?? [];
-  const unguarded = trials.filter(isBrought).flatMap(({ primary, guards }) => {
-    const measured = new Set([primary, ...guards].filter(({ rounds }) => rounds > 0).map(({ metric }) => metric));
-    return guardedAnywhere.filter((metric) => !measured.has(metric));
-  });
+  const unguarded = trials
+    .filter((trial) => isBrought(trial) || isPatch(trial))
+    .flatMap(({ primary, guards }) => {
+      const measured = new Set([primary, ...guards].filter(({ rounds }) => rounds > 0).map(({ metric }) => metric));
+      return guardedAnywhere.filter((metric) => !measured.has(metric));
+    });
   const lateRounds = trials.flatMap((trial) => trial.rounds).filter((round) => round.late.length > 0).length;
   const unread = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
   return [
@@ -215,9 +247,14 @@ export function reservations(assessment: Assessment): readonly string[] {
       : [`Not decided by the final comparison: ${inconclusive.map(({ metric }) => metricName(metric)).join(', ')}.`]),
     ...(unguarded.length === 0
       ? []
-      : [`Not measured on both arms, so that the change was not held to it: ${unguarded.map(metricName).join(', ')}.`]),
+      : [`Not measured on both arms, so that the change was not held to it: ${[...new Set(unguarded)].map(metricName).join(', ')}.`]),
     ...(noiseFloor?.reservations ?? []),
     ...trials.flatMap(({ description }) => description.reservations ?? []),
+    ...(trials.some(isPatch)
+      ? [
+          'Each patch of the source was tried alone, beside what was kept in the database and without policies, and not confirmed in a second pair of processes: after applying several, prove them together with `anneal try`.',
+        ]
+      : []),
     ...(lateRounds === 0
       ? []
       : [`${counted(lateRounds, 'round')} of trials counted latency from the actual send instead of the due time.`]),

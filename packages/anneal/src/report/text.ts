@@ -14,6 +14,7 @@ import {
   headline,
   impactWords,
   lineOf,
+  patchesWords,
   predictedWords,
   reservations,
   toneOf,
@@ -64,6 +65,7 @@ function summary(assessment: Assessment, paint: Paint): readonly string[] {
   const { summary, windows, findings, costs } = assessment;
   const { kept } = summary.trials;
   const tried = triedWords(assessment);
+  const patches = patchesWords(assessment);
   const cost = costWords(costs);
   const before = windowWords(windows[0]);
   return [
@@ -72,6 +74,7 @@ function summary(assessment: Assessment, paint: Paint): readonly string[] {
     ...distrust(assessment).flatMap((line) => wrap(line, 2).map((part) => paint('yellow', part))),
     ...(findings.length === 0 ? [] : wrap(`${counted(findings.length, 'finding')}: ${findingsByStanding(findings).join(', ')}.`, 2)),
     ...(tried === null ? [] : wrap(tried, 2)),
+    ...(patches === null ? [] : wrap(patches, 2)),
     ...(kept === 0 || cost.length === 0 ? [] : wrap(`What was kept costs ${cost.join(', ')} (measured).`, 2)),
     ...labelled(summary.defects),
   ];

@@ -20,13 +20,8 @@ export async function writeReports(files: Files, folder: string, given: Assessme
   const assessment = withoutCredentials(given);
   const fixes = sqlFiles(assessment).map(({ name, content }) => ({ name: join(sqlFolder, name), content }));
   const written = patchFiles(assessment);
-  const patches =
-    written.length === 0
-      ? []
-      : [...written, { name: 'README.md', content: patchReadme(written) }].map(({ name, content }) => ({
-          name: join(patchFolder, name),
-          content,
-        }));
+  const readme = { name: join(patchFolder, 'README.md'), content: patchReadme(written, assessment) };
+  const patches = written.length === 0 ? [] : [...written.map(({ name, content }) => ({ name, content })), readme];
   const reports = [
     { name: source, content: `${JSON.stringify(assessment, writable)}\n` },
     { name: 'optimization-report.md', content: renderMarkdown(assessment) },
@@ -35,7 +30,8 @@ export async function writeReports(files: Files, folder: string, given: Assessme
     ...patches,
   ];
   if (fixes.length > 0) await files.makeFolder(join(folder, sqlFolder));
-  if (patches.length > 0) await files.makeFolder(join(folder, patchFolder));
+  for (const patchesAt of new Set(patches.map(({ name }) => dirname(name))))
+    await files.makeFolder(join(folder, patchesAt));
   for (const { name, content } of reports) await files.write(join(folder, name), content);
   return reports.map(({ name }) => name);
 }

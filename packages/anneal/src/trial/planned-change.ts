@@ -20,6 +20,8 @@ export interface TriedChange {
   readonly touched: Touched | null;
   /** Margins of guards that it is paid for with, where they are wider than the usual ones. */
   readonly allowances?: Readonly<Partial<Record<MetricId, number>>>;
+  /** A patch of the source that Anneal wrote: proven or not, it stays a file. */
+  readonly isPatch?: true;
 }
 
 /** A remedy made concrete: what will be done, what it should bring, and what it can touch. */

@@ -11,6 +11,8 @@ export interface Trial {
   /** Null, as is the prediction, for a change that somebody brought. */
   readonly finding: Finding | null;
   readonly remedyId: string;
+  /** A patch of the source that Anneal wrote, by the codemod `remedyId`: proven or not, it stays a file. */
+  readonly isPatch?: true;
   readonly description: Description;
   readonly plan: Json;
   readonly prediction: Prediction | null;

@@ -84,6 +84,7 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
       id: change.id,
       finding: change.findings[0] ?? null,
       remedyId: change.remedy.id,
+      ...(change.isPatch === true ? { isPatch: true } : {}),
       description: change.description,
       plan: change.plan,
       prediction: change.prediction,
@@ -160,9 +161,14 @@ const guardedMetrics: readonly MetricId[] = ['cpu.time', 'latency.p95', 'latency
 function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] {
   // Both states of a toggled policy live in one memory: that is compared in fresh processes, when everything kept is confirmed.
   const isToggled = toggledPolicies([change]) !== null;
-  if (change.touched !== null) return guardedMetrics.filter((metric) => metric !== 'memory' || !isToggled);
+  if (!mayTouchAnything(change)) return guardedMetrics.filter((metric) => metric !== 'memory' || !isToggled);
   const measured = new Set(floor.rounds.flatMap((round) => Object.keys(round.baseline.metrics)));
   return guardedAnywhere.filter((metric) => metric !== change.metric && measured.has(metric));
+}
+
+/** Another source or environment may, also where it is known which routes it is judged by. */
+function mayTouchAnything({ touched, scope }: TriedChange): boolean {
+  return touched === null || scope === 'launch';
 }
 
 /** For a change that may touch anything. */
@@ -201,7 +207,7 @@ function guardsOf(change: TriedChange, { calibration, design, measurement, write
  */
 function writeVolumeGuard(change: TriedChange, { observations }: Measurement, budgetShare: number): Guard | null {
   const [group] = statementGroup(change);
-  if (group === undefined && change.touched !== null) return null;
+  if (group === undefined && !mayTouchAnything(change)) return null;
   const metric: MetricId = group === undefined ? 'wal.bytes' : `wal.bytes:${group.key}`;
   if (metric === change.metric) return null;
   // Of ordinary traffic: in traffic that leans to these writes they would seem to be more of the whole.

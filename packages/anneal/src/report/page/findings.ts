@@ -1,6 +1,7 @@
 import type { AssessedFinding, Assessment } from '../assessment.ts';
 import { evidenceValue, interval, share } from '../format.ts';
 import { markup, prose, type Markup } from '../markup.ts';
+import { patchWords } from '../patches.ts';
 import { capital, impactWords, placeOf, standingWords, type Tone } from '../story.ts';
 import { block, bullets, code, figures, fold, known, section, table, tag } from './elements.ts';
 
@@ -25,7 +26,7 @@ const standingTones: Readonly<Record<AssessedFinding['standing'], Tone | ''>> = 
 };
 
 function findingFold(finding: AssessedFinding, assessment: Assessment): Markup {
-  const { proposal, subject, locations, trialId } = finding;
+  const { proposal, subject, locations, trialId, patch } = finding;
   return fold(
     {
       title: markup`<span class="share">${share(finding.requestTimeShare)}</span>${finding.message}`,
@@ -48,6 +49,12 @@ function findingFold(finding: AssessedFinding, assessment: Assessment): Markup {
       proposal.expected === null ? '' : markup` Expected: ${figures(interval(proposal.expected))} ${known('predicted')}`
     }</p>`,
     proposal.code === null ? '' : block(proposal.code),
-    proposal.patch === undefined ? '' : markup`<p>As a patch, not tried yet: ${proposal.patch.title}.</p>${block(proposal.patch.diff)}`,
+    proposal.patch === undefined
+      ? ''
+      : markup`<p>As a patch: ${proposal.patch.title}. ${patch === undefined ? '' : markup`${patchWords(patch, assessment)} ${code(patch.file)}`}${
+          patch === undefined || patch.trialId === null || patch.trialId === trialId
+            ? ''
+            : markup` <a href="#trial-${patch.trialId}">See its trial.</a>`
+        }</p>${block(proposal.patch.diff)}`,
   );
 }

@@ -9,7 +9,9 @@ import {
   findingsByStanding,
   headline,
   isBrought,
+  isPatch,
   overallWords,
+  patchesWords,
   predictedWords,
   reservations,
   resultWord,
@@ -84,25 +86,22 @@ function tiles(assessment: Assessment): Markup {
   const isSilent = findings.length === 0 && (brought || run.command === 'measure' || run.command === 'load');
   const compared = trials.reduce((total, { equality }) => total + equality.compared, 0);
   const different = trials.reduce((total, { equality }) => total + equality.mismatches.length, 0);
+  const patches = patchesWords(assessment);
+  const proven = trials.filter((trial) => isPatch(trial) && trial.verdict.decision === 'keep').length;
   const all: readonly (readonly [string, Insertable, Insertable])[] = [
     ...latencies,
     ...(isSilent ? [] : [['Findings', quantity(findings.length), findingsByStanding(findings).join(', ')] as const]),
-    ...(kept + rolledBack === 0
+    ...(kept + rolledBack === 0 || brought
+      ? []
+      : [['Changes kept', `${kept} of ${kept + rolledBack}`, `${rolledBack} rolled back, ${inconclusive} of them inconclusive`] as const]),
+    ...(patches === null ? [] : [['Patches of the source proven', quantity(proven), patches] as const]),
+    ...(trials.length === 0
       ? []
       : [
-          ...(brought
-            ? []
-            : [
-                [
-                  'Changes kept',
-                  `${kept} of ${kept + rolledBack}`,
-                  `${rolledBack} rolled back, ${inconclusive} of them inconclusive`,
-                ] as const,
-              ]),
           [
             'Answers compared',
             quantity(compared),
-            different === 0 ? 'no difference' : `${counted(different, 'difference')}${brought ? '' : '; those changes were rolled back'}`,
+            different === 0 ? 'no difference' : `${counted(different, 'difference')}${brought ? '' : '; those changes were not kept'}`,
           ] as const,
         ]),
     ...(kept === 0 || cost.length === 0 ? [] : [['Cost of what was kept', cost[0]!, `${cost.slice(1).join(', ')} (measured)`] as const]),

@@ -8,6 +8,7 @@ import {
   costWords,
   designWords,
   equalityWords,
+  isKept,
   resultWord,
   toneOf,
   verdictReason,
@@ -118,11 +119,11 @@ export function rolledBack({ trials }: Assessment): Markup {
   const undone = trials.filter((trial) => trial.verdict.decision === 'rollback');
   return section(
     'rolled-back',
-    'Rolled back, and why',
+    'Not kept, and why',
     undone.length === 0
-      ? markup`<p>Nothing: every change that was tried was kept.</p>`
+      ? markup`<p>Nothing: every change that was tried was kept or proven.</p>`
       : table(
-          'Rolled back',
+          'Not kept',
           ['Change', 'Verdict', { sentences: 'Reason' }],
           undone.map((trial) => [
             markup`<a href="#trial-${trial.id}">${trial.description.title}</a>`,
@@ -162,7 +163,7 @@ export function predictions(assessment: Assessment): Markup {
 }
 
 export function costAndUndo({ trials, costs }: Assessment): Markup {
-  const kept = trials.filter((trial) => trial.verdict.decision === 'keep');
+  const kept = trials.filter(isKept);
   if (kept.length === 0)
     return section('cost', 'Cost and undo', markup`<p>Nothing was kept, so nothing costs and nothing is left to undo.</p>`);
   return section(

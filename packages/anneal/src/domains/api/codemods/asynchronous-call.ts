@@ -1,4 +1,6 @@
+import type { Measurement } from '../../../measurement/measurement.ts';
 import type { Codemod } from '../../../source-change/codemod.ts';
+import type { Finding } from '../../../finding/finding.ts';
 import { dottedName, type Edit, isFunction, isNode, type SourceFile, type SyntaxNode } from '../../../source-change/source-file.ts';
 
 /** Synchronous functions whose counterpart takes the same arguments and then a callback, which `promisify` turns into a promise. */
@@ -21,6 +23,9 @@ export const asynchronousCall: Codemod = {
   id: 'api/asynchronous-call',
   title: 'Calls the asynchronous form and waits for it without blocking',
   addresses: ['api/blocking-call', 'api/synchronous-io'],
+
+  // The work takes as much CPU time as before. What goes is the wait of everybody who comes meanwhile, and of those the tail tells.
+  judgedBy: (finding, measurement) => ({ metric: blockedShare(finding, measurement) >= 0.05 ? 'latency.p95' : 'latency.p99' }),
 
   write(source, at) {
     const call = callAt(source, at.line);
@@ -47,6 +52,13 @@ export const asynchronousCall: Codemod = {
     return edits;
   },
 };
+
+/** Who comes at random meets such a call with the share of the time that they take: from a twentieth on it is in p95. */
+function blockedShare({ evidence }: Finding, { observations }: Measurement): number {
+  const blockedMs = evidence.find(({ label }) => label === 'time in them')?.value;
+  const windowMs = observations['agent.runtime']?.windowMs ?? 0;
+  return typeof blockedMs === 'number' && windowMs > 0 ? blockedMs / windowMs : 0;
+}
 
 interface SynchronousCall {
   readonly node: SyntaxNode;

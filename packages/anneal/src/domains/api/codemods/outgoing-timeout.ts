@@ -9,6 +9,10 @@ export const outgoingTimeout: Codemod = {
   title: 'Gives the outgoing call a limit of time',
   addresses: ['api/outgoing-without-timeout'],
 
+  judgedBy: () => ({
+    unprovable: 'it makes nothing faster: it bounds how long requests hang when the other service does, which no trial makes it do',
+  }),
+
   write(source, at) {
     const calls = source.find(
       (node) =>

@@ -18,6 +18,8 @@ export const pageOnRequest: Codemod = {
   title: 'Answers ?limit= with a page, and who asks for none as before',
   addresses: ['api/unbounded-result'],
 
+  judgedBy: () => ({ unprovable: 'it saves nothing until clients ask for pages, and the traffic that was measured asks for none' }),
+
   write(source, at, { finding }) {
     const key = keyOfTable(finding);
     if (key === null) return 'no primary key is known that puts the rows into one order';

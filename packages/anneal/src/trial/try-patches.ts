@@ -1,0 +1,91 @@
+import { AnnealError, type ErrorCode } from '../errors.ts';
+import type { Outside } from '../ports/outside.ts';
+import type { Bench } from './compare-arms.ts';
+import { standingBeside, type PatchChange } from './patch-changes.ts';
+import type { TriedChange } from './planned-change.ts';
+import { copyTree, type TreeCopy, type TreeCopyRequest } from './tree-copy.ts';
+import type { Trial } from './trial.ts';
+import { tryChanges, type TrialRequest } from './try-changes.ts';
+
+export interface PatchTrialsRequest extends Omit<TrialRequest, 'kept' | 'changes'> {
+  readonly patches: readonly PatchChange[];
+  /** What was kept, and confirmed. */
+  readonly kept: readonly TriedChange[];
+  readonly tree: TreeCopyRequest;
+  readonly workspaces: Outside['workspaces'];
+  /** Asked before each: null, or why no trial may begin any more. */
+  readonly refusal: () => string | null;
+  /** Called before its trial begins. */
+  readonly announce: (patch: PatchChange) => Promise<void>;
+  /** Called when a patch is done with. */
+  readonly conclude: (patch: PatchChange, outcome: Exclude<PatchOutcome, { readonly unprovable: string }>) => Promise<void>;
+}
+
+export type PatchOutcome =
+  | { readonly trial: Trial }
+  /** The target does not run with it. */
+  | { readonly withdrawn: string }
+  /** It had no trial; or no trial could show what it is worth. */
+  | { readonly untried: string }
+  | { readonly unprovable: string };
+
+/**
+ * Tries each patch alone, from two copies of the working tree that differ in the patch. Copies are gone when it returns.
+ * A patch that the target does not start with, or a tree that cannot be copied or run from a copy, ends no run.
+ */
+export async function tryPatches(bench: Bench, request: PatchTrialsRequest): Promise<void> {
+  const { patches, kept, announce, conclude } = request;
+  let copy: TreeCopy | null = null;
+  let unusable: string | null = null;
+  try {
+    for (const patch of patches) {
+      const { standing, answeredBy } = standingBeside(patch, kept);
+      const refusal = unusable ?? answeredBy ?? request.refusal();
+      if (refusal !== null) {
+        await conclude(patch, { untried: refusal });
+        continue;
+      }
+      bench.context.progress.stage(`Trying ${patch.description.title}`);
+      await announce(patch);
+      try {
+        copy ??= await copyTree(journalOf(bench, request), request.tree);
+        await conclude(patch, { trial: await tryOne(bench, copy, patch, { ...request, kept: standing }) });
+      } catch (error) {
+        if (!(error instanceof AnnealError) || !survivable.has(error.code)) throw error;
+        if (error.code === 'ANNEAL_CHANGE_BREAKS_TARGET') await conclude(patch, { withdrawn: error.message });
+        else await conclude(patch, { untried: error.message });
+        // What is wrong with the copy without a patch is wrong with it for every patch.
+        if (error.code !== 'ANNEAL_CHANGE_BREAKS_TARGET' && error.code !== 'ANNEAL_PATCH_UNUSABLE') unusable = error.message;
+      }
+    }
+  } finally {
+    await copy?.[Symbol.asyncDispose]();
+  }
+}
+
+async function tryOne(
+  bench: Bench,
+  copy: TreeCopy,
+  patch: PatchChange,
+  request: PatchTrialsRequest & Pick<TrialRequest, 'kept'>,
+): Promise<Trial> {
+  await using _patched = await copy.withPatch(patch.role, patch.diff);
+  const target = { ...bench.context.target, workingDirectory: copy.workingDirectory };
+  const [trial] = await tryChanges({ ...bench, context: { ...bench.context, target } }, { ...request, changes: [patch] });
+  return trial!;
+}
+
+function journalOf({ context }: Bench, { workspaces }: PatchTrialsRequest) {
+  return { ...context, outside: { files: context.outside.files, workspaces } };
+}
+
+/** Said of this patch, or of the copies that it would be tried in; anything else ends the run as it would in any trial. */
+const survivable: ReadonlySet<ErrorCode> = new Set([
+  'ANNEAL_CHANGE_BREAKS_TARGET',
+  'ANNEAL_PATCH_UNUSABLE',
+  'ANNEAL_WORKSPACE_TOO_LARGE',
+  'ANNEAL_TARGET_EXITED',
+  'ANNEAL_TARGET_UNREACHABLE',
+  'ANNEAL_TARGET_CRASHED',
+  'ANNEAL_TARGET_FAILING',
+]);
