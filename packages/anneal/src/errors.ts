@@ -161,6 +161,7 @@ export const catalogue = {
     exitCode: blocked,
   },
   ANNEAL_AGENT_LOST: { message: "the agent's connection closed: {problem}", hint: 'the target ended or was restarted', exitCode: blocked },
+  ANNEAL_POLICY_INVALID: { message: 'the policy is not valid: {problem}', hint: '{wanted}', exitCode: usage },
   ANNEAL_POLICY_REFUSED: { message: 'the agent refused the policy {policy}: {problem}', hint: 'nothing was changed', exitCode: rolledBack },
 
   ANNEAL_MEASUREMENT_UNTRUSTED: {

@@ -82,10 +82,46 @@ test.each<[string, ChangeToTry, string]>([
   ['a patch beside a folder', { patch: 'x', worktree: '.' }, 'either --patch or --worktree'],
   ['SQL without a database', { sql: 'SELECT 1' }, 'needs a database'],
   ['the port', { env: { PORT: '80' } }, 'PORT is set by Anneal'],
+  ['a policy beside something else', { policies: '{}', env: { A: '1' } }, 'tried by itself'],
 ])('%s is refused before anything is opened', async (_what, change, problem) => {
   await using site = await aSite();
   await expect(site.attempt(change)).rejects.toMatchObject({ code: 'ANNEAL_USAGE', message: expect.stringContaining(problem) as string });
   expect(await real.files.exists(site.output)).toBe(false);
+});
+
+const shedding = { kind: 'shed-load', maxConcurrent: 8, maxWaiting: 16, targetDelayMs: 50, intervalMs: 500, retryAfterSeconds: 1 };
+
+test.each([
+  ['no JSON', '{ kind', 'it is no JSON', 'how-to'],
+  ['of no kind', '{}', 'neither a kind nor policies', 'limit-rate'],
+  ['of an unknown kind', '{ "kind": "shed" }', 'no policies of kind "shed"', 'shed-load'],
+  [
+    'without a limit',
+    JSON.stringify({ ...shedding, maxWaiting: undefined }),
+    'maxWaiting is missing',
+    'shed-load takes maxConcurrent (a whole number from 1)',
+  ],
+  ['with an absurd limit', JSON.stringify({ policies: [{ ...shedding, maxConcurrent: -1 }] }), 'not -1', 'shed-load takes maxConcurrent'],
+  ['only for Anneal to write', '{ "kind": "cache-responses" }', 'made of what Anneal finds out', 'anneal optimize'],
+])('a policy that is %s is refused before anything is opened, with what it takes', async (_what, policies, problem, hint) => {
+  await using site = await aSite();
+  await expect(site.attempt({ policies })).rejects.toMatchObject({
+    code: 'ANNEAL_POLICY_INVALID',
+    exitCode: 2,
+    message: expect.stringContaining(problem) as string,
+    hint: expect.stringContaining(hint) as string,
+  });
+  expect(await real.files.exists(site.output)).toBe(false);
+});
+
+test('a pool that nobody made is told before the arms are compared', async () => {
+  const policies = JSON.stringify({ kind: 'limit-pool-waiting', pool: 'app.js:3', maxWaiting: 5 });
+  await using site = await aSite();
+  await expect(site.attempt({ policies })).rejects.toMatchObject({
+    code: 'ANNEAL_POLICY_INVALID',
+    message: expect.stringContaining('app.js:3') as string,
+  });
+  expect(await site.left()).toEqual([]);
 });
 
 test('SQL without a statement and the variable of the database are refused', async () => {

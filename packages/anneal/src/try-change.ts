@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
+import { readPolicies, type Policy } from '@anneal/agent/protocol';
 import type { Settings } from './config.ts';
 import { AnnealError } from './errors.ts';
 import { announce, observe, prove, resultsOf } from './loop.ts';
 import type { Outside } from './ports/outside.ts';
 import type { WorkingTree } from './ports/workspaces.ts';
+import type { Measurement } from './measurement/measurement.ts';
 import type { MetricId } from './prediction/prediction.ts';
 import type { Json } from './remedy/remedy.ts';
 import { assemble } from './report/assemble.ts';
 import type { Assessment } from './report/assessment.ts';
 import { counted } from './report/format.ts';
+import { withPolicyFile } from './report/policy-files.ts';
 import { capital } from './report/story.ts';
 import { inRun, type Run, type RunOptions } from './run.ts';
 import { attachTarget } from './target/launch.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { ownChange } from './trial/own-change.ts';
+import { ownPolicies } from './trial/own-policy.ts';
 import { sqlStatements } from './trial/sql-statements.ts';
 import { copyTree, patchedWorkingDirectory } from './trial/tree-copy.ts';
 
@@ -30,6 +34,8 @@ export interface ChangeToTry {
   readonly env?: Readonly<Record<string, string>>;
   /** Statements for the candidate's copy of the database. */
   readonly sql?: string;
+  /** Policies in force on the candidate, as JSON: one, or `{ "policies": [...] }`, as ANNEAL_POLICIES takes them. Excludes everything else. */
+  readonly policies?: string;
   /** Two servers that run already, the second with the change. Excludes everything else. */
   readonly servers?: { readonly a: Server; readonly b: Server };
 }
@@ -51,11 +57,12 @@ export interface TryOptions extends RunOptions {
  * measure -> try -> report, for a change that somebody brought: two arms, the same traffic, the noise floor, answers
  * compared. Nothing is applied: its copies are gone when this returns, whatever the verdict.
  *
- * Throws ANNEAL_USAGE, ANNEAL_NO_WORKING_TREE, ANNEAL_PATCH_UNUSABLE, ANNEAL_WORKTREE_MISSING, ANNEAL_WORKSPACE_TOO_LARGE,
+ * Throws ANNEAL_USAGE, ANNEAL_POLICY_INVALID, ANNEAL_POLICY_REFUSED, ANNEAL_NO_WORKING_TREE, ANNEAL_PATCH_UNUSABLE, ANNEAL_WORKTREE_MISSING, ANNEAL_WORKSPACE_TOO_LARGE,
  * ANNEAL_CHANGE_BREAKS_TARGET, and what measuring and trying throw.
  */
 export async function tryOwnChange(given: Settings, change: ChangeToTry, options: TryOptions): Promise<Assessment> {
   refuseSenseless(given, change);
+  const policies = policiesIn(change);
   const settings = change.servers === undefined ? given : onServers(given, change.servers, options.mayWrite ?? false);
   if (settings.target.database !== null) assertOurs(settings.target.database);
   if (change.servers !== undefined) await assertAnswering(settings, change.servers, options);
@@ -63,19 +70,54 @@ export async function tryOwnChange(given: Settings, change: ChangeToTry, options
   return inRun('try', settings, options, async (opened) => {
     await using place = await openPlace(opened, change, tree);
     const run: Run = { ...opened, settings: place.settings };
-    const tried = ownChange(`${run.id}-1`, {
-      ...described(change),
-      workingDirectory: place.candidateFolder,
-      env: change.env ?? {},
-      sql: statementsOf(change),
-      running: change.servers === undefined ? null : runningAt(change.servers.b),
-      metric: options.metric ?? defaultMetric(change),
-    });
     const observed = await observe(run);
+    if (policies !== null) refuseUnknownPools(policies, observed.measurement);
+    const id = `${run.id}-1`;
+    const tried =
+      policies === null
+        ? ownChange(id, {
+            ...described(change),
+            workingDirectory: place.candidateFolder,
+            env: change.env ?? {},
+            sql: statementsOf(change),
+            running: change.servers === undefined ? null : runningAt(change.servers.b),
+            metric: options.metric ?? defaultMetric(change),
+          })
+        : ownPolicies(id, policies, { metric: options.metric, measurement: observed.measurement });
     await announce(run, tried);
     const proven = await prove(run, observed, { changes: [tried] });
-    return assemble({ ...resultsOf(run, observed), ...proven, changes: [tried], domains: [] });
+    const shownFolder = `${basename(settings.outputFolder)}/runs/${run.id}`;
+    const trials = proven.trials.map((trial) => withPolicyFile(trial, shownFolder));
+    return assemble({ ...resultsOf(run, observed), ...proven, trials, changes: [tried], domains: [] });
   });
+}
+
+/** A pool's name is known once it was seen; told before the arms are compared for minutes. */
+function refuseUnknownPools(policies: readonly Policy[], { observations }: Measurement): void {
+  const pools = (observations['agent.pools'] ?? []).map(({ name }) => name);
+  const unknown = policies.flatMap((policy) => ('pool' in policy && !pools.includes(policy.pool) ? [policy.pool] : []))[0];
+  if (unknown === undefined) return;
+  const wanted =
+    pools.length === 0 ? 'the backend made no pool that the agent knows (node-postgres)' : `pools that were seen: ${pools.join(', ')}`;
+  throw new AnnealError('ANNEAL_POLICY_INVALID', { problem: `there is no pool named "${unknown}"`, wanted });
+}
+
+/** Null where there are none. Throws ANNEAL_POLICY_INVALID. */
+function policiesIn({ policies }: ChangeToTry): readonly Policy[] | null {
+  if (policies === undefined) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(policies);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new AnnealError('ANNEAL_POLICY_INVALID', {
+      problem: `it is no JSON: ${problem}`,
+      wanted: 'docs/how-to/limit-overload.md shows one',
+    });
+  }
+  const read = readPolicies(value);
+  if ('problem' in read) throw new AnnealError('ANNEAL_POLICY_INVALID', { problem: read.problem, wanted: read.wanted });
+  return read;
 }
 
 /**
@@ -89,10 +131,14 @@ function defaultMetric({ patch, worktree, env, servers }: ChangeToTry): MetricId
 
 function refuseSenseless({ target }: Settings, change: ChangeToTry): void {
   const refuse = (problem: string) => new AnnealError('ANNEAL_USAGE', { problem, command: 'try' });
-  const { patch, worktree, env, sql, servers } = change;
+  const { patch, worktree, env, sql, policies, servers } = change;
   const parts = [patch, worktree, env, sql].filter((part) => part !== undefined).length;
-  if (parts === 0 && servers === undefined)
-    throw refuse('there is no change to try: give --patch, --worktree, --env, --sql, or --url-a and --url-b');
+  if (parts === 0 && servers === undefined && policies === undefined)
+    throw refuse('there is no change to try: give --patch, --worktree, --env, --sql, --policy, or --url-a and --url-b');
+  if (policies !== undefined && (parts > 0 || servers !== undefined))
+    throw refuse('a policy is tried by itself: keep the rest of the change first, or try --env ANNEAL_POLICIES=<file> together with it');
+  if (policies !== undefined && target.traces !== undefined)
+    throw refuse('policies are carried out by the agent, which is not there where traces are read in its place (--otlp)');
   if (parts > 0 && servers !== undefined)
     throw refuse('two servers that run already are compared as they are: leave out --patch, --worktree, --env and --sql');
   if (patch !== undefined && worktree !== undefined) throw refuse('give either --patch or --worktree: apply the patch in that folder');

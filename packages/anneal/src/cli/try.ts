@@ -10,6 +10,7 @@ interface TryOptions extends TargetOptions {
   readonly worktree?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly sql?: string;
+  readonly policy?: string;
   readonly urlA?: string;
   readonly urlB?: string;
   readonly pidA?: number;
@@ -48,6 +49,12 @@ export function addTryCommand(
     .addOption(new Option('--worktree <folder>', "a folder that has the change, in place of the backend's own"))
     .addOption(new Option('--env <name=value>', 'set on the candidate arm only; repeat it').argParser(environment))
     .addOption(new Option('--sql <file>', "statements for the candidate's copy of the database"))
+    .addOption(
+      new Option(
+        '--policy <file>',
+        'a policy of the agent with its limits, in force on the candidate arm; also as JSON in place of the file',
+      ),
+    )
     .addOption(new Option('--url-a <address>', 'a server that runs already, as it was'))
     .addOption(new Option('--url-b <address>', 'a server that runs already, with the change'))
     .addOption(new Option('--pid-a <pid>', 'process of --url-a on this machine, for its CPU time and memory').argParser(processId))
@@ -56,7 +63,7 @@ export function addTryCommand(
     .addOption(
       new Option(
         '--metric <metric>',
-        'what decides, per request; default: CPU time, database time for SQL alone, p50 latency for URLs',
+        'what decides, per request; default: CPU time, database time for SQL alone, p50 latency for URLs, p95 latency for limits',
       ).choices(metrics),
     )
     .action(async (options: TryOptions) => {
@@ -79,13 +86,14 @@ function exitCodeOf({ trials: [trial] }: Assessment): ExitCode {
 }
 
 async function changeOf(options: TryOptions): Promise<ChangeToTry> {
-  const { patch, worktree, env, sql } = options;
+  const { patch, worktree, env, sql, policy } = options;
   const servers = serversOf(options);
   return {
     ...(patch === undefined ? {} : { patch: await contentOf('--patch', patch) }),
     ...(worktree === undefined ? {} : { worktree: resolve(worktree) }),
     ...(env === undefined ? {} : { env }),
     ...(sql === undefined ? {} : { sql: await contentOf('--sql', sql) }),
+    ...(policy === undefined ? {} : { policies: /^\s*\{/.test(policy) ? policy : await contentOf('--policy', policy) }),
     ...(servers === null ? {} : { servers }),
   };
 }

@@ -76,13 +76,15 @@ export async function measure(request: MeasureRequest): Promise<Measured> {
 
 export function refuseUselessLoad(load: LoadResult, crash: { readonly outcome: string; readonly output: string } | null): void {
   if (crash !== null) throw new AnnealError('ANNEAL_TARGET_CRASHED', { ...crash });
-  if (load.requests === 0 || load.failedRequests / load.requests <= mostFailedShare) return;
+  // What a policy refuses by its limits is no error of the target's.
+  const failed = load.failedRequests - (load.refusedRequests ?? 0);
+  if (load.requests === 0 || failed / load.requests <= mostFailedShare) return;
   const statuses = new Map<string, number>();
   for (const step of load.steps) {
     for (const [status, count] of Object.entries(step.statuses)) statuses.set(status, (statuses.get(status) ?? 0) + count);
   }
   throw new AnnealError('ANNEAL_TARGET_FAILING', {
-    share: `${Math.round((100 * load.failedRequests) / load.requests)} %`,
+    share: `${Math.round((100 * failed) / load.requests)} %`,
     statuses: [...statuses].map(([status, count]) => `${status}: ${count}`).join(', '),
   });
 }

@@ -9,11 +9,13 @@ export interface Prediction {
 }
 
 /**
- * What a trial compares, always per request of the workload.
+ * What a trial compares, always per request of the workload; where a policy refuses requests, per answer given.
+ * `answer.interval` is the time of the window per answer given, in milliseconds: what limits cost, and the inverse of throughput.
  * `response.bytes` are those of bodies, as they come over the connection. `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
  * `route.time:<key>` is the only one per request of the routes a plan touches: their duration as the target's own process sees it, in milliseconds.
  */
 export type MetricId =
+  | 'answer.interval'
   | 'cpu.time'
   | 'database.time'
   | `database.time:${string}`

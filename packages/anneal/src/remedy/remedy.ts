@@ -37,6 +37,8 @@ export interface Remedy<Plan extends Json = Json> {
   toggles?(plan: Plan): string;
   /** It saves what a client has already: those of its trial keep answers by their ETag and ask for them again with it, as browsers do. */
   readonly clientsRevalidate?: true;
+  /** It refuses requests by limits that somebody set: those are counted apart, and everything else is of the answers given. */
+  readonly refuses?: true;
   /**
    * What it is paid for with, by design: how much worse its trial's guards may find these metrics, relative. Each with its
    * reason, in the remedy. What is not named keeps the margin that nobody would notice.

@@ -36,6 +36,7 @@ const histogram = z
 const metricId = z
   .union([
     z.enum([
+      'answer.interval',
       'cpu.time',
       'database.time',
       'pool.wait',
@@ -180,7 +181,12 @@ const assessedFinding = z
   .meta({ id: 'AssessedFinding' });
 
 const slice = z
-  .strictObject({ requests: count, failedRequests: count, metrics: z.partialRecord(metricId, amount).readonly() })
+  .strictObject({
+    requests: count,
+    failedRequests: count,
+    refusedRequests: count.exactOptional(),
+    metrics: z.partialRecord(metricId, amount).readonly(),
+  })
   .meta({ id: 'Slice', description: 'Per request: latency in microseconds, other times in milliseconds, WAL and memory in bytes.' });
 
 const round = z
@@ -275,6 +281,7 @@ const load = z
     droppedIterations: count,
     requests: count,
     failedRequests: count,
+    refusedRequests: count.exactOptional(),
     checks: count,
     failedChecks: count,
     requestsPerSecond: amount,

@@ -80,6 +80,7 @@ export function metricName(metric: string): string {
 }
 
 const metricNames: Readonly<Partial<Record<MetricId, string>>> = {
+  'answer.interval': 'time per answer given',
   'cpu.time': 'CPU time',
   'database.time': 'database time',
   'pool.wait': 'pool wait',

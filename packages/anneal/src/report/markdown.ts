@@ -22,7 +22,7 @@ import {
   costWords,
   designWords,
   distrust,
-  equalityWords,
+  answersWords,
   findingsByStanding,
   headline,
   impactWords,
@@ -214,7 +214,7 @@ function trialSection(trial: Trial): string {
       ],
     ),
     placebo === null ? '' : `Control: ${inline(withMinus(placebo.sentence))} (${resultWord(placebo.result)}).`,
-    `Answers: ${equalityWords(equality)}`,
+    `Answers: ${answersWords(trial)}`,
     equality.mismatches.length === 0
       ? ''
       : table(

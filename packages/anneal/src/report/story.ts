@@ -37,9 +37,11 @@ export function headline(assessment: Assessment): string {
 
 function broughtHeadline(trial: Trial): string {
   const { primary, equality, description, verdict } = trial;
+  const refused = refusedShare(trial);
   if (verdict.decision === 'rollback') return `Not proven (${verdictWord(trial)}). ${description.title}: ${verdictReason(trial)}`;
   return (
     `Proven: ${metricName(primary.metric)} ${interval(primary.change, primary.metric)} with equal answers, ` +
+    (refused === null ? '' : `${share(refused)} of the requests refused, `) +
     `measured in ${counted(primary.rounds, 'round')} on two arms, ${counted(equality.compared, 'answer')} compared.`
   );
 }
@@ -48,11 +50,13 @@ function broughtHeadline(trial: Trial): string {
 export function windowWords(window: Window | undefined): string {
   if (window === undefined) return 'Nothing was measured.';
   if (window.load === null) return `Measured for ${duration(window.durationMs)} without load of our own.`;
-  const { requests, failedRequests, requestsPerSecond, responseTimeUs } = window.load;
+  const { requests, failedRequests, refusedRequests = 0, requestsPerSecond, responseTimeUs } = window.load;
+  const errors = failedRequests - refusedRequests;
   const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => duration(quantileUs(responseTimeUs, q) / 1000));
   return (
     `${counted(requests, 'request')} at ${quantity(requestsPerSecond)}/s for ${duration(window.durationMs)}: ` +
-    `p50 ${p50}, p95 ${p95}, p99 ${p99}, ${failedRequests === 0 ? 'no errors' : counted(failedRequests, 'error')} (measured).`
+    `p50 ${p50}, p95 ${p95}, p99 ${p99}, ${errors === 0 ? 'no errors' : counted(errors, 'error')}` +
+    `${refusedRequests === 0 ? '' : `, ${quantity(refusedRequests)} refused by a policy`} (measured).`
   );
 }
 
@@ -201,6 +205,31 @@ export function equalityWords(equality: Equality): string {
   if (equality.result === 'mismatch')
     return `${compared} compared, ${counted(equality.mismatches.length, 'difference')}; ${masked}${reordered}.`;
   return `${compared} compared, ${unknown === 0 ? 'and that proves nothing' : `${counted(unknown, 'request')} could not be compared`}; ${masked}${reordered}.`;
+}
+
+/** How answers compare, and how many requests got none because a policy refused them. */
+export function answersWords(trial: Pick<Trial, 'equality' | 'rounds'>): string {
+  return [equalityWords(trial.equality), refusedWords(trial)].filter((words) => words !== null).join(' ');
+}
+
+/** Null where nobody was refused. */
+export function refusedWords(trial: Pick<Trial, 'rounds'>): string | null {
+  const { refused, requests } = refusedIn(trial);
+  if (refused === 0) return null;
+  return `Requests refused: ${share(refused / requests)} (${quantity(refused)} of ${quantity(requests)}) by the policy on trial, which its limits allow; they are neither answers nor errors.`;
+}
+
+function refusedShare(trial: Pick<Trial, 'rounds'>): number | null {
+  const { refused, requests } = refusedIn(trial);
+  return refused === 0 ? null : refused / requests;
+}
+
+function refusedIn({ rounds }: Pick<Trial, 'rounds'>): { readonly refused: number; readonly requests: number } {
+  const slices = rounds.filter(({ dropped }) => dropped.length === 0).map(({ candidate }) => candidate);
+  return {
+    refused: slices.reduce((sum, { refusedRequests }) => sum + (refusedRequests ?? 0), 0),
+    requests: slices.reduce((sum, { requests }) => sum + requests, 0),
+  };
 }
 
 /** What the kept changes take; only what they take. */

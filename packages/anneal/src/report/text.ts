@@ -16,6 +16,7 @@ import {
   lineOf,
   patchesWords,
   predictedWords,
+  refusedWords,
   reservations,
   toneOf,
   triedWords,
@@ -132,6 +133,7 @@ function trialLines(trial: Trial, paint: Paint): readonly string[] {
   const { prediction, primary, verdict, description, design } = trial;
   const predicted = prediction === null ? '' : `predicted ${predictedWords(trial)}, `;
   const mark = verdict.decision === 'keep' ? '+' : '-';
+  const refused = refusedWords(trial);
   return [
     ...wrap(`${mark} ${description.title}: ${verdictWord(trial)}`, 2).map((line) => paint(toneStyles[toneOf(verdict)], line)),
     ...wrap(
@@ -142,6 +144,7 @@ function trialLines(trial: Trial, paint: Paint): readonly string[] {
     ...wrap(verdictReason(trial), 4),
     ...(design.leaning === undefined ? [] : wrap(`${capital(leaningInWords(design.leaning))}.`, 4)),
     ...(verdict.decision === 'keep' ? [] : wrap(equalityWords(trial.equality), 4)),
+    ...(refused === null ? [] : wrap(refused, 4)),
   ];
 }
 

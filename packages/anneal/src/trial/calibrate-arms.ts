@@ -46,6 +46,7 @@ export async function calibrateArms(
         groups: changes.flatMap(statementGroup),
         routeGroups: changes.flatMap(routeGroup),
         mostRounds: design.looks[0]!,
+        refuses: changes.some(({ remedy }) => remedy.refuses === true),
         ...(toggled === undefined ? {} : { toggled }),
         isDecided: () => false,
       },

@@ -49,6 +49,8 @@ export interface ComparisonRequest {
    * two all the same, since what a request writes is there for the next one. None: the noise floor of such slices.
    */
   readonly toggled?: readonly string[];
+  /** Whether everything is measured of answers given, because requests may be refused. Default: where one of the changes refuses. */
+  readonly refuses?: boolean;
   readonly mostRounds: number;
   /** Asked after each kept round with all rounds so far, dropped ones included, and the answers of both arms; true ends the comparison. */
   readonly isDecided: (rounds: readonly Round[], answers: AnswersCompared) => boolean;
@@ -118,8 +120,11 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     beforeStart: (arm, sql) => applyAll(bench.context, changesOf(arm).filter(needsNewSessions), { sql, agent: null, signal }),
   });
   const revalidates = request.changes.some(({ remedy }) => remedy.clientsRevalidate === true);
-  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'), revalidates);
-  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'), revalidates);
+  const refuses = request.refuses ?? changesOf('candidate').some(({ remedy }) => remedy.refuses === true);
+  const clients = { revalidates, timesFailures: !refuses };
+  if (changesOf('candidate').some(({ scope }) => scope === 'process')) await likeOneWithPolicies(arms.get('baseline'));
+  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'), clients);
+  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'), clients);
 
   progress.update(null, 'comparing answers');
   // A policy may answer several requests at once: equal reads are sent together, as none of them would be one after the other.
@@ -143,11 +148,12 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
       await clock.sleep(pauseBetweenSlicesMs, signal);
       const slice = await takeSlice(
         arm.source,
-        { durationMs: bench.sliceMs, seed: planned.arrivalSeed },
+        { durationMs: bench.sliceMs, seed: planned.arrivalSeed, refuses },
         request.groups,
         request.routeGroups,
       );
-      await onArm(arm.arm.arm, () => refuseUselessLoad(slice.load, arm.arm.target.crashed()));
+      const { refusedRequests = 0 } = slice.slice;
+      await onArm(arm.arm.arm, () => refuseUselessLoad({ ...slice.load, refusedRequests }, arm.arm.target.crashed()));
       taken.set(side, slice);
     }
     if (ended !== null) break;
@@ -179,7 +185,20 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   };
 }
 
-async function prepare(bench: Bench, arm: TrialArm, changes: readonly TriedChange[], revalidates: boolean): Promise<RunningArm> {
+/**
+ * With its first policy the agent moves the conversation with Anneal to a thread of its own, some 14 MB. That is the trial's
+ * doing and not the policy's: the other arm's agent is asked to end a policy that it never had, for which it moves as well.
+ */
+async function likeOneWithPolicies({ target }: TrialArm): Promise<void> {
+  await target.agent?.revoke('none');
+}
+
+async function prepare(
+  bench: Bench,
+  arm: TrialArm,
+  changes: readonly TriedChange[],
+  clients: { readonly revalidates: boolean; readonly timesFailures: boolean },
+): Promise<RunningArm> {
   const { outside, signal } = bench.context;
   const streams = arm.databaseUrl === null ? null : new ArmChanges(outside.changes, arm.databaseUrl);
   const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal, ...(streams === null ? {} : { changes: streams.follow }) };
@@ -197,7 +216,7 @@ async function prepare(bench: Bench, arm: TrialArm, changes: readonly TriedChang
     targetPid: arm.target.pid,
     workingDirectory: launchOf(bench, changes).workingDirectory,
   };
-  const load = await openLoad(bench.workload, { baseUrl: arm.target.baseUrl, seed: bench.seed, signal, raisePriority: true, revalidates });
+  const load = await openLoad(bench.workload, { baseUrl: arm.target.baseUrl, seed: bench.seed, signal, raisePriority: true, ...clients });
   return {
     arm,
     load,

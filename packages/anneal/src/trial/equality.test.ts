@@ -22,6 +22,18 @@ const places = (baseline: unknown, candidate: unknown) =>
   compare(baseline, candidate).mismatches.map(({ where, difference }) => `${where}: ${difference}`);
 
 describe('answers of both arms', () => {
+  test('a request that a policy refused got no answer that could be compared', () => {
+    const refused = answer('Too many requests.', { status: 429, headers: { 'anneal-refused': 'limit-rate' } });
+    expect(compareAnswers([answer([1])], [refused], strict)).toMatchObject({
+      result: 'unknown',
+      compared: 0,
+      mismatches: [],
+      unknown: [{ reason: expect.stringContaining('limit-rate') as string }],
+    });
+    // One that the application itself answers with is another answer.
+    expect(compareAnswers([answer([1])], [{ ...refused, headers: {} }], strict).result).toBe('mismatch');
+  });
+
   test('anything equals itself', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {

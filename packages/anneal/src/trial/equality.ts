@@ -1,3 +1,4 @@
+import { refusedBy } from '../workload/refusals.ts';
 import type { ReplayedAnswer } from '../workload/replay.ts';
 import { type AnswerJson, bagOf, differencesOf, type JsonDifference, leavesOf, parseAnswer, typeOf, written } from './answer-json.ts';
 import type { Equality, Mask, Mismatch, UnknownAnswer } from './trial.ts';
@@ -188,6 +189,8 @@ function shown(name: string, value: string): string {
 
 /** Null when both answers are there and answer the same request. */
 function whyIncomparable(before: ReplayedAnswer, after: ReplayedAnswer): string | null {
+  const refusal = refusedBy(after) ?? refusedBy(before);
+  if (refusal !== null) return `the policy ${refusal} refused it for as long as was waited: lower \`trial.answers\`, or raise its limits`;
   if (before.request !== after.request || before.method !== after.method) return `the other replay sent ${after.request} in its place`;
   if (before.status === 0) return `the baseline gave no answer (${before.error ?? 'unknown'})`;
   return null;

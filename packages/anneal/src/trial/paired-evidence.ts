@@ -95,7 +95,7 @@ function medianOrZero(values: readonly number[]): number {
  * both tallies divided by the larger design effect: what bursts on one arm can burst on the other.
  */
 function errorEvidence(rounds: readonly Round[]): PairedEvidence {
-  const served = rounds.filter((round) => round.baseline.requests > 0 && round.candidate.requests > 0);
+  const served = rounds.filter((round) => tallyOf(round.baseline).trials > 0 && tallyOf(round.candidate).trials > 0);
   const [before, after] = [served.map(({ baseline }) => tallyOf(baseline)), served.map(({ candidate }) => tallyOf(candidate))];
   const effect = Math.max(designEffect(before), designEffect(after));
   const weigh = ({ events, trials }: Tally): Tally => ({ events: events / effect, trials: trials / effect });
@@ -118,5 +118,5 @@ function errorEvidence(rounds: readonly Round[]): PairedEvidence {
 }
 
 function tallyOf(slice: Slice): Tally {
-  return { events: slice.failedRequests, trials: slice.requests };
+  return { events: slice.failedRequests, trials: slice.requests - (slice.refusedRequests ?? 0) };
 }

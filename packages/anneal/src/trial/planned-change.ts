@@ -9,7 +9,7 @@ export interface TriedChange {
   /** Those it answers; none where somebody brought it. */
   readonly findings: readonly Finding[];
   /** How an arm gets it. */
-  readonly remedy: Pick<Remedy, 'id' | 'scope' | 'effort' | 'launch' | 'apply' | 'cost' | 'toggles' | 'clientsRevalidate'>;
+  readonly remedy: Pick<Remedy, 'id' | 'scope' | 'effort' | 'launch' | 'apply' | 'cost' | 'toggles' | 'clientsRevalidate' | 'refuses'>;
   readonly scope: Remedy['scope'];
   readonly plan: Json;
   /** What its trial is decided by, chosen before it begins. */

@@ -1,3 +1,4 @@
+import type { AgentSummary } from '@anneal/agent/protocol';
 import type { AgentControl } from '../ports/agent.ts';
 import type { Probe, ProbeContext } from '../measurement/measurement.ts';
 import type { StatementObservation } from '../measurement/observations.ts';
@@ -44,10 +45,13 @@ export interface TakenSlice {
 /**
  * Runs the load for one slice and reads what it cost. CPU is read as soon as the last answer is in,
  * before the agent and the database are asked anything, so that asking is not charged to the arm.
+ *
+ * What a policy refused costs something and is no answer: it is charged to the answers given, so that refusing can never
+ * look like working faster.
  */
 export async function takeSlice(
   source: SliceSource,
-  request: { readonly durationMs: number; readonly seed: number },
+  request: { readonly durationMs: number; readonly seed: number; readonly refuses: boolean },
   groups: readonly StatementGroup[],
   routeGroups: readonly RouteGroup[] = [],
 ): Promise<TakenSlice> {
@@ -61,12 +65,16 @@ export async function takeSlice(
   const summary = await agent?.flush();
   const reading = await statementWindow?.close();
 
-  const perRequest = (total: number) => total / Math.max(load.requests, 1);
+  const refused = refusedRequests(load, summary?.policies ?? []);
+  const answered = load.requests - refused;
+  const failed = load.failedRequests - refused;
+  const perRequest = (total: number) => total / Math.max(answered, 1);
   const metrics: Partial<Record<MetricId, number>> = {
     ...latencies(load.responseTimeUs),
-    errors: perRequest(load.failedRequests),
+    errors: perRequest(failed),
     'response.bytes': perRequest(load.steps.reduce((sum, step) => sum + step.responseBytes, 0)),
   };
+  if (request.refuses && answered > failed) metrics['answer.interval'] = load.durationMs / (answered - failed);
   if (before !== null && after !== null) {
     metrics['cpu.time'] = perRequest(after.cpuMs - before.cpuMs);
     metrics.memory = after.residentBytes;
@@ -96,7 +104,8 @@ export async function takeSlice(
     }
   }
   const policiesOn = new Set((summary?.policies ?? []).filter(({ on }) => on).map(({ id }) => id));
-  return { slice: { requests: load.requests, failedRequests: load.failedRequests, metrics }, policiesOn, load };
+  const counts = { requests: load.requests, failedRequests: failed, ...(refused === 0 ? {} : { refusedRequests: refused }) };
+  return { slice: { ...counts, metrics }, policiesOn, load };
 }
 
 /** For a round whose generator was late: latency from the actual send, in which its lateness is not. */
@@ -104,7 +113,22 @@ export function fromActualSend({ slice, load }: TakenSlice): Slice {
   return { ...slice, metrics: { ...slice.metrics, ...latencies(load.serviceTimeUs) } };
 }
 
+/**
+ * The agent marks what it answers itself in the application's place. Where it refuses inside of the application (a connection,
+ * a call), the application's own error tells nobody why: of the requests that failed, as many as the agent says it refused.
+ */
+function refusedRequests(load: LoadResult, policies: AgentSummary['policies']): number {
+  const inside = policies.reduce((sum, { kind, figures }) => {
+    const refusals = (figures['refused'] ?? 0) - (figures['fallbacks'] ?? 0);
+    return kind === 'limit-pool-waiting' || kind === 'break-circuit' ? sum + refusals : sum;
+  }, 0);
+  const marked = load.refusedRequests ?? 0;
+  return marked + Math.min(load.failedRequests - marked, inside);
+}
+
 function latencies(histogram: HistogramData): Slice['metrics'] {
+  // Nobody was answered: that is no latency of zero.
+  if (histogram.count === 0) return {};
   return {
     'latency.p50': quantileUs(histogram, 0.5),
     'latency.p95': quantileUs(histogram, 0.95),

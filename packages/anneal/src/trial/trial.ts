@@ -74,12 +74,15 @@ export interface Round {
 }
 
 /**
- * Everything is per slice; `metrics` are already per request: latency in microseconds, other times in
- * milliseconds, WAL and memory in bytes. `errors` is judged from the two counts.
+ * Everything is per slice; `metrics` are already per request (per answer given, where some were refused): latency in
+ * microseconds, other times in milliseconds, WAL and memory in bytes. `errors` is judged from the counts.
  */
 export interface Slice {
   readonly requests: number;
+  /** Without the refused ones. */
   readonly failedRequests: number;
+  /** By a policy, as its limits say: neither answers nor errors. Absent: none. */
+  readonly refusedRequests?: number;
   readonly metrics: Readonly<Partial<Record<MetricId, number>>>;
 }
 

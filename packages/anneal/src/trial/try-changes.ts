@@ -163,7 +163,9 @@ function guardedBy(change: TriedChange, floor: NoiseFloor): readonly MetricId[] 
   const isToggled = toggledPolicies([change]) !== null;
   if (!mayTouchAnything(change)) return guardedMetrics.filter((metric) => metric !== 'memory' || !isToggled);
   const measured = new Set(floor.rounds.flatMap((round) => Object.keys(round.baseline.metrics)));
-  return guardedAnywhere.filter((metric) => metric !== change.metric && measured.has(metric));
+  // Who is refused must not be one who could have been answered.
+  const guarded: readonly MetricId[] = change.remedy.refuses === true ? [...guardedAnywhere, 'answer.interval'] : guardedAnywhere;
+  return guarded.filter((metric) => metric !== change.metric && measured.has(metric));
 }
 
 /** Another source or environment may, also where it is known which routes it is judged by. */

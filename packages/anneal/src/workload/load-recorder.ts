@@ -2,6 +2,7 @@ import { Histogram, mergeHistograms, type HistogramData } from '../stats/histogr
 import type { Judgement } from './answer-checks.ts';
 import type { Answer } from './http-client.ts';
 import type { StepResult } from './load-result.ts';
+import { refusedBy } from './refusals.ts';
 
 /** What one generator thread saw of a run. Parts of several threads add up to the whole. */
 export interface RunPart {
@@ -10,6 +11,8 @@ export interface RunPart {
   readonly droppedIterations: number;
   readonly requests: number;
   readonly failedRequests: number;
+  /** Of those failed, the ones that a policy of the agent refused. */
+  readonly refusedRequests: number;
   /** Requests without an answer when the drain time was over. */
   readonly unfinishedRequests: number;
   readonly checks: number;
@@ -23,6 +26,8 @@ export interface RunPart {
   readonly lastEndedMs: number;
   /** Integral of the number of requests in flight over the run. */
   readonly inFlightMs: number;
+  /** How long requests were in flight that are in no histogram. */
+  readonly untimedMs: number;
   /** CPU of the generator's thread, without turns it only spun to keep the schedule. */
   readonly cpuMs: number;
 }
@@ -36,6 +41,7 @@ export class LoadRecorder {
   droppedIterations = 0;
   requests = 0;
   failedRequests = 0;
+  refusedRequests = 0;
   inFlight = 0;
   /** Counts sends and answers: a turn of the event loop in which it stands still was idle. */
   activity = 0;
@@ -46,14 +52,18 @@ export class LoadRecorder {
   #lastEndedAt = 0;
   #inFlightMs = 0;
   #inFlightChangedAt = 0;
+  #untimedMs = 0;
   readonly #startAt: number;
+  readonly #timesFailures: boolean;
   readonly #response = new Histogram();
   readonly #service = new Histogram();
   readonly #lag = new Histogram();
   readonly #steps: readonly StepRecorder[];
 
-  constructor(stepNames: readonly string[], startAt: number) {
+  /** A refusal is in no time: it is quick and says nothing about those who are answered. `timesFailures`: whether other failures are. */
+  constructor(stepNames: readonly string[], startAt: number, timesFailures = true) {
     this.#startAt = startAt;
+    this.#timesFailures = timesFailures;
     this.#lastSentAt = startAt;
     this.#lastEndedAt = startAt;
     this.#steps = stepNames.map((name) => new StepRecorder(name));
@@ -72,15 +82,20 @@ export class LoadRecorder {
     this.#changeInFlight(-1);
     this.requests += 1;
     this.#lastEndedAt = Math.max(this.#lastEndedAt, answer.endedAt);
+    const isRefused = judgement.failed && refusedBy(answer) !== null;
     if (judgement.failed) this.failedRequests += 1;
+    if (isRefused) this.refusedRequests += 1;
     if (answer.error === unfinished) this.#unfinished += 1;
     this.#checks += judgement.checks;
     this.#failedChecks += judgement.failedChecks;
     const responseUs = (answer.endedAt - times.dueAt) * 1000;
     const serviceUs = (answer.endedAt - times.sentAt) * 1000;
-    this.#response.record(responseUs);
-    this.#service.record(serviceUs);
-    this.#steps[nameIndex]!.record(answer, { responseUs, serviceUs }, judgement.failed);
+    const isTimed = !isRefused && (this.#timesFailures || !judgement.failed);
+    if (isTimed) {
+      this.#response.record(responseUs);
+      this.#service.record(serviceUs);
+    } else this.#untimedMs += serviceUs / 1000;
+    this.#steps[nameIndex]!.record(answer, isTimed ? { responseUs, serviceUs } : null, judgement.failed);
   }
 
   toPart(cpuMs: number): RunPart {
@@ -90,6 +105,7 @@ export class LoadRecorder {
       droppedIterations: this.droppedIterations,
       requests: this.requests,
       failedRequests: this.failedRequests,
+      refusedRequests: this.refusedRequests,
       unfinishedRequests: this.#unfinished,
       checks: this.#checks,
       failedChecks: this.#failedChecks,
@@ -100,6 +116,7 @@ export class LoadRecorder {
       lastSentMs: this.#lastSentAt - this.#startAt,
       lastEndedMs: this.#lastEndedAt - this.#startAt,
       inFlightMs: this.#inFlightMs,
+      untimedMs: this.#untimedMs,
       cpuMs,
     };
   }
@@ -123,6 +140,7 @@ export function mergeParts(parts: readonly RunPart[]): RunPart {
     droppedIterations: sum((part) => part.droppedIterations),
     requests: sum((part) => part.requests),
     failedRequests: sum((part) => part.failedRequests),
+    refusedRequests: sum((part) => part.refusedRequests),
     unfinishedRequests: sum((part) => part.unfinishedRequests),
     checks: sum((part) => part.checks),
     failedChecks: sum((part) => part.failedChecks),
@@ -133,6 +151,7 @@ export function mergeParts(parts: readonly RunPart[]): RunPart {
     lastSentMs: most((part) => part.lastSentMs),
     lastEndedMs: most((part) => part.lastEndedMs),
     inFlightMs: sum((part) => part.inFlightMs),
+    untimedMs: sum((part) => part.untimedMs),
     // The busiest thread is the one that saturates first.
     cpuMs: most((part) => part.cpuMs),
   };
@@ -151,12 +170,13 @@ class StepRecorder {
     this.#name = name;
   }
 
-  record(answer: Answer, times: { readonly responseUs: number; readonly serviceUs: number }, failed: boolean): void {
+  record(answer: Answer, times: { readonly responseUs: number; readonly serviceUs: number } | null, failed: boolean): void {
     this.#requests += 1;
     if (failed) this.#failed += 1;
     this.#bytes += answer.bodyBytes;
     const status = answer.error ?? answer.status;
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
+    if (times === null) return;
     this.#response.record(times.responseUs);
     this.#service.record(times.serviceUs);
   }

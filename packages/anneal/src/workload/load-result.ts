@@ -11,6 +11,8 @@ export interface LoadResult {
   readonly droppedIterations: number;
   readonly requests: number;
   readonly failedRequests: number;
+  /** Of those failed, the ones that a policy of the agent refused: no answers of the target's, and in none of the times. Absent: none. */
+  readonly refusedRequests?: number;
   /** Checks made, the default one (status below 400) and captures included. */
   readonly checks: number;
   readonly failedChecks: number;

@@ -14,6 +14,8 @@ export interface RunPlan {
   readonly seed: number;
   readonly precision: SchedulePrecision;
   readonly inFlightCap: number;
+  /** Whether requests that failed are in the times. */
+  readonly timesFailures: boolean;
   /** How long after the window answers are waited for. */
   readonly drainMs: number;
   /** This thread takes the iterations (or virtual users) `index`, `index + of`, `index + 2 of` ... of the one schedule. */
@@ -38,7 +40,7 @@ export async function runLoad(
   signal: AbortSignal,
   watch?: (recorder: LoadRecorder) => void,
 ): Promise<RunPart> {
-  const recorder = new LoadRecorder(target.workload.stepNames, startAt);
+  const recorder = new LoadRecorder(target.workload.stepNames, startAt, plan.timesFailures);
   watch?.(recorder);
   const stop = new AbortController();
   const onAbort = () => {

@@ -11,6 +11,7 @@ import type { LoadResult } from './load-result.ts';
 import type { RunPlan } from './load-run.ts';
 import { judgeWindow } from './load-validity.ts';
 import { openSessions } from './login.ts';
+import { patient } from './refusals.ts';
 import { replayIterations, type ReplayedAnswer, type ReplayOptions } from './replay.ts';
 import { validateExecutor, validateWorkload } from './workload-problems.ts';
 import type { Executor, Workload } from './workload.ts';
@@ -39,6 +40,8 @@ export interface LoadOptions {
   readonly requestTimeoutMs?: number;
   /** Clients keep answers by their ETag and ask whether they still hold, as browsers do. Default false: every answer is sent whole. */
   readonly revalidates?: boolean;
+  /** Whether requests that failed are in the times. Default true; what a policy refused never is. */
+  readonly timesFailures?: boolean;
   /** How long after a window its last answers are waited for. Default 30 s, k6's gracefulStop. */
   readonly drainMs?: number;
 }
@@ -69,6 +72,9 @@ export interface LoadSession extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What waiting for a limit may cost one replay, or the logins of one arm. */
+const patienceMs = 60_000;
+
 /** Throws ANNEAL_WORKLOAD_EMPTY, ANNEAL_WORKLOAD_INVALID (with all problems), ANNEAL_LOGIN_FAILED, or the signal's reason. */
 export async function openLoad(workload: Workload, options: LoadOptions): Promise<LoadSession> {
   refuseInvalid(workload);
@@ -84,6 +90,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
   signal.throwIfAborted();
 
   const client = httpClient(baseUrl, { connections: inFlightCap, timeoutMs, revalidates });
+  const patientClient = () => patient(client, patienceMs, signal);
   const generators: LoadGenerator[] = [];
   const onAbort = () => {
     client.abandon('ABORTED');
@@ -95,7 +102,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
   };
   signal.addEventListener('abort', onAbort);
   try {
-    const tokens = options.sharedSessions ?? (await openSessions(workload, client, options.seed ?? workload.seed));
+    const tokens = options.sharedSessions ?? (await openSessions(workload, patientClient(), options.seed ?? workload.seed));
     const target = { workload: compileWorkload(workload), client, tokens };
     const capPerGenerator = Math.ceil(inFlightCap / workers);
     if (workers === 1) {
@@ -118,6 +125,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
             seed,
             precision: options.schedule ?? (availableParallelism() <= 2 ? 'cheap' : 'precise'),
             inFlightCap: capPerGenerator,
+            timesFailures: options.timesFailures ?? true,
             drainMs: options.drainMs ?? 30_000,
           },
           onProgress,
@@ -125,7 +133,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
         signal.throwIfAborted();
         return result;
       },
-      replay: (replay) => replayIterations(target, replay, signal),
+      replay: (replay) => replayIterations({ ...target, client: patientClient() }, replay, signal),
       close,
       [Symbol.asyncDispose]: close,
     };
@@ -171,6 +179,7 @@ function loadResult(startedAt: string, plan: Omit<RunPlan, 'share'>, part: RunPa
     droppedIterations: part.droppedIterations,
     requests: part.requests,
     failedRequests: part.failedRequests,
+    ...(part.refusedRequests === 0 ? {} : { refusedRequests: part.refusedRequests }),
     checks: part.checks,
     failedChecks: part.failedChecks,
     requestsPerSecond: part.requests / (elapsedMs / 1000),

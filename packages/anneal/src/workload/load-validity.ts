@@ -1,4 +1,4 @@
-import { meanUs, quantileUs } from '../stats/histogram.ts';
+import { quantileUs } from '../stats/histogram.ts';
 import { isOpen } from './arrival-schedule.ts';
 import type { LoadValidity } from './load-result.ts';
 import type { RunPart } from './load-recorder.ts';
@@ -81,7 +81,8 @@ function stealProblem(share: number | null): string | null {
  */
 function littleProblem({ part, elapsedMs, meanInFlight }: WindowFacts): string | null {
   if (part.requests < 200) return null;
-  const expected = (part.requests / elapsedMs) * (meanUs(part.serviceTimeUs) / 1000);
+  // Those in no histogram were in flight all the same.
+  const expected = (part.serviceTimeUs.sum / 1000 + part.untimedMs) / elapsedMs;
   if (Math.abs(meanInFlight - expected) <= 0.05 * expected) return null;
   return `${rounded(meanInFlight)} requests were in flight on average, rate times latency gives ${rounded(expected)}: more than 5 % apart`;
 }

@@ -7,7 +7,7 @@ import {
   calibrationWords,
   costWords,
   designWords,
-  equalityWords,
+  answersWords,
   isKept,
   resultWord,
   toneOf,
@@ -59,7 +59,7 @@ function trialFold(trial: Trial): Markup {
           (width) => latencyChart(whole, width),
           insideFold,
         ),
-    markup`<h3>Answers</h3><p>${equalityWords(equality)}</p>`,
+    markup`<h3>Answers</h3><p>${answersWords(trial)}</p>`,
     table(
       'Differences',
       ['Request', 'Where', 'Difference'],

@@ -1,0 +1,59 @@
+import type { Policy } from '@anneal/agent/protocol';
+import { expect, test } from 'vitest';
+import type { Measurement } from '../measurement/measurement.ts';
+import { aLoadResult } from '../workload/fixtures/load-results.ts';
+import { ownPolicies } from './own-policy.ts';
+
+const shedding: Policy = {
+  kind: 'shed-load',
+  maxConcurrent: 8,
+  maxWaiting: 16,
+  targetDelayMs: 50,
+  intervalMs: 500,
+  retryAfterSeconds: 1,
+  exempt: [],
+};
+const limiting: Policy = {
+  kind: 'limit-rate',
+  name: 'clients',
+  per: ['address', { header: 'x-api-key' }],
+  ratePerSecond: 50,
+  burst: 20,
+  exempt: [],
+};
+
+const measurement: Measurement = {
+  id: 'm',
+  arm: 'baseline',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  durationMs: 1000,
+  observations: { load: aLoadResult({ requests: 200, requestsPerSecond: 200 }) },
+  gaps: [],
+  quality: { trusted: true, problems: [] },
+};
+const change = (policies: readonly Policy[], metric?: 'latency.p99') => ownPolicies('run-1', policies, { metric, measurement });
+
+test('a limit is decided by the latency of the answers given, and may cost CPU but no answers', () => {
+  const { remedy, metric, allowances, description } = change([shedding]);
+  expect(remedy.refuses).toBe(true);
+  expect(metric).toBe('latency.p95');
+  expect(allowances).toEqual({ 'cpu.time': 1 });
+  expect(description.title).toBe('At most 8 requests answered at once, 16 waiting (shed-load)');
+  expect(description.reservations).not.toEqual([]);
+  expect(change([shedding], 'latency.p99').metric).toBe('latency.p99');
+});
+
+test('a rate limit may take as many answers as it says, and no more', () => {
+  // 50 of 200 a second: an answer every 20 ms in place of every 5.
+  expect(change([limiting]).allowances).toEqual({ 'cpu.time': 1, 'answer.interval': 3 });
+  expect(change([{ ...limiting, ratePerSecond: 500 }]).allowances).toEqual({ 'cpu.time': 1 });
+  expect(change([limiting]).description.title).toBe('At most 50 requests per second and address, x-api-key (limit-rate)');
+});
+
+test('a policy that refuses nobody has no such licence, and is decided by what it promises', () => {
+  const { remedy, metric, allowances } = change([{ kind: 'conditional-responses', routes: ['/a'] }]);
+  expect(remedy).toMatchObject({ clientsRevalidate: true });
+  expect(remedy.refuses).toBeUndefined();
+  expect(metric).toBe('response.bytes');
+  expect(allowances).toBeUndefined();
+});

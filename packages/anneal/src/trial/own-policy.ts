@@ -1,0 +1,118 @@
+import { stands, type Policy } from '@anneal/agent/protocol';
+import { AnnealError } from '../errors.ts';
+import type { Measurement } from '../measurement/measurement.ts';
+import type { MetricId } from '../prediction/prediction.ts';
+import type { Json } from '../remedy/remedy.ts';
+import type { TriedChange } from './planned-change.ts';
+
+export const ownPolicyId = 'own/policy';
+
+/** Policies that somebody brought, in force on the candidate arm together: one change, as they would be in one file. */
+export function ownPolicies(
+  id: string,
+  policies: readonly Policy[],
+  { metric = metricOf(policies), measurement }: { readonly metric?: MetricId | undefined; readonly measurement: Measurement },
+): TriedChange {
+  const refuses = policies.some(refusesRequests);
+  return {
+    id,
+    findings: [],
+    remedy: {
+      id: ownPolicyId,
+      scope: 'process',
+      effort: 'none',
+      ...(refuses ? { refuses: true } : {}),
+      ...(policies.some(({ kind }) => kind === 'conditional-responses') ? { clientsRevalidate: true } : {}),
+      async apply(_plan, { agent }) {
+        for (const [index, policy] of policies.entries()) {
+          const name = `${ownPolicyId}/${index + 1}-${policy.kind}`;
+          if (agent === null)
+            throw new AnnealError('ANNEAL_POLICY_REFUSED', { policy: name, problem: 'the backend runs without the agent' });
+          await agent.apply(name, policy);
+        }
+      },
+      cost: async () => ({ diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 }),
+    },
+    scope: 'process',
+    plan: JSON.parse(JSON.stringify({ policies })) as Json,
+    metric,
+    prediction: null,
+    description: {
+      title: policies.map(inWords).join('; '),
+      sql: null,
+      lasting: lastingOf(policies),
+      reservations: policies.flatMap(reservationsOf),
+    },
+    touched: null,
+    ...(refuses ? { allowances: refusalAllowances(policies, measurement) } : {}),
+  };
+}
+
+/** What it promises, which is what it is decided by where nobody says otherwise. */
+export function metricOf(policies: readonly Policy[]): MetricId {
+  // Limits are for those who are answered: the slow ones among them are who waits in a queue.
+  if (policies.some(refusesRequests)) return 'latency.p95';
+  return metrics[policies[0]!.kind] ?? 'cpu.time';
+}
+
+const metrics: Readonly<Partial<Record<Policy['kind'], MetricId>>> = {
+  'compress-responses': 'response.bytes',
+  'conditional-responses': 'response.bytes',
+  'outgoing-keep-alive': 'latency.p50',
+  'outgoing-timeout': 'latency.p99',
+  'pool-size': 'pool.wait',
+};
+
+function refusesRequests({ kind }: Policy): boolean {
+  return kind === 'shed-load' || kind === 'limit-rate' || kind === 'limit-pool-waiting' || kind === 'break-circuit';
+}
+
+/**
+ * A refusal is charged to the answers given. It is a small part of an answer's work, so answers that cost up to twice as much
+ * are the price of refusing; where CPU is what is short, the guard of `answer.interval` sees what that takes from others.
+ */
+const refusalCost = 1;
+
+/**
+ * A rate limit is meant to answer less: it may give as few answers as one client alone would get. All other limits are to
+ * refuse only what could not have been answered anyway.
+ */
+function refusalAllowances(policies: readonly Policy[], { observations }: Measurement): Readonly<Partial<Record<MetricId, number>>> {
+  const rates = policies.flatMap((policy) => (policy.kind === 'limit-rate' ? [policy.ratePerSecond] : []));
+  const answeredPerSecond = observations.load?.requestsPerSecond ?? 0;
+  const rarer = rates.length === 0 ? 0 : Math.max(answeredPerSecond / Math.min(...rates) - 1, 0);
+  return { 'cpu.time': refusalCost, ...(rarer > 0 ? { 'answer.interval': rarer } : {}) };
+}
+
+function inWords(policy: Policy): string {
+  switch (policy.kind) {
+    case 'shed-load':
+      return `At most ${policy.maxConcurrent} requests answered at once, ${policy.maxWaiting} waiting (shed-load)`;
+    case 'limit-rate':
+      return `At most ${policy.ratePerSecond} requests per second and ${policy.per.map(keyInWords).join(', ') || 'process'} (limit-rate)`;
+    case 'limit-pool-waiting':
+      return `At most ${policy.maxWaiting} callers waiting for the pool ${policy.pool} (limit-pool-waiting)`;
+    case 'break-circuit':
+      return `No calls to ${policy.peer} while it fails (break-circuit)`;
+    default:
+      return `The policy ${policy.kind}`;
+  }
+}
+
+function keyInWords(key: Extract<Policy, { readonly kind: 'limit-rate' }>['per'][number]): string {
+  return typeof key === 'object' ? key.header : key;
+}
+
+function lastingOf(policies: readonly Policy[]): string {
+  const dependent = policies.find((policy) => !stands(policy));
+  if (dependent !== undefined) return `Set the pool's own \`max\`: a policy of kind ${dependent.kind} ends with Anneal.`;
+  return 'Start the backend with `ANNEAL_POLICIES=<file>` and `node --import @anneal/agent`: the file holds the policy as it was tried.';
+}
+
+function reservationsOf(policy: Policy): readonly string[] {
+  if (!refusesRequests(policy)) return [];
+  return [
+    'Refused requests are neither answers nor errors here: times and costs are those of the answers given, and what refusing costs is charged to them.',
+    'Clients of the trial do not come back after a refusal. Those that do at once, and not after Retry-After, bring more load than it had.',
+  ];
+}
