@@ -134,6 +134,11 @@ export class Observer {
     return this.#storage.run(request, work);
   }
 
+  /** Whether GETs that arrive now are compared with those under way. */
+  get comparesReads(): boolean {
+    return this.#following.compares;
+  }
+
   /** The request that the running code belongs to. What a request leaves behind after its response is background work. */
   current(): OpenRequest | null {
     const request = this.#storage.getStore();

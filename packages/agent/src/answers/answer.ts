@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import { patchMethod } from '../hooks/patch.ts';
 import { captureCallSite } from '../places/call-site.ts';
 import type { Examination } from './examination.ts';
 import type { SourceLocation } from '../protocol.ts';
@@ -34,84 +35,96 @@ export class Answer {
   location: SourceLocation | null = null;
 }
 
-/**
- * Looks at one answer: its own `write` and `end` are wrapped, so that other answers cost nothing and what a middleware
- * makes of the body (compression) has happened before. Chunks are only remembered; they are read when the response is
- * closed, so that nobody waits for it.
- */
-export function examineAnswer(request: OpenRequest, incoming: IncomingMessage, response: ServerResponse, examination: Examination): void {
-  try {
-    watch(request, incoming, response, examination);
-  } catch {
-    // A response that cannot be watched (frozen by somebody) is not one of those that are looked at.
-  }
-}
+/** What was sent so far of an answer that is looked at. Chunks are only remembered: they are read when the response is closed, so that nobody waits for it. */
+class Watch {
+  readonly answer = new Answer();
+  chunks: (string | Uint8Array)[] | null = [];
+  isWhole = true;
 
-function watch(request: OpenRequest, incoming: IncomingMessage, response: ServerResponse, examination: Examination): void {
-  const answer = new Answer();
-  const url = incoming.url ?? '/';
-  let chunks: (string | Uint8Array)[] | null = [];
-  let isWhole = true;
-  const take = (chunk: unknown) => {
+  take(chunk: unknown, encoding: unknown): void {
+    // Text in another encoding is rare and only measured.
+    if (typeof encoding === 'string' && encoding !== 'utf8' && encoding !== 'utf-8') this.chunks = null;
+    const { answer, chunks } = this;
     if (typeof chunk === 'string') answer.bodyBytes += Buffer.byteLength(chunk);
     else if (chunk instanceof Uint8Array) answer.bodyBytes += chunk.byteLength;
     else return;
     if (answer.bodyBytes <= longestBodyBytes) chunks?.push(chunk);
     else {
       if (chunks?.length === 0) chunks.push(chunk.slice(0, longestBodyBytes));
-      isWhole = false;
+      this.isWhole = false;
     }
-  };
-  for (const name of ['write', 'end'] as const) {
-    const original = Reflect.get(response, name) as (this: unknown, ...args: unknown[]) => unknown;
-    const replacement = function (this: unknown, chunk: unknown, encoding: unknown, callback: unknown) {
-      try {
-        // Text in another encoding is rare and only measured.
-        if (typeof encoding === 'string' && encoding !== 'utf8' && encoding !== 'utf-8') chunks = null;
-        take(chunk);
-        if (name === 'end' && examination.locates(performance.now())) answer.location = captureCallSite();
-      } catch {
-        chunks = null;
-      }
-      return original.call(this, chunk, encoding, callback);
-    };
-    Object.defineProperty(replacement, 'name', { value: name, configurable: true });
-    Object.defineProperty(replacement, 'length', { value: original.length, configurable: true });
-    Object.defineProperty(response, name, { value: replacement, writable: true, configurable: true, enumerable: false });
   }
-  response.once('close', () => {
+}
+
+/** Answers under way at once, each with up to 256 kB of its body. */
+const mostWatched = 100;
+
+/**
+ * The answers that are looked at. What is sent is met at the prototype's `write` and `end`, behind whatever a middleware
+ * makes of the body (compression). A response never gets a property of the agent's own: it would be of another hidden class
+ * than the rest, and the whole process would pay at every access to any of them, some 5 % of its CPU.
+ */
+export class WatchedAnswers {
+  readonly #examination: Examination;
+  readonly #watched = new Map<unknown, Watch>();
+
+  constructor(examination: Examination) {
+    this.#examination = examination;
+    for (const name of ['write', 'end'] as const) {
+      patchMethod(ServerResponse.prototype, name, (original) => {
+        const sent = (response: unknown, chunk: unknown, encoding: unknown) => this.#sent(response, name, chunk, encoding);
+        const watched = this.#watched;
+        return function (this: unknown, chunk, encoding, callback) {
+          if (watched.size > 0) sent(this, chunk, encoding);
+          return original.call(this, chunk, encoding, callback);
+        };
+      });
+    }
+  }
+
+  begin(response: ServerResponse): void {
+    if (this.#watched.size < mostWatched) this.#watched.set(response, new Watch());
+  }
+
+  /** The response is closed: its request gets what was seen of it. */
+  end(request: OpenRequest, incoming: IncomingMessage, response: ServerResponse): void {
+    const watch = this.#watched.get(response);
+    if (watch === undefined) return;
+    this.#watched.delete(response);
     try {
+      const { answer, chunks } = watch;
       readHead(answer, incoming, response);
       request.answer = answer;
       if (!response.writableFinished || chunks === null || answer.bodyBytes === 0) return;
-      if (isWhole && examination.reads(answer.bodyBytes, performance.now())) readBody(answer, request, incoming, url, chunks, examination);
+      if (watch.isWhole && this.#examination.reads(answer.bodyBytes, performance.now()))
+        readBody(answer, request, incoming, chunks, this.#examination);
       else if (answer.acceptsCompression && !answer.encoded) answer.body = joined(chunks);
     } catch {
       request.answer = null;
     }
-  });
-}
+  }
 
-function readHead(answer: Answer, { headers }: IncomingMessage, response: ServerResponse): void {
-  const sent = sentHeaders(response);
-  answer.status = response.statusCode;
-  answer.contentType = (sent.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase();
-  answer.encoded = (sent.get('content-encoding') ?? 'identity') !== 'identity';
-  answer.acceptsCompression = takesCompressed(headers['accept-encoding']?.toString() ?? '');
-  answer.hasValidator = sent.has('etag') || sent.has('last-modified');
-  answer.hasCacheControl = sent.has('cache-control') || sent.has('expires');
+  #sent(response: unknown, name: 'write' | 'end', chunk: unknown, encoding: unknown): void {
+    const watch = this.#watched.get(response);
+    if (watch === undefined) return;
+    try {
+      watch.take(chunk, encoding);
+      if (name === 'end' && this.#examination.locates(performance.now())) watch.answer.location = captureCallSite();
+    } catch {
+      watch.chunks = null;
+    }
+  }
 }
 
 /** Headers that were handed to `writeHead` are in no list of Node's: what was sent is the only place that has them all. */
-function sentHeaders(response: ServerResponse): ReadonlyMap<string, string> {
-  const { _header: head } = response as ServerResponse & { readonly _header?: string | null };
-  const lines = (head ?? '').split('\r\n').slice(1);
-  return new Map(
-    lines.flatMap((line) => {
-      const colon = line.indexOf(':');
-      return colon === -1 ? [] : [[line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const];
-    }),
-  );
+function readHead(answer: Answer, { headers }: IncomingMessage, response: ServerResponse): void {
+  const head = (response as ServerResponse & { readonly _header?: string | null })._header ?? '';
+  answer.status = response.statusCode;
+  answer.contentType = (/\r\ncontent-type:[ \t]*([^;\r]*)/i.exec(head)?.[1] ?? '').trim().toLowerCase();
+  answer.encoded = (/\r\ncontent-encoding:[ \t]*([^\r]*)/i.exec(head)?.[1] ?? 'identity').trim() !== 'identity';
+  answer.acceptsCompression = takesCompressed(headers['accept-encoding']?.toString() ?? '');
+  answer.hasValidator = /\r\n(?:etag|last-modified):/i.test(head);
+  answer.hasCacheControl = /\r\n(?:cache-control|expires):/i.test(head);
 }
 
 /** `gzip;q=0` says that it is not wanted (RFC 9110, 12.5.3). */
@@ -129,8 +142,7 @@ function joined(chunks: readonly (string | Uint8Array)[]): Buffer {
 function readBody(
   answer: Answer,
   request: OpenRequest,
-  { method, headers }: IncomingMessage,
-  url: string,
+  { method, url, headers }: IncomingMessage,
   chunks: readonly (string | Uint8Array)[],
   examination: Examination,
 ): void {
@@ -138,7 +150,11 @@ function readBody(
   answer.body = body;
   // Only a hash of either leaves this function: neither addresses nor credentials nor bodies are kept.
   answer.identified = headers.authorization !== undefined || headers.cookie !== undefined;
-  answer.askedHash = hash('sha1', [method, url, headers.host, headers.authorization, headers.cookie, headers.accept].join('\n'), 'base64');
+  answer.askedHash = hash(
+    'sha1',
+    [method, url ?? '/', headers.host, headers.authorization, headers.cookie, headers.accept].join('\n'),
+    'base64',
+  );
   answer.bodyHash = hash('sha1', body, 'base64');
   if (answer.encoded || body.length > longestComparedBytes || answer.status !== 200) return;
   if (!/[/+]json$/.test(answer.contentType) || !request.calls.some(({ received }) => received !== null)) return;

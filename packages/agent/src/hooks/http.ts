@@ -1,7 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
-import { examineAnswer } from '../answers/answer.ts';
+import { WatchedAnswers } from '../answers/answer.ts';
 import type { Observer } from '../observer.ts';
 import type { OpenRequest } from '../requests/request.ts';
 import { expressRoute, templatedPath } from '../requests/route-name.ts';
@@ -18,6 +18,7 @@ export const ownServer = Symbol('anneal.server');
 export function hookHttp(observer: Observer, firstListening: () => void): void {
   const hook = observer.hook('node:http');
   const running = new RunningReads();
+  const answers = new WatchedAnswers(observer.examination);
   let listening = false;
   for (const server of [http.Server.prototype, https.Server.prototype]) {
     patchMethod(
@@ -46,16 +47,17 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
 
   function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest {
     const request = observer.open(incoming.method ?? 'GET');
-    if (request.examined) examineAnswer(request, incoming, response, observer.examination);
+    if (request.examined) answers.begin(response);
     const { socket } = incoming;
     const sentBefore = socket.bytesWritten;
     // A middleware that strips a prefix rewrites `url`; the name comes from what the client sent.
     const url = incoming.url ?? '/';
-    const reads = request.method === 'GET';
-    if (reads) request.identical = running.begin(incoming, url);
+    const compared = observer.comparesReads && request.method === 'GET';
+    if (compared) request.identical = running.begin(incoming, url);
     response.on('close', () => {
       try {
-        if (reads) running.end(incoming, url);
+        if (compared) running.end(incoming, url);
+        if (request.examined) answers.end(request, incoming, response);
         observer.close(request, {
           route: request.route ?? request.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url),
           failed: response.statusCode >= 500 || !response.writableFinished,

@@ -148,7 +148,8 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
         if (call === passing || (call === null && !observer.follows)) {
           // For a request that is not followed: counted, and its query let through.
           record.pass();
-          if (call === passing && typeof callback === 'function') handed = thenPassing(pool, record, callback as Callback);
+          // Whoever has to wait for a connection gets it in the context of the one who gives it back.
+          if (call === passing && typeof callback === 'function' && mustWait(pool)) handed = thenPassing(callback as Callback);
         } else if (call === null || typeof callback !== 'function') {
           acquired = forApplication(pool, record);
           if (typeof callback === 'function') handed = onceAcquired(acquired, callback as Callback);
@@ -172,9 +173,8 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
     }
   }
 
-  function thenPassing(pool: PoolLike, record: PoolRecord, callback: Callback): Callback {
+  function thenPassing(callback: Callback): Callback {
     return function acquiredClient(this: unknown, error, client, release) {
-      noteUse(pool, record);
       checkedOut = passing;
       try {
         return callback.call(this, error, client, release);

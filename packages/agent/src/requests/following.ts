@@ -5,6 +5,9 @@
  */
 const followedPerSecond = 2_000;
 
+/** Of the ticks in which not every request is followed, the least share in which all are compared with those that run beside them. */
+const leastComparedShare = 1 / 8;
+
 /** Long enough to count a rate, short enough that a burst is followed whole for no longer than nobody notices. */
 const tickMs = 100;
 
@@ -21,6 +24,8 @@ export class Following {
   #calls = 0;
   /** Smoothed, and kept over ticks that saw no request end. */
   #callsPerRequest = 1;
+  /** Whether GETs that arrive now are compared with those under way: of whole ticks, because only neighbours in time can meet. */
+  compares = true;
 
   /** Observation begins or goes on: until more is known the traffic is taken to be what it was. */
   resume(nowMs: number): void {
@@ -44,6 +49,7 @@ export class Following {
     if (this.#closed > 0) this.#callsPerRequest = (this.#callsPerRequest + this.#calls / this.#closed) / 2;
     const perSecond = (this.#arrived * (1 + this.#callsPerRequest) * 1000) / (nowMs - this.#tickFromMs);
     this.#share = perSecond > followedPerSecond ? followedPerSecond / perSecond : 1;
+    this.compares = this.#share === 1 || Math.random() < Math.max(this.#share, leastComparedShare);
     this.#startTick(nowMs);
   }
 

@@ -95,8 +95,8 @@ export class OpenRequest {
   closedAt = Number.NaN;
   failed = false;
   responseBytes = 0;
-  /** It arrived while an identical one by the same client was running. */
-  identical = false;
+  /** Whether it arrived while an identical one by the same client was running; null where it was not compared. */
+  identical: boolean | null = null;
   /** Whether its route has it already; what comes later is added there. */
   counted = false;
   readonly calls: Call[] = [];

@@ -93,6 +93,8 @@ class RouteWindow {
   /** Of those, the ones whose statements, waits and held connections are in the figures. */
   followed = 0;
   errors = 0;
+  /** GETs that were compared with those under way when they arrived, and the ones of them that met their like. */
+  compared = 0;
   identical = 0;
   readonly duration = new Durations();
   queryMs = 0;
@@ -247,7 +249,10 @@ export class Routes {
     const { window } = route;
     window.requests += 1;
     if (request.failed) window.errors += 1;
-    if (request.identical) window.identical += 1;
+    if (request.identical !== null) {
+      window.compared += 1;
+      if (request.identical) window.identical += 1;
+    }
     window.duration.recordMs(request.closedAt - request.startedAt);
     window.serialisationMs += request.serialisationMs;
     window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
@@ -466,7 +471,7 @@ function routeSummary(
     route: route.name,
     requests: window.requests,
     errors: window.errors,
-    identicalRequests: window.identical,
+    identicalRequests: window.compared === 0 ? 0 : Math.round((window.identical * window.requests) / window.compared),
     durationUs: window.duration.toData(),
     followed: window.followed,
     queryMs: window.queryMs * factor,

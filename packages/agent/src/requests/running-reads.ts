@@ -25,7 +25,7 @@ export class RunningReads {
       return false;
     }
     const key = clientKey(incoming);
-    const identical = key !== null && running.slice(0, mostCompared).some((other) => keyOf(other) === key);
+    const identical = key !== null && meets(running, key);
     running.push({ incoming, key });
     return identical;
   }
@@ -38,6 +38,11 @@ export class RunningReads {
     if (running.length === 1) this.#byUrl.delete(url);
     else running.splice(at, 1);
   }
+}
+
+function meets(running: readonly RunningRead[], key: string): boolean {
+  for (let at = 0; at < running.length && at < mostCompared; at += 1) if (keyOf(running[at]!) === key) return true;
+  return false;
 }
 
 function keyOf(read: RunningRead): string | null {
