@@ -9,7 +9,7 @@ help:
 	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
 	@echo 'make test         every test, lint and type check'
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
-	@echo 'make test-try     the trials of own changes and of patches, all of them'
+	@echo 'make test-try     the trials of own changes, of limits and of patches, all of them'
 	@echo 'make test-cache   kept answers under hostile traffic, 16,000 reads each, with the figures'
 	@echo 'make test-crash   every outward call of a trial and of a recovery, failed in every way'
 	@echo 'make bench-agent  what the agent costs per request, beside OpenTelemetry'
@@ -39,7 +39,7 @@ matrix: install
 	npx --no vitest run --project lab --disable-console-intercept
 
 test-try: install
-	ANNEAL_THOROUGH=1 npx --no vitest run --project end-to-end test/end-to-end/try-change.test.ts test/end-to-end/optimize-patches.test.ts
+	ANNEAL_THOROUGH=1 npx --no vitest run --project end-to-end test/end-to-end/try-change.test.ts test/end-to-end/try-policy.test.ts test/end-to-end/optimize-patches.test.ts
 
 test-cache: install redis
 	ANNEAL_THOROUGH=1 npx --no vitest run --project unit --disable-console-intercept --testTimeout 300000 packages/agent/src/policies/cache packages/anneal/src/domains/cache/outside-writers.test.ts

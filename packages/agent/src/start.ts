@@ -31,7 +31,7 @@ export function start({ socketPath, exported, policiesPath }: Asked): void {
   const listening = () => {
     void standing?.begin();
     if (channel !== null) channel.open();
-    else if (exported !== null) void exports(observer, exported);
+    else if (exported !== null) void exports(observer, exported, standing);
   };
   hookSerialisation(observer);
   hookSynchronousCalls(observer);
@@ -43,10 +43,10 @@ export function start({ socketPath, exported, policiesPath }: Asked): void {
   hookModules(observer, libraries);
 }
 
-async function exports(observer: Observer, settings: ExportSettings): Promise<void> {
+async function exports(observer: Observer, settings: ExportSettings, standing: StandingPolicies | null): Promise<void> {
   try {
     const { startExport } = await import('./export/exporter.ts');
-    startExport(observer, settings);
+    startExport(observer, settings, standing);
   } catch (error) {
     observer.problems.note(`the figures are not exported: ${String(error)}`);
   }

@@ -114,7 +114,7 @@ test.each([
   expect(await real.files.exists(site.output)).toBe(false);
 });
 
-test('a pool that nobody made is told before the arms are compared', async () => {
+test.concurrent('a pool that nobody made is told before the arms are compared', async ({ expect }) => {
   const policies = JSON.stringify({ kind: 'limit-pool-waiting', pool: 'app.js:3', maxWaiting: 5 });
   await using site = await aSite();
   await expect(site.attempt({ policies })).rejects.toMatchObject({

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { basename } from 'node:path';
 import { ownServer } from '../hooks/http.ts';
 import type { Observer } from '../observer.ts';
+import type { StandingPolicies } from '../policies/standing.ts';
 import type { ExportSettings } from './export-settings.ts';
 import { otlpJson } from './otlp.ts';
 import { prometheusContentType, prometheusText } from './prometheus.ts';
@@ -13,12 +14,12 @@ const longestMs = 5_000;
  * Observes without Anneal and gives the figures to whoever asks. Nothing of it keeps the process alive, and a receiver that
  * is not there or slow costs nothing but its figures.
  */
-export function startExport(observer: Observer, settings: ExportSettings): void {
+export function startExport(observer: Observer, settings: ExportSettings, standing: StandingPolicies | null): void {
   const totals = new Totals();
   const startedMs = Date.now();
   observer.switch(true);
   const read = () => {
-    totals.add(observer.take(null));
+    totals.add({ ...observer.take(null), policies: standing?.take() ?? [] });
     return totals.metrics();
   };
   if (settings.prometheusPort !== null) servePrometheus(settings.prometheusPort, read, observer);

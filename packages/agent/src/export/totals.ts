@@ -1,5 +1,5 @@
 import { bucketRange, Histogram, type HistogramData } from '../histogram.ts';
-import type { AgentSummary, PoolSummary, RouteSummary, StatementSummary } from '../protocol.ts';
+import type { AgentSummary, PolicySummary, PoolSummary, RouteSummary, StatementSummary } from '../protocol.ts';
 import { bounds, type Attributes, type Metric, type Point } from './metric.ts';
 
 /** Beyond these an application makes up names (hostile paths, generated SQL): the rest is added up under `other`. */
@@ -29,11 +29,13 @@ export class Totals {
   readonly #statements = new Map<string, StatementTotals>();
   readonly #pools = new Map<string, Durations>();
   readonly #poolsNow = new Map<string, PoolSummary>();
+  readonly #refusals = new Map<string, number>();
+  #policiesNow: readonly PolicySummary[] = [];
   #gcSeconds = 0;
   #cpuSeconds = 0;
   #last: AgentSummary['runtime'] | null = null;
 
-  add(summary: Omit<AgentSummary, 'policies'>): void {
+  add(summary: AgentSummary): void {
     for (const route of summary.routes) this.#addRoute(route);
     const texts = new Map(summary.statementTexts.map(({ templateId, template }) => [templateId, template]));
     for (const statement of [...summary.routes.flatMap(({ statements }) => statements), ...summary.background])
@@ -41,6 +43,10 @@ export class Totals {
     for (const pool of summary.pools) {
       seriesOf(this.#pools, pool.name, () => new Durations({ 'db.client.connection.pool.name': pool.name })).histogram.merge(pool.waitUs);
       this.#poolsNow.set(pool.name, pool);
+    }
+    this.#policiesNow = summary.policies;
+    for (const { id, figures } of summary.policies) {
+      if (figures['refused'] !== undefined) this.#refusals.set(id, (this.#refusals.get(id) ?? 0) + figures['refused']);
     }
     this.#gcSeconds += summary.runtime.gcMs / 1000;
     this.#cpuSeconds += summary.runtime.cpuMs / 1000;
@@ -95,6 +101,18 @@ export class Totals {
         'Connections in use at the busiest moment since the last reading',
         '1',
         poolPoints(({ peakInUse }) => peakInUse),
+      ),
+      gauge(
+        'anneal.policy.on',
+        'Whether a policy is in force',
+        '1',
+        this.#policiesNow.map(({ id, on }) => ({ attributes: { 'anneal.policy': id }, value: on ? 1 : 0 })),
+      ),
+      counter(
+        'anneal.policy.refused',
+        'Requests, callers or calls that a policy refused',
+        '1',
+        [...this.#refusals].map(([id, refused]) => ({ attributes: { 'anneal.policy': id }, value: refused })),
       ),
       counter('process.cpu.time', 'CPU time of the process', 's', [{ attributes: {}, value: this.#cpuSeconds }]),
       counter('v8js.gc.time', 'Time in garbage collection', 's', [{ attributes: {}, value: this.#gcSeconds }]),

@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, test } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/test-database.ts';
+import { serve } from '../../test/policy-bench.ts';
 import { startApp, startTarget } from '../../test/target.ts';
 import type { Policy } from '../protocol.ts';
 
@@ -33,11 +34,18 @@ async function fileOf(name: string, content: string): Promise<{ readonly ANNEAL_
 
 const filed = (name: string, policies: readonly object[]) => fileOf(name, JSON.stringify({ policies }));
 
+async function freePort(): Promise<number> {
+  await using served = await serve(() => undefined);
+  return served.port;
+}
+
 /** Whom of ten that come at the same time the application answers. */
 const statusesOf = async (get: (path: string) => Promise<Response>) =>
   (await Promise.all(Array.from({ length: 10 }, () => get('/a')))).map(({ status }) => status);
 
-test('a file of policies is in force without Anneal, longer than the silence that ends others, and nothing is said', async () => {
+test.concurrent('a file of policies is in force without Anneal, longer than the silence that ends others, and nothing is said', async ({
+  expect,
+}) => {
   const env = { ...(await filed('shed.json', [shedding])), ANSWER_MS: '200' };
   await using app = await startApp('overloaded.mjs', env);
   await expect.poll(async () => (await statusesOf(app.get)).filter((status) => status === 503).length, { timeout: 5_000 }).toBe(9);
@@ -51,7 +59,7 @@ test('a file of policies is in force without Anneal, longer than the silence tha
   expect(app.output()).toBe('');
 });
 
-test.each([
+test.concurrent.for<readonly [what: string, content: string | null, said: string]>([
   ['is not there', null, 'ENOENT'],
   ['is no JSON', '{ "policies": [', 'no policy is in force'],
   [
@@ -60,7 +68,7 @@ test.each([
     'maxWaiting is missing: a whole number from 0',
   ],
   ['names what needs Anneal', JSON.stringify({ kind: 'pool-size', pool: 'a.js:1', max: 5 }), 'cannot act without Anneal'],
-])('a file that %s leaves the application as it is, and says so once', async (what, content, said) => {
+])('a file that %s leaves the application as it is, and says so once', async ([what, content, said], { expect }) => {
   const env = content === null ? { ANNEAL_POLICIES: join(folder, 'missing.json') } : await fileOf(`wrong ${what}.json`, content);
   await using app = await startApp('overloaded.mjs', { ...env, ANSWER_MS: '5' });
   await expect.poll(app.output).toContain(said);
@@ -70,7 +78,20 @@ test.each([
   expect(await app.finish()).toBe(0);
 });
 
-test('a pool is limited once the application has made it', async () => {
+test.concurrent('who is refused shows in the exported figures, which are never refused themselves', async ({ expect }) => {
+  const port = await freePort();
+  const env = { ...(await filed('exported.json', [shedding])), ANSWER_MS: '300', ANNEAL_PROMETHEUS_PORT: String(port) };
+  await using app = await startApp('overloaded.mjs', env);
+  const scrape = () => fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text());
+  await expect.poll(scrape).toContain('anneal_policy_on{anneal_policy="standing/1-shed-load"} 1');
+  const statuses = statusesOf(app.get);
+  expect(await scrape()).toContain('process_cpu_time');
+  expect((await statuses).filter((status) => status === 503)).toHaveLength(9);
+  expect(await scrape()).toContain('anneal_policy_refused_total{anneal_policy="standing/1-shed-load"} 9');
+  expect(app.output()).toBe('');
+});
+
+test.concurrent('a pool is limited once the application has made it', async ({ expect }) => {
   await using database = await createTestDatabase('SELECT 1');
   const pool = 'packages/agent/test/apps/overloaded.mjs:12';
   const env = { ...(await filed('pool.json', [{ kind: 'limit-pool-waiting', pool, maxWaiting: 1 }])), DATABASE_URL: database.url };
@@ -84,7 +105,9 @@ test('a pool is limited once the application has made it', async () => {
   expect(app.output()).toBe('');
 });
 
-test('Anneal sees what stands, cannot put a second of its kind in force, and takes nothing away as it leaves', async () => {
+test.concurrent('Anneal sees what stands, cannot put a second of its kind in force, and takes nothing away as it leaves', async ({
+  expect,
+}) => {
   const env = { ...(await filed('both.json', [shedding])), ANSWER_MS: '200' };
   await using target = await startTarget('overloaded.mjs', env);
   await expect.poll(async () => (await target.flush()).policies.map(({ id }) => id)).toEqual(['standing/1-shed-load']);
