@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/test-database.ts';
 import { cacheCounters, countersKnowledge, countersSql } from '../../test/counters.ts';
@@ -195,6 +196,47 @@ describe.skipIf(!hasRedisServer())('several processes that share a Redis', () =>
     await Promise.all([write(), check()]);
     expect(told.checks).toBeGreaterThan(20);
     expect(await value()).toBe(1);
+  });
+});
+
+describe.skipIf(!hasRedisServer())('a process that comes and goes', () => {
+  test('with writes under way leaves no mark of them behind, and serves again each time', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using redis = await startRedisServer();
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    const client = new Redis(redis.url);
+    await putInForce(target, cacheCounters(countersKnowledge(database.url, { shared: placeAt(redis.url, 1) })));
+    const value = async () => ((await (await target.get('/counters/1')).json()) as { value: number }).value;
+    const hits = async () => {
+      await value();
+      return (await figuresOf(target))['hits'];
+    };
+    const told = { value: 0, writing: true };
+    const write = async () => {
+      while (told.writing) {
+        const answer = await target.get('/counters/1', { method: 'POST' });
+        if (answer.ok) told.value = Math.max(told.value, ((await answer.json()) as { value: number }).value);
+      }
+    };
+    const writers = [write(), write(), write()];
+    for (let round = 0; round < 8; round += 1) {
+      await target.ask({ type: 'switch-policy', policyId: 'cache', on: false });
+      await sleep(20);
+      await target.ask({ type: 'switch-policy', policyId: 'cache', on: true });
+      await sleep(60);
+      const least = told.value;
+      expect(await value()).toBeGreaterThanOrEqual(least);
+    }
+    // The other way to go: the connection is lost, and Redis remembers what was said over it.
+    await client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await sleep(100);
+    told.writing = false;
+    await Promise.all(writers);
+    await expect.poll(hits, { timeout: 10_000 }).toBeGreaterThan(0);
+    const fields = await client.hkeys('anneal:{test}:generations');
+    expect(fields.filter((field) => /^[cm]:/.test(field))).toEqual([]);
+    expect(fields).toContain('members');
+    client.disconnect();
   });
 });
 

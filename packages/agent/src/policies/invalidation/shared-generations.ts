@@ -20,7 +20,8 @@ const keepMs = 3_600_000;
 
 /**
  * One hash holds all of it, so that Redis evicts or loses everything or nothing: `clock`, `members` (when each process
- * was heard), `g:<tag>` (when it was bumped), `c:<tag>` (writes to it that may be visible already and are not told of).
+ * was heard), `g:<tag>` (when it was bumped), `c:<tag>` (how many writes to it may be visible already and are not told of)
+ * and `m:<process>` (which of those are its own, so that they go when it comes anew or never comes back).
  */
 const prelude = `
 local key = KEYS[1]
@@ -28,6 +29,23 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function members() return cjson.decode(redis.call('HGET', key, 'members') or '{}') end
 local function tick() return redis.call('HINCRBY', key, 'clock', 1) end
+local function held(member) return cjson.decode(redis.call('HGET', key, 'm:' .. member) or '{}') end
+local function count(tag, by) if redis.call('HINCRBY', key, 'c:' .. tag, by) <= 0 then redis.call('HDEL', key, 'c:' .. tag) end end
+local function keep(member, own)
+  if next(own) then redis.call('HSET', key, 'm:' .. member, cjson.encode(own)) else redis.call('HDEL', key, 'm:' .. member) end
+end
+local function hold(member, from)
+  local own = held(member)
+  for at = from, #ARGV do
+    count(ARGV[at], 1)
+    own[ARGV[at]] = (own[ARGV[at]] or 0) + 1
+  end
+  keep(member, own)
+end
+local function release(member)
+  for tag, marks in pairs(held(member)) do count(tag, -marks) end
+  keep(member, {})
+end
 `;
 
 const scripts = {
@@ -51,19 +69,25 @@ for at, value in ipairs(redis.call('HMGET', key, unpack(names))) do
 end
 return { clock, newest, closing }`,
 
-  /** Tags that a write is about to change. */
+  /** Who is about to write, and the tags of it. */
   mark: `${prelude}
-for _, tag in ipairs(ARGV) do redis.call('HINCRBY', key, 'c:' .. tag, 1) end
+hold(ARGV[1], 2)
 return 1`,
 
-  /** How many marks to lift, their tags, then all tags that were written. */
+  /** Who, how many marks to lift, their tags, then all tags that were written. */
   settle: `${prelude}
-local lifted = tonumber(ARGV[1])
+local lifted = tonumber(ARGV[2])
 local clock = tick()
-for at = 2 + lifted, #ARGV do redis.call('HSET', key, 'g:' .. ARGV[at], clock) end
-for at = 2, 1 + lifted do
-  if redis.call('HINCRBY', key, 'c:' .. ARGV[at], -1) <= 0 then redis.call('HDEL', key, 'c:' .. ARGV[at]) end
+for at = 3 + lifted, #ARGV do redis.call('HSET', key, 'g:' .. ARGV[at], clock) end
+local own = held(ARGV[1])
+for at = 3, 2 + lifted do
+  local marks = own[ARGV[at]]
+  if marks then
+    count(ARGV[at], -1)
+    own[ARGV[at]] = marks > 1 and marks - 1 or nil
+  end
 end
+keep(ARGV[1], own)
 if redis.call('HLEN', key) > ${mostGenerations} then
   for _, name in ipairs(redis.call('HKEYS', key)) do
     if string.sub(name, 1, 2) == 'g:' then redis.call('HDEL', key, name) end
@@ -72,8 +96,13 @@ if redis.call('HLEN', key) > ${mostGenerations} then
 end
 return clock`,
 
-  /** A process comes, perhaps again: what it wrote meanwhile nobody was told. The clock starts at the time, so that a lost one never runs again. */
+  /**
+   * A process comes, perhaps again, with the tags of its writes under way: what it wrote meanwhile nobody was told, and of its
+   * marks only these stand. The clock starts at the time, so that a lost one never runs again.
+   */
   join: `${prelude}
+release(ARGV[1])
+hold(ARGV[1], 2)
 redis.call('HSETNX', key, 'clock', now)
 redis.call('HSET', key, 'g:*', tick())
 local known = members()
@@ -82,10 +111,15 @@ redis.call('HSET', key, 'members', cjson.encode(known))
 redis.call('PEXPIRE', key, ${keepMs})
 return now`,
 
-  /** Nobody counts on this process from here on. */
+  /** Nobody counts on this process from here on. With writes under way it is one that is silent, until it says so again without them or is given up. */
   leave: `${prelude}
 local known = members()
-known[ARGV[1]] = 0
+if next(held(ARGV[1])) then
+  known[ARGV[1]] = now - ${silenceMs} - 1
+else
+  known[ARGV[1]] = nil
+  redis.call('HSET', key, 'g:*', tick())
+end
 redis.call('HSET', key, 'members', cjson.encode(known))
 return now`,
 
@@ -96,6 +130,7 @@ if not known[ARGV[1]] or now - tonumber(ARGV[2]) > ${latestBeatMs} then return -
 for id, beat in pairs(known) do
   if now - beat > ${givenUpMs} then
     known[id] = nil
+    release(id)
     redis.call('HSET', key, 'g:*', tick())
   end
 end
@@ -132,8 +167,12 @@ export class SharedGenerations implements WriteAnnouncements {
   readonly #onLost: () => void;
   /** What each connection has announced and not settled. */
   readonly #announced = new Map<ReadonlySet<Tag>, Set<string>>();
+  /** Of writes whose outcome nobody will hear: marked for as long as this process is there. */
+  readonly #doubtful = new Set<string>();
   #redis: RespConnection | null = null;
   #joined = false;
+  /** Settled when it has joined, or could not. Which writes it came with is decided when this begins. */
+  #joining: Promise<void> | null = null;
   #closed = false;
   #timer: NodeJS.Timeout | null = null;
   #redisTime = 0;
@@ -154,7 +193,7 @@ export class SharedGenerations implements WriteAnnouncements {
   open(): void {
     this.#closed = false;
     if (this.#redis === null) this.#connect();
-    else if (this.#joined) void this.#join(this.#redis);
+    else if (this.#joined) this.#join(this.#redis);
     this.#timer ??= setInterval(() => this.#beat(), beatEveryMs).unref();
   }
 
@@ -169,7 +208,12 @@ export class SharedGenerations implements WriteAnnouncements {
     } catch {
       await this.#othersNotice();
     }
-    if (this.#closed) this.#redis?.close();
+    this.#closeWhenSettled();
+  }
+
+  /** Whose marks are still there is not gone yet for the others. */
+  #closeWhenSettled(): void {
+    if (this.#closed && this.#announced.size === 0) this.#redis?.close();
   }
 
   /** Null: nothing may be served from memory now, nor read to be kept. */
@@ -188,22 +232,26 @@ export class SharedGenerations implements WriteAnnouncements {
   closing(tags: ReadonlySet<Tag>): Promise<void> | null {
     const announced = this.#announced.get(tags) ?? new Set<string>();
     this.#announced.set(tags, announced);
+    if (this.#joining !== null) return this.#joining.then(() => this.closing(tags) ?? undefined);
     const fresh = [...tags].map(({ name }) => name).filter((name) => !announced.has(name));
     if (!this.#joined) return this.#othersNotice();
     for (const name of fresh) announced.add(name);
     if (fresh.length === 0) return null;
-    return this.#run('mark', ...fresh).then(
+    return this.#run('mark', this.#member, ...fresh).then(
       () => undefined,
       () => this.#othersNotice() ?? undefined,
     );
   }
 
   settled(tags: ReadonlySet<Tag>, outcome: 'known' | 'unknown'): void {
-    const announced = this.#announced.get(tags);
+    const announced = [...(this.#announced.get(tags) ?? [])];
     this.#announced.delete(tags);
+    if (outcome === 'unknown') for (const name of announced) this.#doubtful.add(name);
     if (!this.#joined) return;
-    const lifted = outcome === 'known' ? [...(announced ?? [])] : [];
-    this.#run('settle', lifted.length, ...lifted, ...[...tags].map(({ name }) => name)).catch(() => undefined);
+    const lifted = outcome === 'known' ? announced : [];
+    const settled = this.#run('settle', this.#member, lifted.length, ...lifted, ...[...tags].map(({ name }) => name));
+    const said = this.#closed && this.#announced.size === 0 ? settled.then(() => this.#run('leave', this.#member)) : settled;
+    said.catch(() => undefined).finally(() => this.#closeWhenSettled());
   }
 
   /** Resolves when no other process can still believe that it hears of this one's writes. */
@@ -217,7 +265,7 @@ export class SharedGenerations implements WriteAnnouncements {
     const redis = new RespConnection(
       this.#place.host,
       this.#place.port,
-      () => void this.#join(redis),
+      () => this.#join(redis),
       () => {
         const was = this.#joined;
         this.#joined = false;
@@ -230,16 +278,21 @@ export class SharedGenerations implements WriteAnnouncements {
     this.#lastAnswerAt = performance.now();
   }
 
-  async #join(redis: RespConnection): Promise<void> {
+  #join(redis: RespConnection): void {
+    const joining = this.#enter(redis).finally(() => {
+      if (this.#joining === joining) this.#joining = null;
+    });
+    this.#joining = joining;
+  }
+
+  async #enter(redis: RespConnection): Promise<void> {
     try {
-      await Promise.all(Object.values(scripts).map((text) => redis.ask('SCRIPT', 'LOAD', text)));
+      const loaded = Object.values(scripts).map((text) => redis.ask('SCRIPT', 'LOAD', text));
       // What was sent without a mark gets one before anybody counts on this process.
-      for (const [tags, announced] of this.#announced) {
-        for (const { name } of tags) announced.add(name);
-        if (announced.size > 0) void this.#run('mark', ...announced).catch(() => undefined);
-      }
+      for (const [tags, announced] of this.#announced) for (const { name } of tags) announced.add(name);
+      const underWay = [...this.#doubtful, ...[...this.#announced.values()].flatMap((announced) => [...announced])];
       const sentAt = performance.now();
-      const reply = await this.#run('join', this.#member);
+      const [reply] = await Promise.all([this.#run('join', this.#member, ...underWay), ...loaded]);
       this.#heard(Number(reply), sentAt);
       this.#onLost();
       this.#joined = true;
