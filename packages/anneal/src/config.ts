@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { AnnealError } from './errors.ts';
-import type { Target } from './target/target.ts';
+import type { RedisAddress, Target } from './target/target.ts';
 import type { Workload } from './workload/workload.ts';
 import { shortLooks } from './trial/decide.ts';
 import { workloadFromUrls } from './workload/workload-from-urls.ts';
@@ -95,6 +95,18 @@ const configSchema = z.strictObject({
         .describe('Iterations whose answers are compared, every scenario at least once where there are enough; default 80'),
     })
     .optional(),
+  cache: z
+    .strictObject({
+      redisUrl: z
+        .string()
+        .refine((url) => redisAddress(url) !== null, {
+          error: 'redis://host:port, without a password, TLS or a database number: the agent asks that Redis by itself',
+        })
+        .describe(
+          'A Redis that all processes of the backend share, redis://host:port: what is kept in memory is dropped in all of them when one writes. Give it where more than one process serves',
+        ),
+    })
+    .optional(),
   record: z
     .strictObject({
       consent: z.literal(true).describe('You may record what your users ask for: addresses, with the values in them'),
@@ -135,6 +147,7 @@ export interface AnnealConfig {
     readonly writeVolumeMargin?: number;
     readonly answers?: number;
   };
+  readonly cache?: { readonly redisUrl: string };
   readonly record?: { readonly consent: true; readonly share?: number; readonly port?: number };
   readonly output?: string;
   readonly seed?: number;
@@ -156,6 +169,8 @@ export interface Settings {
   readonly measure: { readonly warmupMs: number; readonly windowMs: number };
   readonly diagnose: { readonly minimumShare: number };
   readonly trial: TrialSettings;
+  /** Absent where one process serves, or nobody said. */
+  readonly sharedCache?: RedisAddress;
   /** Null without consent. */
   readonly record: RecordSettings | null;
   readonly outputFolder: string;
@@ -239,10 +254,19 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
       writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
       answers: config.trial?.answers ?? 80,
     },
+    ...(config.cache === undefined ? {} : { sharedCache: redisAddress(config.cache.redisUrl)! }),
     record: config.record === undefined ? null : { share: config.record.share ?? 1, port: config.record.port ?? 3000 },
     outputFolder: resolve(folder, config.output ?? '.anneal'),
     seed,
   };
+}
+
+/** Null for what is no Redis that can be talked to in the clear and without a login. */
+function redisAddress(url: string): RedisAddress | null {
+  const parsed = URL.parse(url);
+  const isPlain = parsed?.protocol === 'redis:' && parsed.hostname !== '' && /^(?:|\/|\/0)$/.test(parsed.pathname);
+  if (!isPlain || parsed.username !== '' || parsed.password !== '' || parsed.search !== '') return null;
+  return { host: parsed.hostname.replace(/^\[|\]$/g, ''), port: parsed.port === '' ? 6379 : Number(parsed.port) };
 }
 
 function tracesOf(otlp: boolean | number | undefined): Pick<Target, 'traces'> {

@@ -189,7 +189,13 @@ async function prescribe(
   run.progress.stage('Planning remedies and predicting what each is worth');
   const findings = diagnosis.findings.filter(({ fingerprint }) => !diagnosis.suppressed.has(fingerprint));
   const baseDatabase = baseDatabaseOf(run.settings);
-  const common = { measurement: observed.measurement, samples: observed.samples, sqlParser: run.outside.sqlParser };
+  const { sharedCache } = run.settings;
+  const common = {
+    measurement: observed.measurement,
+    samples: observed.samples,
+    sqlParser: run.outside.sqlParser,
+    ...(sharedCache === undefined ? {} : { sharedCache }),
+  };
   if (baseDatabase === null) {
     return { ...diagnosis, ...(await planChanges(run.id, findings, remedies, { ...common, sql: null, planner: null })) };
   }

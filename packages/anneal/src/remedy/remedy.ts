@@ -7,7 +7,7 @@ import type { Planner, StatementSample } from '../ports/planner.ts';
 import type { SqlParser } from '../ports/sql-parser.ts';
 import type { Sql } from '../ports/sql.ts';
 import type { MetricId, Prediction } from '../prediction/prediction.ts';
-import type { Target } from '../target/target.ts';
+import type { RedisAddress, Target } from '../target/target.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -70,6 +70,8 @@ export interface PlanningContext {
   readonly planner: Planner | null;
   /** Real parameter values, held in memory only and never written anywhere. */
   readonly samples: ReadonlyMap<string, readonly StatementSample[]>;
+  /** What the processes of the target share, as its owner said; absent where one process serves, or nobody said. */
+  readonly sharedCache?: RedisAddress;
 }
 
 export interface ActContext {

@@ -32,6 +32,12 @@ export interface TargetDatabase {
   readonly allowRemoteChange: boolean;
 }
 
+/** A Redis that takes connections in the clear and without a login. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What exactly was measured; two measurements compare only when it agrees. */
 export interface TargetFingerprint {
   readonly name: string;

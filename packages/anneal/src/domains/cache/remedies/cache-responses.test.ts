@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countersSql } from '../../../../../agent/test/counters.ts';
+import { hasRedisServer, startRedisServer } from '../../../../../agent/test/redis-server.ts';
 import { appFile } from '../../../../../agent/test/target.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
 import { createChangeStreams } from '../../../adapters/change-stream.ts';
@@ -37,7 +39,13 @@ describe('from the measurement to the policy and back', () => {
   });
   afterAll(() => server.stop());
 
-  test('answers that repeat are found, kept while the policy is in force, and made anew when it is gone', async () => {
+  test.each([
+    ['one process', false],
+    ['processes that share a Redis', true],
+  ])('answers of %s that repeat are found, kept while the policy is in force, and made anew when it is gone', async (_name, isShared) => {
+    if (isShared && !hasRedisServer()) return;
+    await using redis = isShared ? await startRedisServer() : null;
+    const sharedCache = redis === null ? null : { host: '127.0.0.1', port: Number(new URL(redis.url).port) };
     const agents = createAgents();
     await using listener = await agents.listen();
     const child = spawn(process.execPath, [appFile('counters.cjs')], {
@@ -66,16 +74,24 @@ describe('from the measurement to the policy and back', () => {
         workingDirectory: '/',
       };
       const window = await agentProbe.open(probing);
-      for (let time = 0; time < 60; time += 1) await get();
+      // The profile looks a hundred times a second: the route has to be met by it.
+      for (let time = 0; time < 250; time += 1) await get();
       await fetch(`${url}?form=autocommit`, { method: 'POST' });
       const { observations, samples } = await window.close();
       const measurement = aMeasurement({ ...observations, load: aLoadResult({ steps: [aStepResult({ name: 'GET /counters/{id}' })] }) });
       const { findings } = diagnose([repeatedResponse], measurement, usualSettings);
       expect(findings).toHaveLength(1);
-      const context: PlanningContext = { measurement, sql, sqlParser, planner: null, samples: samples ?? new Map() };
+      const context: PlanningContext = {
+        measurement,
+        sql,
+        sqlParser,
+        planner: null,
+        samples: samples ?? new Map(),
+        ...(sharedCache === null ? {} : { sharedCache }),
+      };
       expect(await cacheResponses.explainRefusal!(findings[0]!, context)).toBeNull();
       const plan = (await cacheResponses.plan(findings[0]!, context)) as CacheResponsesPlan;
-      expect(plan).toMatchObject({ route: '/counters/:id' });
+      expect(plan).toMatchObject({ route: '/counters/:id', shared: sharedCache, ownRedis: null });
       expect(JSON.stringify(plan)).not.toContain(new URL(server.url).password);
       const prediction = await cacheResponses.predict(plan, findings[0]!, context);
       expect(prediction).toMatchObject({ metric: 'cpu.time', model: 'queueing' });
@@ -93,6 +109,15 @@ describe('from the measurement to the policy and back', () => {
       await remedyConformance({ remedy: cacheResponses, plan, context: { sql, agent, changes: changes.follow }, observe });
       const { rows } = await sql.query('SELECT slot_name FROM pg_replication_slots');
       expect(rows).toEqual([]);
+      if (redis === null) return;
+      // What it kept there says who is in force (nobody any more) and goes by itself.
+      const client = new Redis(redis.url);
+      const [key = '', ...others] = await client.keys('*');
+      expect(others).toEqual([]);
+      expect(key).toMatch(/^anneal:\{.+\}:generations$/);
+      expect(await client.hget(key, 'members')).toBe('{}');
+      expect(await client.pttl(key)).toBeGreaterThan(0);
+      client.disconnect();
     } finally {
       await changes.close();
       child.kill('SIGKILL');
@@ -101,8 +126,19 @@ describe('from the measurement to the policy and back', () => {
   });
 });
 
+const alone: CacheResponsesPlan = { route: '/counters/:id', statements: [], location: null, shared: null, ownRedis: null };
+
+test('where the backend was seen to talk to Redis, and nobody said who shares it, the report asks; an address is never guessed', () => {
+  const reservations = (plan: CacheResponsesPlan) => cacheResponses.describe(plan).reservations!.join('\n');
+  expect(reservations({ ...alone, ownRedis: '127.0.0.1:6379' })).toMatch(/Redis at 127\.0\.0\.1:6379.*`cache\.redisUrl`/);
+  expect(reservations(alone)).not.toContain('Redis');
+  const shared = { ...alone, shared: { host: 'cache.local', port: 6380 } };
+  expect(reservations(shared)).toContain('Redis at cache.local:6380');
+  expect(cacheResponses.describe(shared).lasting).toContain('Redis');
+});
+
 test('without the agent, or without the log, nothing is applied', async () => {
-  const plan: CacheResponsesPlan = { route: '/counters/:id', statements: [], location: null };
+  const plan = alone;
   const none = { sql: null, agent: null };
   expect(await cacheResponses.inspect(plan, none)).toBe('absent');
   await expect(cacheResponses.revert(plan, none)).resolves.toBeUndefined();
