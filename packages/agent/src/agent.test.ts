@@ -3,11 +3,18 @@ import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
-import { createTestDatabase } from '../../../test/support/test-database.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { schemaSql } from '../test/apps/schema.ts';
 import { appFile, startApp, startTarget, type Target } from '../test/target.ts';
 import { socketVariable, type AgentSummary, type RouteSummary, type StatementSummary } from './protocol.ts';
+
+/** All applications here only read. */
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase(schemaSql);
+});
+afterAll(() => database[Symbol.asyncDispose]());
 
 const secretSocket = '/nonexistent/anneal/socket';
 
@@ -36,7 +43,6 @@ async function getAll(target: Pick<Target, 'get'>, path: string, times: number):
 }
 
 test('Express routes are named by their patterns, mounted routers included, and failures are counted', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   expect(target.hello.hooks).toEqual(expect.arrayContaining(['node:http', 'pg 8.23.1']));
   expect(target.hello).toMatchObject({ pid: target.process.pid, nodeVersion: process.version, version: 1 });
@@ -60,7 +66,6 @@ test('Express routes are named by their patterns, mounted routers included, and 
 });
 
 test('a sequential loop is counted exactly, located by line, and its parameters are traced to the query before it', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   await getAll(target, '/sequential', 60);
   const summary = await target.flush();
@@ -90,7 +95,6 @@ test('a sequential loop is counted exactly, located by line, and its parameters 
 });
 
 test('under much traffic every request is counted, and those that are followed speak for the others', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   const startedMs = performance.now();
   await Promise.all(Array.from({ length: 8 }, () => getAll(target, '/sequential', 100)));
@@ -116,7 +120,6 @@ test('under much traffic every request is counted, and those that are followed s
 });
 
 test('a parallel loop overlaps, waits for the pool, and its query time is counted once', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '2' });
   await getAll(target, '/parallel', 5);
   const summary = await target.flush();
@@ -137,7 +140,6 @@ test('a parallel loop overlaps, waits for the pool, and its query time is counte
 });
 
 test('equal calls are duplicates and calls that differ in a literal are not', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   await getAll(target, '/duplicate', 30);
   const summary = await target.flush();
@@ -153,7 +155,6 @@ test('equal calls are duplicates and calls that differ in a literal are not', as
 });
 
 test('a connection that is held while no query runs is charged to the line that took it', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   await getAll(target, '/held', 3);
   const summary = await target.flush();
@@ -171,7 +172,6 @@ test('a connection that is held while no query runs is charged to the line that 
 });
 
 test('Fastify routes have their names even when a hook refuses the request, and serialisers are timed', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('fastify.mjs', { DATABASE_URL: database.url });
   await getAll(target, '/posts/4', 2);
   await getAll(target, '/posts', 1);
@@ -201,7 +201,6 @@ test('Fastify routes have their names even when a hook refuses the request, and 
 });
 
 test('a profile names the function that blocks and the synchronous call it blocks in', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('fastify.mjs', { DATABASE_URL: database.url });
   expect(await target.ask({ type: 'start-profile' })).toMatchObject({ type: 'done' });
   for (let login = 0; login < 8; login += 1) await (await target.get('/login', { method: 'POST' })).text();
@@ -218,7 +217,6 @@ test('a profile names the function that blocks and the synchronous call it block
 });
 
 test('a bare server gets templated paths, and a driver that is imported late is met all the same', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('bare.mjs', { DATABASE_URL: database.url });
   expect(target.hello.hooks).toEqual(['node:http']);
   await getAll(target, '/things/7/0b0d3f2e-6c39-4d0e-9d8f-3c1f5d1f9d11', 1);
@@ -234,7 +232,6 @@ test('a bare server gets templated paths, and a driver that is imported late is 
 });
 
 test('every form of calling pg answers, fails and throws exactly as without the agent', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('forms.cjs', { DATABASE_URL: database.url });
   await using plain = await startApp('forms.cjs', { DATABASE_URL: database.url }, false);
   const observed: unknown = await (await target.get('/')).json();
@@ -260,7 +257,6 @@ test('every form of calling pg answers, fails and throws exactly as without the 
 });
 
 test('a pool is resized while callers wait, and gets its size back when the policy is revoked', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '1' });
   await getAll(target, '/held', 1);
   const [pool] = (await target.flush()).pools;
@@ -293,7 +289,6 @@ test('a pool is resized while callers wait, and gets its size back when the poli
 });
 
 test('when Anneal dies the pool has its size back, nothing is observed, and requests go on', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '1' });
   await getAll(target, '/held', 1);
   const [pool] = (await target.flush()).pools;
@@ -308,7 +303,6 @@ test('when Anneal dies the pool has its size back, nothing is observed, and requ
 });
 
 test('observation can be switched off and on while policies stay', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   await getAll(target, '/authors/1', 1);
   const [pool] = (await target.flush()).pools;
@@ -337,7 +331,6 @@ test('the runtime is described: CPU, event loop, memory', async () => {
 });
 
 test('a dead socket path leaves the application alone', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using app = await startApp('express.cjs', { DATABASE_URL: database.url, [socketVariable]: secretSocket });
   expect(await (await app.get('/authors/3')).json()).toEqual({ id: 3, name: 'author 3' });
   expect(await (await app.get('/state')).json()).toMatchObject({ stringifyIsNative: true });
@@ -346,7 +339,6 @@ test('a dead socket path leaves the application alone', async () => {
 });
 
 test('an application under the agent ends by itself as soon as it has nothing left to do', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   await getAll(target, '/authors/1', 1);
   expect(await target.finish()).toBe(0);
@@ -366,7 +358,6 @@ test('a Node process that serves nothing is not disturbed: no connection, no out
 });
 
 test('a request that is cut off by its client is counted as an error and disturbs nothing', async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   // Written before it is cut off: a client that gives up sooner has asked for nothing.
   const client = connect(target.port, '127.0.0.1');

@@ -7,11 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
-import { createTestDatabase } from '../../../test/support/test-database.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/test-database.ts';
 import { schemaSql } from '../test/apps/schema.ts';
 import { appFile, startApp, startTarget, type App, type Target } from '../test/target.ts';
 import { socketVariable, type AgentHello } from './protocol.ts';
+
+/** All applications here only read. */
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase(schemaSql);
+});
+afterAll(() => database[Symbol.asyncDispose]());
 
 const json = async (target: Pick<Target, 'get'>, path: string): Promise<unknown> => (await target.get(path)).json();
 const stateOf = (target: Pick<Target, 'get'>) => json(target, '/state') as Promise<{ pid: number; stringifyIsNative: boolean }>;
@@ -36,7 +43,6 @@ const word = (number: number) => String(number).replaceAll(/\d/g, (digit) => 'ab
 
 describe('memory is bounded', () => {
   test('by 10,000 routes, 10,000 statements and 10,000 places, whatever comes', async () => {
-    await using database = await createTestDatabase();
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     await json(target, '/places?count=12000');
     await json(target, '/statements?count=50');
@@ -73,7 +79,6 @@ describe('memory is bounded', () => {
   });
 
   test('against a listener that asks and never reads', async () => {
-    await using database = await createTestDatabase(schemaSql);
     await using server = await rawListener();
     await using app = await startApp('hostile.cjs', { DATABASE_URL: database.url, [socketVariable]: server.path });
     const socket = await server.connection();
@@ -130,7 +135,6 @@ describe('hostile input', () => {
   });
 
   test('statements of a megabyte, nested, torn and binary ones answer as they do without the agent', async () => {
-    await using database = await createTestDatabase(schemaSql);
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     await using plain = await startApp('hostile.cjs', { DATABASE_URL: database.url }, false);
     const answers = (await json(target, '/sql')) as readonly unknown[];
@@ -190,7 +194,6 @@ describe('an application ends as it would without the agent', () => {
   };
 
   test.each(['exit', 'reject', 'throw', 'throw-later', 'throw-in-callback'])('when it does: %s', async (how) => {
-    await using database = await createTestDatabase(schemaSql);
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     await using plain = await startApp('hostile.cjs', { DATABASE_URL: database.url }, false);
     await target.ask({ type: 'start-profile' });
@@ -200,7 +203,6 @@ describe('an application ends as it would without the agent', () => {
   });
 
   test('a request that is running at SIGTERM is answered before', async () => {
-    await using database = await createTestDatabase(schemaSql);
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     const answer = target.get('/slow', { headers: { connection: 'close' } });
     // Two that came later have been answered: it has been heard.
@@ -250,7 +252,6 @@ describe('processes and threads', () => {
   });
 
   test('a driver that is thrown away and loaded again is observed again', async () => {
-    await using database = await createTestDatabase(schemaSql);
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     expect(await json(target, '/reload?count=20')).toBe('reloaded');
     const { routes, problems } = await target.flush();
@@ -284,7 +285,6 @@ describe('processes and threads', () => {
 
 describe('an application that changes what the agent hooked', () => {
   test.each(['redefine', 'freeze', 'delete-emit'])('%s: answers stay right, and nothing is left over when Anneal goes', async (how) => {
-    await using database = await createTestDatabase(schemaSql);
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     expect(await json(target, '/author')).toEqual([{ name: 'author 3' }]);
     expect(await json(target, `/corrupt?how=${how}`)).toBe('corrupted');
@@ -298,7 +298,6 @@ describe('an application that changes what the agent hooked', () => {
   });
 
   test('an error inside the agent ends that one hook, says so, and no request sees it', async () => {
-    await using database = await createTestDatabase(schemaSql);
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
     expect(await json(target, '/corrupt?how=break-responses')).toBe('corrupted');
     for (let time = 0; time < 5; time += 1) expect(await json(target, '/author')).toEqual([{ name: 'author 3' }]);
@@ -314,7 +313,6 @@ describe('an application that changes what the agent hooked', () => {
 });
 
 test("an error inside the driver's hook leaves every query as it is, and takes no connection twice", async () => {
-  await using database = await createTestDatabase(schemaSql);
   await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
   expect(await json(target, '/author')).toEqual([{ name: 'author 3' }]);
   await target.flush();

@@ -29,14 +29,15 @@ const settings = (record?: object) =>
     folder,
     {},
   );
-const options = (signal = new AbortController().signal) => ({ outside, progress: silentProgress, signal, durationMs: 2500 });
+const options = (signal = new AbortController().signal, progress = silentProgress) => ({ outside, progress, signal, durationMs: 2500 });
 
 test('what users ask for while it is recorded becomes the workload: no secret, no write, nothing that failed', async () => {
   const port = await outside.processes.freePort();
-  const recording = recordTraffic(settings({ consent: true, port }), options());
+  const begun = Promise.withResolvers<void>();
+  const stage = (title: string) => void (title.startsWith('Recording') && begun.resolve());
+  const recording = recordTraffic(settings({ consent: true, port }), options(undefined, { ...silentProgress, stage }));
   const ask = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init).then((answer) => answer.status);
-  while ((await ask('/ready').catch(() => 0)) !== 200) await sleep(20);
-  await sleep(300);
+  await Promise.race([begun.promise, recording]);
   for (const id of [3, 4, 4, 5]) await ask(`/items/${id}?api_key=very-secret`, { headers: { authorization: 'Bearer very-secret' } });
   await ask('/items', { method: 'POST', body: 'very-secret' });
   await ask('/gone');

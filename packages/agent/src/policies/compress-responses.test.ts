@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { rawRequest, type RawAnswer } from '../../test/raw-request.ts';
 import { startTarget, type Target } from '../../test/target.ts';
 
 const policy = { kind: 'compress-responses', routes: ['/*'] } as const;
 const apply = (target: Target) => target.ask({ type: 'apply-policy', policyId: 'compress', policy });
+const revoke = (target: Target) => target.ask({ type: 'revoke-policy', policyId: 'compress' });
 const gzip = { 'accept-encoding': 'gzip' };
 
 async function startedWith(framework: string): Promise<Target> {
@@ -30,8 +31,13 @@ const leftAlone = [
 ] as const;
 
 describe.each(['bare', 'express', 'fastify'])('answers of %s', (framework) => {
+  let target: Target;
+  beforeAll(async () => {
+    target = await startedWith(framework);
+  });
+  afterAll(() => target[Symbol.asyncDispose]());
+
   test('are compressed as the client asks, say so, and mean what they meant', async () => {
-    await using target = await startedWith(framework);
     const plain = await rawRequest(target.port, '/big');
     expect(await apply(target)).toMatchObject({ type: 'done' });
     const codings = [
@@ -51,15 +57,15 @@ describe.each(['bare', 'express', 'fastify'])('answers of %s', (framework) => {
     expect(summary.problems).toEqual([]);
     expect(summary.policies).toMatchObject([{ figures: { compressed: 3 } }]);
     expect(target.output()).toBe('');
+    await revoke(target);
   });
 
   test('are left alone byte by byte where compressing them would gain nothing or break something', async () => {
-    await using target = await startedWith(framework);
     for (const [path, why] of leftAlone) {
       const before = await rawRequest(target.port, path, { headers: gzip });
       await apply(target);
       const after = await rawRequest(target.port, path, { headers: gzip });
-      await target.ask({ type: 'revoke-policy', policyId: 'compress' });
+      await revoke(target);
       const { date: _, ...headers } = after.headers;
       const { date: __, ...expected } = before.headers;
       expect({ ...headers, status: after.status }, why).toEqual({ ...expected, status: before.status });
@@ -77,8 +83,14 @@ test('answers that a framework injects, and that never were on a connection, pas
 });
 
 describe('on a bare server', () => {
+  let target: Target;
+  beforeAll(async () => {
+    target = await startedWith('bare');
+  });
+  afterAll(() => target[Symbol.asyncDispose]());
+  afterEach(() => revoke(target));
+
   test('the coding is the one that the client would rather have', async () => {
-    await using target = await startedWith('bare');
     await apply(target);
     for (const [accepted, coding] of [
       ['gzip, br', 'br'],
@@ -98,7 +110,6 @@ describe('on a bare server', () => {
   });
 
   test('a strong tag becomes a weak one, ranges are offered no more, other variance stays, cookies stay', async () => {
-    await using target = await startedWith('bare');
     await apply(target);
     const tagged = await rawRequest(target.port, '/tagged', { headers: gzip });
     expect(tagged.headers).toMatchObject({ etag: 'W/"v1"', 'content-encoding': 'gzip' });
@@ -108,7 +119,6 @@ describe('on a bare server', () => {
   });
 
   test('HEAD and POST are left alone, and so are routes that are not named', async () => {
-    await using target = await startedWith('bare');
     await target.ask({ type: 'apply-policy', policyId: 'compress', policy: { ...policy, routes: ['/text'] } });
     expect((await rawRequest(target.port, '/text', { method: 'HEAD', headers: gzip })).headers['content-encoding']).toBeUndefined();
     expect((await rawRequest(target.port, '/text', { method: 'POST', headers: gzip })).headers['content-encoding']).toBeUndefined();
@@ -117,7 +127,6 @@ describe('on a bare server', () => {
   });
 
   test('an answer is not compressed once Anneal has said off, although the busy application has not heard it', async () => {
-    await using target = await startedWith('bare');
     await apply(target);
     const whileOn = await rawRequest(target.port, '/blocked', { headers: gzip });
     expect(whileOn.headers['content-encoding']).toBe('gzip');

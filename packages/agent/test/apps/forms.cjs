@@ -108,7 +108,7 @@ async function exercise() {
   const unreachable = new pg.Pool({ host: '127.0.0.1', port: 1, max: 1 });
   report.unreachable = (await outcome(unreachable.query('SELECT 1'))).error.code;
   report.unreachableConnect = await unreachable.connect().catch((error) => error.code);
-  const small = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 1, connectionTimeoutMillis: 30 });
+  const small = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 1, connectionTimeoutMillis: 1_000 });
   const taken = await small.connect();
   report.timeout = (await outcome(small.query('SELECT 1'))).error.message;
   taken.release();
@@ -117,9 +117,11 @@ async function exercise() {
 
   void pool.query('SELECT unhandled');
   void pool.connect().then((unused) => unused.release());
-  await new Promise((resolve) => {
-    setTimeout(resolve, 100);
-  });
+  for (let turn = 0; turn < 500 && unhandled.length === 0; turn += 1) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
   report.unhandled = unhandled;
   report.names = [pg.Pool.prototype.query.name, pg.Pool.prototype.connect.length, pg.Client.prototype.query.length, JSON.stringify.name];
   report.keys = Object.keys(await pool.connect().then((again) => (again.release(), again))).filter((key) => key.includes('anneal'));

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import fc from 'fast-check';
 import type { SqlParser, StatementShape } from '../ports/sql-parser.ts';
 import { createSqlParser } from './sql-parser.ts';

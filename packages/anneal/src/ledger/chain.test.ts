@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import { AnnealError } from '../errors.ts';
 import { lineOf, readChain, sealNext } from './chain.ts';
 import type { LedgerEntry } from './ledger.ts';

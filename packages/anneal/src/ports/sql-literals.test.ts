@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import fc from 'fast-check';
 import { maskLiterals, maskStrings } from './sql-literals.ts';
 

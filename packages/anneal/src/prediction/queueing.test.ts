@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import fc from 'fast-check';
 import { seededRandom } from '../stats/random.ts';
 import {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import { Histogram, meanUs, mergeHistograms, quantileUs, shareBelow } from './histogram.ts';
 
 function recorded(values: readonly number[]) {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import { heavyDraw } from './fixtures/noise.ts';
 import { normalQuantile } from './normal.ts';
 import { seededRandom } from './random.ts';

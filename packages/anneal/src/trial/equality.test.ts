@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import type { ReplayedAnswer } from '../workload/replay.ts';
 import { compareAnswers, type EqualityRules, learnMasks, learnOrderFreeRequests } from './equality.ts';
 

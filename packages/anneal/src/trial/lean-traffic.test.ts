@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import type { Workload } from '../workload/workload.ts';
 import { leaningInWords, leanTraffic, ordinaryShare, wantedIterations, type TrafficToLean } from './lean-traffic.ts';
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import '../../../../test/support/seeded-properties.ts';
 import { jsonTemplate, pathTemplate } from './template.ts';
 
 test('a path encodes its values, so that none becomes part of the structure', () => {

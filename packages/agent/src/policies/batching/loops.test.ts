@@ -107,11 +107,11 @@ describe('a loop with await', () => {
   test('that dawdles is not answered from rows older than the policy allows', async () => {
     await using database = await createTestDatabase(schemaSql);
     await using pool = poolOn(database.url);
-    using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list, oldestMs: 500 }));
+    using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list, oldestMs: 1_000 }));
     await request(async () => {
       const { rows } = await pool.query<Post>(list, [0, 6]);
       for (const [index, { authorId }] of rows.entries()) {
-        if (index === 3) await sleep(600);
+        if (index === 3) await sleep(1_100);
         await pool.query(author, [authorId]);
       }
     });

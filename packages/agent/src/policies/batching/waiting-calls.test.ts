@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../../test/support/test-database.ts';
@@ -87,13 +87,17 @@ describe('calls that wait for the end of the turn', () => {
     await using pool = poolOn(database.url);
     const slow = 'SELECT id, pg_sleep($2) FROM counters WHERE id = $1';
     using inForce = putInForce(observer, await policyFor(database.client, slow));
+    const running = async () =>
+      (await database.client.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`)).rowCount;
     const cut = async () => {
-      await sleep(150);
+      // Asked for in the same turn it would have the batch sent as single calls.
+      await nextTurn();
+      await expect.poll(running, { interval: 5 }).toBe(2);
       await database.client.query(
         'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
       );
     };
-    const [outcomes] = await Promise.all([request(() => Promise.all([1, 2, 3].map((id) => outcome(pool.query(slow, [id, 0.4]))))), cut()]);
+    const [outcomes] = await Promise.all([request(() => Promise.all([1, 2, 3].map((id) => outcome(pool.query(slow, [id, 0.6]))))), cut()]);
     // The first was cut; the others were cut as one, and ran alone on new connections.
     expect(outcomes[0]).toMatchObject({ failure: { code: '57P01' } });
     expect(outcomes.slice(1)).toMatchObject([{ rowCount: 1 }, { rowCount: 1 }]);

@@ -97,7 +97,7 @@ describe('a write', () => {
   test('whose commit is under way keeps a loop from asking ahead of it', async () => {
     await using database = await createTestDatabase(schemaSql);
     await database.client.query(`
-      CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END$$;
+      CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(1); RETURN NULL; END$$;
       CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON counters DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION dawdle()`);
     await using pool = poolOn(database.url);
     using inForce = putInForce(observer, await policyFor(database.client, read, { parent: counters }));

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import '../../../../../../test/support/seeded-properties.ts';
 import { seededRandom } from '../../../stats/random.ts';
 import { chooseSet } from './choose-set.ts';
 import type { Access, Selection } from './selection-state.ts';

@@ -10,17 +10,20 @@ const accounts = 'CREATE TABLE accounts (id int PRIMARY KEY, balance int); INSER
 /** Sessions that begin `texts` one after the other, each waiting for what the one before has. */
 async function whileWaiting<T>(url: string, texts: readonly string[], look: () => Promise<T>): Promise<T> {
   const clients = texts.map(() => new pg.Client({ connectionString: url, application_name: 'shop' }));
-  const waiting: Promise<unknown>[] = [];
+  const watcher = new pg.Client({ connectionString: url });
+  const waiting = async () =>
+    (await watcher.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rowCount;
   try {
+    await watcher.connect();
     for (const [at, client] of clients.entries()) {
       await client.connect();
-      waiting.push(client.query(texts[at]!).catch(() => {}));
-      await nodeClock.sleep(100);
+      void client.query(texts[at]!).catch(() => {});
+      await expect.poll(waiting, { interval: 10 }).toBe(at + 1);
     }
     await nodeClock.sleep(1_000);
     return await look();
   } finally {
-    for (const client of clients) void client.end().catch(() => {});
+    for (const client of [...clients, watcher]) void client.end().catch(() => {});
   }
 }
 

@@ -15,6 +15,9 @@ test('a statement that runs is found after a minute, without its constants, and 
   await using database = await createTestDatabase();
   await using other = await createTestDatabase();
   const running = database.client.query("SELECT pg_sleep(50), 'secret'").catch((error: unknown) => String(error));
+  const started = async () =>
+    (await other.client.query('SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event = $2', [database.name, 'PgSleep'])).rowCount;
+  await expect.poll(started, { interval: 10 }).toBe(1);
   const found = [
     await judge(longQuery, database.url),
     await judge(longQuery, database.url, later(minuteMs)),
