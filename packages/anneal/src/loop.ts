@@ -9,6 +9,7 @@ import { measure, refuseUselessLoad, type Measured, type MeasureRequest } from '
 import type { MetricId } from './prediction/prediction.ts';
 import type { PlanningContext } from './remedy/remedy.ts';
 import { scoreTrials } from './prediction/calibration.ts';
+import { prescribePatches, writePatchesOf, type PlannedPatches } from './prescribe-patches.ts';
 import { assemble, type RunResults } from './report/assemble.ts';
 import { verdictWord } from './report/story.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
@@ -26,21 +27,19 @@ import { shareable } from './trial/grouping.ts';
 import { assertOurs } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
 import { planChanges, type Planning, type TriedChange } from './trial/planned-change.ts';
-import { planPatches, type PatchChange } from './trial/patch-changes.ts';
-import { patchedWorkingDirectory, type TreeCopyRequest } from './trial/tree-copy.ts';
+import type { PatchChange } from './trial/patch-changes.ts';
 import { tryChanges, type TrialRequest } from './trial/try-changes.ts';
 import { tryPatches, type PatchOutcome } from './trial/try-patches.ts';
 import type { Trial } from './trial/trial.ts';
 import { hasTurn } from './trial/turns.ts';
 import { describeExecutor } from './workload/executor-description.ts';
 import { openLoad } from './workload/load-session.ts';
-import { withPatches, writePatches, type FindingPatch } from './source-change/with-patches.ts';
+import { withPatches } from './source-change/with-patches.ts';
 import { stabilise } from './workload/stabilise.ts';
 import { evaluateThresholds } from './workload/thresholds.ts';
 
 const rules = domains.flatMap((domain) => domain.rules);
 const remedies = domains.flatMap((domain) => domain.remedies);
-const codemods = domains.flatMap((domain) => domain.codemods ?? []);
 /** Several domains may read one source; it is read once, because reading the agent begins its next window. */
 const probes = [...new Set(domains.flatMap((domain) => domain.probes))];
 const derivations = domains.flatMap((domain) => domain.derivations);
@@ -61,7 +60,7 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
     const observed = await observe(run);
     const diagnosis = await find(run, observed);
     const planning = await prescribe(run, observed, diagnosis);
-    const { written, ...patches } = await prescribePatches(run, observed, { ...planning, suppressed: diagnosis.suppressed });
+    const { written, ...patches } = await prescribePatches(run, observed.measurement, { ...planning, suppressed: diagnosis.suppressed });
     const proven = await prove(run, observed, { changes: planning.changes, patches: patches.planned });
     const kept = planning.changes.filter((change) =>
       proven.trials.some(({ id, verdict }) => id === change.id && verdict.decision === 'keep'),
@@ -90,7 +89,7 @@ export function diagnoseTarget(settings: Settings, options: RunOptions): Promise
   return inRun('diagnose', settings, options, async (run) => {
     const observed = await observe(run);
     const diagnosis = await find(run, observed);
-    const findings = withPatches(diagnosis.findings, await writtenPatches(run, diagnosis.findings, []));
+    const findings = withPatches(diagnosis.findings, await writePatchesOf(run, diagnosis.findings, []));
     return assemble({ ...resultsOf(run, observed), ...diagnosis, findings });
   });
 }
@@ -211,54 +210,6 @@ async function prescribe(
     ...planning,
     findings: rank([...tested.findings, ...suppressed], observed.measurement.observations),
     silences: [...diagnosis.silences, ...tested.withdrawn],
-  };
-}
-
-/** Patches of the source for the findings whose fix is mechanical. */
-function writtenPatches(
-  { settings, outside }: Run,
-  findings: readonly Finding[],
-  changes: readonly TriedChange[],
-): Promise<readonly FindingPatch[]> {
-  const planOf = ({ fingerprint }: Finding) =>
-    changes.find((change) => change.findings.some((finding) => finding.fingerprint === fingerprint))?.plan ?? null;
-  return writePatches(findings, codemods, { workingDirectory: settings.target.workingDirectory, files: outside.files, planOf });
-}
-
-interface PlannedPatches {
-  readonly written: readonly FindingPatch[];
-  /** Null where no patch will be tried. */
-  readonly planned: { readonly changes: readonly PatchChange[]; readonly tree: TreeCopyRequest } | null;
-  /** What is known of the others already, by their finding's fingerprint. */
-  readonly outcomes: ReadonlyMap<string, PatchOutcome>;
-}
-
-/** Written before anything is tried: the noise floor covers what their trials are decided by. */
-async function prescribePatches(
-  run: Run,
-  observed: Observed,
-  { changes, findings, suppressed }: Pick<RunResults, 'changes' | 'findings' | 'suppressed'>,
-): Promise<PlannedPatches> {
-  const { settings, outside, folder } = run;
-  const written = await writtenPatches(run, findings, changes);
-  const standing = written.filter(({ finding }) => !suppressed.has(finding.fingerprint));
-  const without = (reason: string) => new Map(standing.map(({ finding }) => [finding.fingerprint, { untried: reason }]));
-  if (standing.length === 0) return { written, planned: null, outcomes: new Map() };
-  if (settings.attachUrl !== null) return { written, planned: null, outcomes: without('a server that runs already has no second source') };
-  const tree = await outside.workspaces.treeOf(settings.target.workingDirectory);
-  if (tree === null) return { written, planned: null, outcomes: without('the backend lies in no git working tree that could be copied') };
-  const request: TreeCopyRequest = { tree, folder, leaveOut: [settings.outputFolder] };
-  const planned = planPatches(standing, {
-    run: run.id,
-    planned: changes,
-    measurement: observed.measurement,
-    workingDirectory: (role) => patchedWorkingDirectory(request, role),
-    seesRoutes: settings.target.traces === undefined,
-  });
-  return {
-    written,
-    planned: { changes: planned.changes, tree: request },
-    outcomes: new Map([...planned.unprovable].map(([fingerprint, unprovable]) => [fingerprint, { unprovable }])),
   };
 }
 

@@ -28,6 +28,7 @@ import {
   impactWords,
   isBrought,
   isKept,
+  lastingWords,
   overallWords,
   patchesWords,
   placeOf,
@@ -189,6 +190,7 @@ function trials({ trials, noiseFloor }: Assessment): string {
 
 function trialSection(trial: Trial): string {
   const { description, primary, guards, equality, cost, placebo } = trial;
+  const lasting = lastingWords(trial);
   return [
     `### ${inline(description.title)}: ${verdictWord(trial)}`,
     inline(verdictReason(trial)),
@@ -225,7 +227,7 @@ function trialSection(trial: Trial): string {
     equality.masks.length === 0 ? '' : maskTable(equality.masks),
     `Cost (measured): ${costWords({ ...cost, writeVolumeChange: null }).join(', ') || 'nothing'}.`,
     description.sql === null ? '' : `Do:\n\n${fence(description.sql.up, 'sql')}\n\nUndo:\n\n${fence(description.sql.down, 'sql')}`,
-    description.lasting === null ? '' : `To keep it for good: ${inline(description.lasting)}`,
+    lasting === null ? '' : `To keep it for good: ${inline(lasting)}`,
   ]
     .filter((part) => part !== '')
     .join('\n\n');

@@ -101,10 +101,13 @@ test('the verdict of its patch decides how a finding stands, and whether the pat
 });
 
 test('a patch is neither kept nor rolled back, and costs nothing until somebody applies it', () => {
-  const { summary, costs, trials } = assessed({ proven: { trial: trialOf('proven', keep) }, different: { trial: trialOf('d', differ) } });
+  const assessment = assessed({ proven: { trial: trialOf('proven', keep) }, different: { trial: trialOf('d', differ) } });
+  const { summary, costs, trials } = assessment;
   expect(summary.trials).toEqual({ kept: 0, rolledBack: 0, inconclusive: 0 });
   expect(costs.diskBytes).toBe(0);
   expect(trials.map((trial) => verdictWord(trial))).toEqual(['proven: improved, equal', 'withdrawn: answers differ']);
+  // Nobody is told how to keep what was withdrawn.
+  expect(renderMarkdown(assessment).match(/To keep it for good/g)).toHaveLength(1);
 });
 
 test('the proven patch takes the place of the words that say how to make the policy last', () => {

@@ -94,6 +94,11 @@ export function isKept(trial: Pick<Trial, 'verdict' | 'isPatch'>): boolean {
   return trial.verdict.decision === 'keep' && !isPatch(trial);
 }
 
+/** What a person does to keep it for good; null where nobody should, or nothing is to be done. */
+export function lastingWords(trial: Pick<Trial, 'description' | 'verdict' | 'isPatch'>): string | null {
+  return isPatch(trial) && trial.verdict.decision === 'rollback' ? null : trial.description.lasting;
+}
+
 /** Other answers, or worse than before: nobody should apply it. */
 export function isHarmful(verdict: Verdict): boolean {
   return verdict.decision === 'rollback' && (verdict.equality === 'mismatch' || verdict.performance === 'regressed');

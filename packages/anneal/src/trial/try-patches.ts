@@ -52,10 +52,14 @@ export async function tryPatches(bench: Bench, request: PatchTrialsRequest): Pro
         await conclude(patch, { trial: await tryOne(bench, copy, patch, { ...request, kept: standing }) });
       } catch (error) {
         if (!(error instanceof AnnealError) || !survivable.has(error.code)) throw error;
-        if (error.code === 'ANNEAL_CHANGE_BREAKS_TARGET') await conclude(patch, { withdrawn: error.message });
-        else await conclude(patch, { untried: error.message });
-        // What is wrong with the copy without a patch is wrong with it for every patch.
-        if (error.code !== 'ANNEAL_CHANGE_BREAKS_TARGET' && error.code !== 'ANNEAL_PATCH_UNUSABLE') unusable = error.message;
+        const reason = inOneLine(error.message);
+        if (error.code === 'ANNEAL_CHANGE_BREAKS_TARGET') await conclude(patch, { withdrawn: reason });
+        else if (error.code === 'ANNEAL_PATCH_UNUSABLE') await conclude(patch, { untried: reason });
+        else {
+          // What is wrong with the copy without a patch is wrong with it for every patch.
+          unusable = `it cannot be tried from a copy of the working tree: ${reason}`;
+          await conclude(patch, { untried: unusable });
+        }
       }
     }
   } finally {
@@ -77,6 +81,12 @@ async function tryOne(
 
 function journalOf({ context }: Bench, { workspaces }: PatchTrialsRequest) {
   return { ...context, outside: { files: context.outside.files, workspaces } };
+}
+
+/** A backend's last words may be a page of stack: of that a report shows the beginning. */
+function inOneLine(message: string): string {
+  const line = message.replaceAll(/[\s^]+/g, ' ').trim();
+  return line.length <= 300 ? line : `${line.slice(0, 299)}…`;
 }
 
 /** Said of this patch, or of the copies that it would be tried in; anything else ends the run as it would in any trial. */

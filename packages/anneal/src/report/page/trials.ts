@@ -9,6 +9,7 @@ import {
   designWords,
   answersWords,
   isKept,
+  lastingWords,
   resultWord,
   toneOf,
   verdictReason,
@@ -31,6 +32,7 @@ const insideFold = 956;
 function trialFold(trial: Trial): Markup {
   const { id, description, primary, equality, cost, placebo, verdict, distributions, rounds } = trial;
   const [whole] = distributions;
+  const lasting = lastingWords(trial);
   return fold(
     {
       id: `trial-${id}`,
@@ -69,7 +71,7 @@ function trialFold(trial: Trial): Markup {
     maskTable(equality.masks),
     markup`<h3>Cost and undo</h3><p>${costWords({ ...cost, writeVolumeChange: null }).join(', ') || 'Nothing'} ${known('measured')}</p>`,
     description.sql === null ? '' : markup`<p>Do</p>${block(description.sql.up)}<p>Undo</p>${block(description.sql.down)}`,
-    description.lasting === null ? '' : markup`<p>To keep it for good: ${prose(description.lasting)}</p>`,
+    lasting === null ? '' : markup`<p>To keep it for good: ${prose(lasting)}</p>`,
   );
 }
 
