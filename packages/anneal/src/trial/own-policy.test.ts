@@ -38,7 +38,7 @@ test('a limit is decided by the latency of the answers given, and may cost CPU b
   expect(remedy.refuses).toBe(true);
   expect(metric).toBe('latency.p95');
   expect(allowances).toEqual({ 'cpu.time': 1 });
-  expect(description.title).toBe('At most 8 requests answered at once, 16 waiting (shed-load)');
+  expect(description.title).toBe('At most 8 answered at once, 16 waiting (shed-load)');
   expect(description.reservations).not.toEqual([]);
   expect(change([shedding], 'latency.p99').metric).toBe('latency.p99');
 });
@@ -47,7 +47,7 @@ test('a rate limit may take as many answers as it says, and no more', () => {
   // 50 of 200 a second: an answer every 20 ms in place of every 5.
   expect(change([limiting]).allowances).toEqual({ 'cpu.time': 1, 'answer.interval': 3 });
   expect(change([{ ...limiting, ratePerSecond: 500 }]).allowances).toEqual({ 'cpu.time': 1 });
-  expect(change([limiting]).description.title).toBe('At most 50 requests per second and address, x-api-key (limit-rate)');
+  expect(change([limiting]).description.title).toBe('At most 50 requests a second per address and x-api-key (limit-rate)');
 });
 
 test('a policy that refuses nobody has no such licence, and is decided by what it promises', () => {

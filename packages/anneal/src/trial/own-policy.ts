@@ -87,11 +87,11 @@ function refusalAllowances(policies: readonly Policy[], { observations }: Measur
 function inWords(policy: Policy): string {
   switch (policy.kind) {
     case 'shed-load':
-      return `At most ${policy.maxConcurrent} requests answered at once, ${policy.maxWaiting} waiting (shed-load)`;
+      return `At most ${policy.maxConcurrent} answered at once, ${policy.maxWaiting} waiting (shed-load)`;
     case 'limit-rate':
-      return `At most ${policy.ratePerSecond} requests per second and ${policy.per.map(keyInWords).join(', ') || 'process'} (limit-rate)`;
+      return `At most ${policy.ratePerSecond} requests a second ${policy.per.length === 0 ? 'in all' : `per ${policy.per.map(keyInWords).join(' and ')}`} (limit-rate)`;
     case 'limit-pool-waiting':
-      return `At most ${policy.maxWaiting} callers waiting for the pool ${policy.pool} (limit-pool-waiting)`;
+      return `At most ${policy.maxWaiting} waiting for the pool ${policy.pool} (limit-pool-waiting)`;
     case 'break-circuit':
       return `No calls to ${policy.peer} while it fails (break-circuit)`;
     default:
