@@ -78,7 +78,7 @@ const scenarios: readonly Scenario[] = [
     steps: [{ method: 'POST', path: '/meetups/{meetup}/invitations', body: { guests: Array.from({ length: 15 }, () => '{member}') } }],
   },
   { name: 'look for news', weight: 80, steps: [get('/comments/news?after={lateComment}')] },
-  { name: 'see lively rooms', weight: 95, steps: [get('/rooms/lively?from={openingDay}')] },
+  { name: 'see lively rooms', weight: 130, steps: [get('/rooms/lively?from={openingDay}')] },
   { name: 'greet newcomers', weight: 55, steps: [get('/users/newcomers')] },
   { name: 'see how the days ended', weight: 24, steps: [get('/posts/last')] },
   { name: "see a member's posts", weight: 34, steps: [get('/posts/by?hand=member{member}')] },
@@ -102,7 +102,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'find a place', weight: 25, steps: [get('/places?place={place}'), get('/tides?place={place}')] },
   {
     name: 'pass a post on',
-    weight: 45,
+    weight: 32,
     steps: [
       get('/posts/{post}/card'),
       { method: 'POST', path: '/posts/{post}/shares' },

@@ -62,7 +62,7 @@ export async function runDemo(options: RunOptions & { readonly size: number }, f
       database: { url: database.url, urlVariable: lab.plazaTarget.urlVariable },
       workload: lab.createPlazaWorkload(options.size),
       // The laboratory's effects are large: what two looks cannot show is left undecided, and the demo stays short.
-      trial: { looks: [8, 11], answers: 50, withinMs: 5 * 60_000 },
+      trial: { looks: [8, 11], answers: 50, withinMs: 5.5 * 60_000 },
       // Forty-odd weaknesses share the traffic: each has to be seen often enough to be certain.
       measure: { warmupMs: 8000, windowMs: 40_000 },
     },
