@@ -136,7 +136,7 @@ function refuseSenseless({ target }: Settings, change: ChangeToTry): void {
   if (parts === 0 && servers === undefined && policies === undefined)
     throw refuse('there is no change to try: give --patch, --worktree, --env, --sql, --policy, or --url-a and --url-b');
   if (policies !== undefined && (parts > 0 || servers !== undefined))
-    throw refuse('a policy is tried by itself: keep the rest of the change first, or try --env ANNEAL_POLICIES=<file> together with it');
+    throw refuse('a policy is tried by itself: keep the rest of the change first');
   if (policies !== undefined && target.traces !== undefined)
     throw refuse('policies are carried out by the agent, which is not there where traces are read in its place (--otlp)');
   if (parts > 0 && servers !== undefined)

@@ -152,7 +152,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
         request.groups,
         request.routeGroups,
       );
-      const { refusedRequests = 0 } = slice.slice;
+      const { refusedRequests = slice.load.refusedRequests ?? 0 } = slice.slice;
       await onArm(arm.arm.arm, () => refuseUselessLoad({ ...slice.load, refusedRequests }, arm.arm.target.crashed()));
       taken.set(side, slice);
     }

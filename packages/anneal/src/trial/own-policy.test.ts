@@ -44,8 +44,8 @@ test('a limit is decided by the latency of the answers given, and may cost CPU b
 });
 
 test('a rate limit may take as many answers as it says, and no more', () => {
-  // 50 of 200 a second: an answer every 20 ms in place of every 5.
-  expect(change([limiting]).allowances).toEqual({ 'cpu.time': 1, 'answer.interval': 3 });
+  // 50 of 200 a second: an answer every 20 ms in place of every 5, and a quarter.
+  expect(change([limiting]).allowances).toEqual({ 'cpu.time': 1, 'answer.interval': 4 });
   expect(change([{ ...limiting, ratePerSecond: 500 }]).allowances).toEqual({ 'cpu.time': 1 });
   expect(change([limiting]).description.title).toBe('At most 50 requests a second per address and x-api-key (limit-rate)');
 });

@@ -41,7 +41,7 @@ export function ownPolicies(
       title: policies.map(inWords).join('; '),
       sql: null,
       lasting: lastingOf(policies),
-      reservations: policies.flatMap(reservationsOf),
+      reservations: refuses ? aboutRefusals : [],
     },
     touched: null,
     ...(refuses ? { allowances: refusalAllowances(policies, measurement) } : {}),
@@ -49,7 +49,7 @@ export function ownPolicies(
 }
 
 /** What it promises, which is what it is decided by where nobody says otherwise. */
-export function metricOf(policies: readonly Policy[]): MetricId {
+function metricOf(policies: readonly Policy[]): MetricId {
   // Limits are for those who are answered: the slow ones among them are who waits in a queue.
   if (policies.some(refusesRequests)) return 'latency.p95';
   return metrics[policies[0]!.kind] ?? 'cpu.time';
@@ -74,13 +74,13 @@ function refusesRequests({ kind }: Policy): boolean {
 const refusalCost = 1;
 
 /**
- * A rate limit is meant to answer less: it may give as few answers as one client alone would get. All other limits are to
- * refuse only what could not have been answered anyway.
+ * A rate limit is meant to answer less: it may give as few answers as one client alone would get, and a quarter fewer because
+ * that is what rounds on a busy machine differ by. All other limits are to refuse only what could not have been answered anyway.
  */
 function refusalAllowances(policies: readonly Policy[], { observations }: Measurement): Readonly<Partial<Record<MetricId, number>>> {
   const rates = policies.flatMap((policy) => (policy.kind === 'limit-rate' ? [policy.ratePerSecond] : []));
   const answeredPerSecond = observations.load?.requestsPerSecond ?? 0;
-  const rarer = rates.length === 0 ? 0 : Math.max(answeredPerSecond / Math.min(...rates) - 1, 0);
+  const rarer = rates.length === 0 ? 0 : Math.max((1.25 * answeredPerSecond) / Math.min(...rates) - 1, 0);
   return { 'cpu.time': refusalCost, ...(rarer > 0 ? { 'answer.interval': rarer } : {}) };
 }
 
@@ -109,10 +109,7 @@ function lastingOf(policies: readonly Policy[]): string {
   return 'Start the backend with `ANNEAL_POLICIES=<file>` and `node --import @anneal/agent`: the file holds the policy as it was tried.';
 }
 
-function reservationsOf(policy: Policy): readonly string[] {
-  if (!refusesRequests(policy)) return [];
-  return [
-    'Refused requests are neither answers nor errors here: times and costs are those of the answers given, and what refusing costs is charged to them.',
-    'Clients of the trial do not come back after a refusal. Those that do at once, and not after Retry-After, bring more load than it had.',
-  ];
-}
+const aboutRefusals: readonly string[] = [
+  'Refused requests are neither answers nor errors here: times and costs are those of the answers given, and what refusing costs is charged to them.',
+  'Clients of the trial do not come back after a refusal. Those that do at once, and not after Retry-After, bring more load than it had.',
+];

@@ -47,7 +47,7 @@ export interface TakenSlice {
  * before the agent and the database are asked anything, so that asking is not charged to the arm.
  *
  * What a policy refused costs something and is no answer: it is charged to the answers given, so that refusing can never
- * look like working faster.
+ * look like working faster. Only where `refuses` says that limits are on trial is it no error.
  */
 export async function takeSlice(
   source: SliceSource,
@@ -67,11 +67,12 @@ export async function takeSlice(
 
   const refused = refusedRequests(load, summary?.policies ?? []);
   const answered = load.requests - refused;
-  const failed = load.failedRequests - refused;
+  const byLimit = request.refuses ? refused : 0;
+  const failed = load.failedRequests - byLimit;
   const perRequest = (total: number) => total / Math.max(answered, 1);
   const metrics: Partial<Record<MetricId, number>> = {
     ...latencies(load.responseTimeUs),
-    errors: perRequest(failed),
+    errors: failed / Math.max(load.requests - byLimit, 1),
     'response.bytes': perRequest(load.steps.reduce((sum, step) => sum + step.responseBytes, 0)),
   };
   if (request.refuses && answered > failed) metrics['answer.interval'] = load.durationMs / (answered - failed);
@@ -104,7 +105,7 @@ export async function takeSlice(
     }
   }
   const policiesOn = new Set((summary?.policies ?? []).filter(({ on }) => on).map(({ id }) => id));
-  const counts = { requests: load.requests, failedRequests: failed, ...(refused === 0 ? {} : { refusedRequests: refused }) };
+  const counts = { requests: load.requests, failedRequests: failed, ...(byLimit === 0 ? {} : { refusedRequests: byLimit }) };
   return { slice: { ...counts, metrics }, policiesOn, load };
 }
 
