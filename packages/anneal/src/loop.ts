@@ -314,10 +314,8 @@ export async function prove(
         outcomes.set(patch, outcome);
         if ('trial' in outcome) return conclude(run, outcome.trial);
         if ('withdrawn' in outcome) await run.ledger.append(run.id, { type: 'rolled-back', trialId: patch.id, reason: outcome.withdrawn });
-        progress.note(
-          `${patch.description.title}: ${'withdrawn' in outcome ? `withdrawn: ${outcome.withdrawn}` : outcome.untried}`,
-          'warning',
-        );
+        const [[standing, reason]] = Object.entries(outcome) as [[string, string]];
+        progress.note(`${patch.description.title}: ${standing}: ${reason}`, 'warning');
       },
     });
   }

@@ -6,10 +6,11 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { AnnealError } from '../errors.ts';
 import type { WorkingTree, Workspaces } from '../ports/workspaces.ts';
+import { filesMadeFrom } from './files-made-from.ts';
 
 /** Copies by file, patches by `git apply`. The tree that is copied, its index and its `.git` are only read. */
 export function createWorkspaces(): Workspaces {
-  return { treeOf, sizeBytes, copy, applyPatch };
+  return { treeOf, sizeBytes, copy, applyPatch, madeFrom: filesMadeFrom };
 }
 
 async function treeOf(folder: string): Promise<WorkingTree | null> {

@@ -23,4 +23,6 @@ export interface Workspaces {
    * Throws ANNEAL_PATCH_UNUSABLE.
    */
   applyPatch(root: string, within: string, patch: string): Promise<void>;
+  /** The scripts below `root` that were made from the file at `path`, as their source maps tell; installed packages aside. */
+  madeFrom(root: string, path: string): Promise<readonly string[]>;
 }

@@ -1,9 +1,10 @@
 import type { Finding } from '../finding/finding.ts';
+import { isHarmful } from '../trial/decide.ts';
 import type { PatchOutcome } from '../trial/try-patches.ts';
 import type { Trial } from '../trial/trial.ts';
 import type { AssessedFinding, AssessedPatch, Assessment } from './assessment.ts';
 import { interval, metricName } from './format.ts';
-import { isHarmful, verdictReason } from './story.ts';
+import { verdictReason } from './story.ts';
 
 /** `changes/`: a patch of the source for every finding whose fix is mechanical, and a README that says how each is proven. */
 export const patchFolder = 'changes';
@@ -85,11 +86,13 @@ export function patchReadme(files: readonly PatchFile[], { trials }: Pick<Assess
     '# Changes of the source',
     '',
     'Written from patterns; none is applied. Read each, then apply it with `git apply` in the folder the backend runs in.',
-    'Each was tried alone: after applying several, prove them together with `anneal try`.',
+    ...(files.some(({ finding }) => finding.patch.trialId !== null)
+      ? ['Each was tried alone: after applying several, prove them together with `anneal try`.']
+      : []),
     ...section('Proven on two arms', 'proven'),
     ...section('Not tried: prove them with `anneal try --patch`', 'untried'),
     ...section('Tried and not proven', 'undecided'),
-    ...section('No trial can show what they are worth', 'unprovable'),
+    ...section('Not for a trial, as things are', 'unprovable'),
     ...section('Withdrawn: do not apply them', 'withdrawn'),
     '',
   ].join('\n');

@@ -3,6 +3,7 @@ import type { Finding, Impact } from '../finding/finding.ts';
 import { subjectName } from '../finding/subject.ts';
 import { summariseCalibration } from '../prediction/calibration.ts';
 import { quantileUs } from '../stats/histogram.ts';
+import { isHarmful } from '../trial/decide.ts';
 import { leaningInWords } from '../trial/lean-traffic.ts';
 import { guardedAnywhere } from '../trial/try-changes.ts';
 import type { Equality, Result, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
@@ -97,11 +98,6 @@ export function isKept(trial: Pick<Trial, 'verdict' | 'isPatch'>): boolean {
 /** What a person does to keep it for good; null where nobody should, or nothing is to be done. */
 export function lastingWords(trial: Pick<Trial, 'description' | 'verdict' | 'isPatch'>): string | null {
   return isPatch(trial) && trial.verdict.decision === 'rollback' ? null : trial.description.lasting;
-}
-
-/** Other answers, or worse than before: nobody should apply it. */
-export function isHarmful(verdict: Verdict): boolean {
-  return verdict.decision === 'rollback' && (verdict.equality === 'mismatch' || verdict.performance === 'regressed');
 }
 
 /** The title of the last comparison, which was made in fresh processes. */

@@ -126,6 +126,11 @@ export function verdictOf(primary: Comparison, guards: readonly GuardResult[], e
   return { decision: 'keep', performance: 'improved', equality: 'match' };
 }
 
+/** Other answers, or worse than before: nobody should have it. */
+export function isHarmful(verdict: Verdict): boolean {
+  return verdict.decision === 'rollback' && (verdict.equality === 'mismatch' || verdict.performance === 'regressed');
+}
+
 /** Improved and regressed need the whole interval beyond the minimum effect; no-change needs it inside what counts as nothing. */
 export function resultOf(change: Estimate, minimumEffect: number, negligibleEffect = minimumEffect): Result {
   if (change.upper < -minimumEffect) return 'improved';

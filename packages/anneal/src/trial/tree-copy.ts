@@ -9,6 +9,7 @@ import { openWorkspace, workspaceName, type Workspace } from './workspace.ts';
 
 /** A copy of the target's working tree, from which those with a patch are made: nobody's own tree is changed. */
 export interface TreeCopy extends AsyncDisposable {
+  readonly root: string;
   /** The target's working directory in the copy. */
   readonly workingDirectory: string;
   /**
@@ -42,6 +43,7 @@ export async function copyTree(
     throw new AnnealError('ANNEAL_WORKSPACE_TOO_LARGE', { free: bytes(free), needed: bytes(2 * sizeBytes), path: root });
   const copy = await openWorkspace(journal, { root, path: join(folder, workspaceName('baseline')), leaveOut });
   return {
+    root: copy.path,
     workingDirectory: join(copy.path, within),
     withPatch(role, patch) {
       const path = patchedPath(folder, role);

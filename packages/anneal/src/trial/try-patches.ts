@@ -1,3 +1,4 @@
+import { join, relative } from 'node:path';
 import { AnnealError, type ErrorCode } from '../errors.ts';
 import type { Outside } from '../ports/outside.ts';
 import type { Bench } from './compare-arms.ts';
@@ -18,14 +19,14 @@ export interface PatchTrialsRequest extends Omit<TrialRequest, 'kept' | 'changes
   /** Called before its trial begins. */
   readonly announce: (patch: PatchChange) => Promise<void>;
   /** Called when a patch is done with. */
-  readonly conclude: (patch: PatchChange, outcome: Exclude<PatchOutcome, { readonly unprovable: string }>) => Promise<void>;
+  readonly conclude: (patch: PatchChange, outcome: PatchOutcome) => Promise<void>;
 }
 
 export type PatchOutcome =
   | { readonly trial: Trial }
   /** The target does not run with it. */
   | { readonly withdrawn: string }
-  /** It had no trial; or no trial could show what it is worth. */
+  /** It had no trial; or no trial could show what it is worth, as things are. */
   | { readonly untried: string }
   | { readonly unprovable: string };
 
@@ -37,6 +38,8 @@ export async function tryPatches(bench: Bench, request: PatchTrialsRequest): Pro
   const { patches, kept, announce, conclude } = request;
   let copy: TreeCopy | null = null;
   let unusable: string | null = null;
+  /** Known once a trial has shown it: what runs is made from the source, and starting does not make it anew. */
+  let isBuiltBefore = false;
   try {
     for (const patch of patches) {
       const { standing, answeredBy } = standingBeside(patch, kept);
@@ -49,7 +52,9 @@ export async function tryPatches(bench: Bench, request: PatchTrialsRequest): Pro
       await announce(patch);
       try {
         copy ??= await copyTree(journalOf(bench, request), request.tree);
-        await conclude(patch, { trial: await tryOne(bench, copy, patch, { ...request, kept: standing }) });
+        const outcome = await tryOne(bench, copy, patch, { ...request, kept: standing, isBuiltBefore });
+        isBuiltBefore ||= 'unprovable' in outcome;
+        await conclude(patch, outcome);
       } catch (error) {
         if (!(error instanceof AnnealError) || !survivable.has(error.code)) throw error;
         const reason = inOneLine(error.message);
@@ -71,12 +76,35 @@ async function tryOne(
   bench: Bench,
   copy: TreeCopy,
   patch: PatchChange,
-  request: PatchTrialsRequest & Pick<TrialRequest, 'kept'>,
-): Promise<Trial> {
-  await using _patched = await copy.withPatch(patch.role, patch.diff);
+  request: PatchTrialsRequest & { readonly isBuiltBefore: boolean },
+): Promise<PatchOutcome> {
+  const { file } = patch.findings[0]!.locations[0]!;
+  const made = await request.workspaces.madeFrom(copy.root, join(copy.workingDirectory, file));
+  const notBuilt = {
+    unprovable: `what runs is made from ${file}, and starting the backend does not make it anew: let the start command build it, or try a folder that is built with \`anneal try --worktree\``,
+  };
+  if (request.isBuiltBefore && made.length > 0) return notBuilt;
+  await using patched = await copy.withPatch(patch.role, patch.diff);
   const target = { ...bench.context.target, workingDirectory: copy.workingDirectory };
   const [trial] = await tryChanges({ ...bench, context: { ...bench.context, target } }, { ...request, changes: [patch] });
-  return trial!;
+  const isBlind = made.length > 0 && !(await isMadeAnew(bench, made, { from: copy.root, to: patched.path }));
+  // A gain or another answer shows that the patch reached what runs: it is loaded as it is written, beside old builds.
+  const hasEffect = trial!.primary.result === 'improved' || trial!.equality.result === 'mismatch';
+  return isBlind && !hasEffect ? notBuilt : { trial: trial! };
+}
+
+/** Whether any of what was made differs between the two copies, as it does where starting makes it. */
+async function isMadeAnew(
+  { context }: Bench,
+  made: readonly string[],
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<boolean> {
+  for (const path of made) {
+    const both = [path, join(to, relative(from, path))].map((script) => context.outside.files.read(script).catch(() => null));
+    const [before, after] = await Promise.all(both);
+    if (before !== after) return true;
+  }
+  return false;
 }
 
 function journalOf({ context }: Bench, { workspaces }: PatchTrialsRequest) {

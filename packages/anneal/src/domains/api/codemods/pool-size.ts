@@ -3,7 +3,7 @@ import { dottedName, isNode, type SyntaxNode } from '../../../source-change/sour
 
 export const poolSizeOption: Codemod = {
   id: 'api/pool-size-option',
-  title: "Writes the proven number of connections into the pool's options",
+  title: "Writes the number of connections into the pool's options",
   addresses: ['api/pool-too-small'],
 
   write(source, at, { plan }) {
