@@ -20,16 +20,21 @@ test('a trial killed with kill -9 at any moment leaves a ledger from which the t
   await using place = await mkdtempDisposable(join(tmpdir(), 'anneal-kill-'));
   await using database = await createIdleDatabase(schema);
   const before = await indexesOf(outside, database.url);
+  const endings: (string | number | null)[] = [];
   for (const entries of moments) {
     const run = `${process.pid}k${entries}`;
     const trial: MiniatureTrial = { databaseUrl: database.url, ledgerPath: join(place.path, run, 'ledger.jsonl'), run, mark: run };
     const child = spawn(process.execPath, [script], { env: { ...process.env, MINIATURE_TRIAL: JSON.stringify(trial) }, stdio: 'ignore' });
-    const ended = once(child, 'exit');
+    const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
     await expect.poll(() => entriesIn(trial.ledgerPath), { timeout: 30_000, interval: 2 }).toBeGreaterThanOrEqual(entries);
     child.kill('SIGKILL');
-    expect(await ended).toEqual([null, 'SIGKILL']);
+    const [code, signal] = await ended;
+    endings.push(signal ?? code);
     await expectRecovered(outside, trial, before);
   }
+  // On a machine whose cores are taken the last entries may be written before the kill comes.
+  expect(endings.filter((ending) => ending !== 'SIGKILL' && ending !== 0)).toEqual([]);
+  expect(endings.filter((ending) => ending === 'SIGKILL').length).toBeGreaterThanOrEqual(moments.length - 3);
 });
 
 function entriesIn(ledgerPath: string): number {

@@ -116,7 +116,7 @@ const routes = {
     response.end();
   },
   '/blocked': (request, response) => {
-    spell(40);
+    spell(100);
     response.end();
   },
   '/remembered': (request, response) => {
