@@ -1,35 +1,29 @@
-// Answers one request after the other, each after ANSWER_MS, whatever waits behind it; with a pool once it is asked for one.
+// Holds what is asked at /held until /release; with a pool of one connection once it is asked for one.
 import { createServer } from 'node:http';
 
-const answerMs = Number(process.env.ANSWER_MS ?? '0');
-const state = { busy: Promise.resolve(), pool: null };
+const state = { pool: null, held: [] };
 
-const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const query = () =>
+  state.pool.query('SELECT pg_sleep(0.2)').then(
+    () => 'queried',
+    (error) => error.code,
+  );
 
-async function answer(request, response) {
-  if (request.url === '/pool') {
+async function answer({ url }, response) {
+  if (url === '/held') {
+    state.held.push(response);
+    return;
+  }
+  if (url === '/release') for (const waiting of state.held.splice(0)) waiting.end('released');
+  if (url === '/pool') {
     const { default: pg } = await import('pg');
     state.pool ??= new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 1 });
-    response.end('made');
-    return;
   }
-  if (request.url === '/query') {
-    try {
-      await state.pool.query('SELECT pg_sleep(0.2)');
-      response.end('queried');
-    } catch (error) {
-      response.writeHead(500).end(error.code);
-    }
-    return;
-  }
-  const turn = state.busy.then(() => after(answerMs));
-  state.busy = turn;
-  await turn;
-  response.end(JSON.stringify({ path: request.url }));
+  response.end(url === '/query' ? await query() : String(state.held.length));
 }
 
 const server = createServer((request, response) => void answer(request, response));
-server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => {
+server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`listening ${server.address().port}\n`);
 });
 process.on('SIGTERM', () => {
