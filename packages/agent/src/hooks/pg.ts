@@ -15,7 +15,11 @@ interface ClientLike {
 interface QueryLike {
   [callOf]?: Call;
   readonly _canceledDueToError?: unknown;
-  readonly _result?: { readonly rows?: readonly unknown[]; readonly rowCount?: number | null };
+  readonly _result?: {
+    readonly rows?: readonly unknown[];
+    readonly rowCount?: number | null;
+    readonly fields?: readonly { readonly name: string }[];
+  };
 }
 
 const callOf = Symbol('anneal.call');
@@ -333,6 +337,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
         // Statements without rows to give still changed some: pg_stat_statements counts them the same way.
         if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
         finish(call, Boolean(query._canceledDueToError), query._result?.rows);
+        if (Array.isArray(call.received?.[0])) call.columns = query._result?.fields?.map(({ name }) => name) ?? null;
       }
       return original.call(this, connection);
     };

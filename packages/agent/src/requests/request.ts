@@ -39,6 +39,8 @@ export class Call {
   receivedBytes = 0;
   /** The rows themselves, where a later call's parameters may come from them. */
   received: readonly unknown[] | null = null;
+  /** The names of their columns, where rows are arrays (`rowMode: 'array'`, as ORMs ask for them). */
+  columns: readonly string[] | null = null;
   /** What of them stands in the answer, where both were looked at. */
   shown: ShownRows | null = null;
   /** Of the connection it runs on, when the application took that out of a pool itself. */

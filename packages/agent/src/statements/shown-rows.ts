@@ -66,19 +66,23 @@ function valuesOf(answer: unknown): AnswerValues | null {
   return { keys, texts };
 }
 
-function shownOf({ received }: Call, answer: AnswerValues, passedOn: ReadonlySet<string>, json: string): ShownRows | null {
+function shownOf({ received, columns: names }: Call, answer: AnswerValues, passedOn: ReadonlySet<string>, json: string): ShownRows | null {
   const rows = received!;
   const first = rows[0];
-  // Rows as arrays have no names to be compared by.
-  if (typeof first !== 'object' || first === null || Array.isArray(first)) return null;
+  if (typeof first !== 'object' || first === null) return null;
   const compared = drawn(rows) as readonly Readonly<Record<string, unknown>>[];
+  // Rows as arrays are read by place, and told by name: those of a join may share one, and then nothing tells them apart.
+  const places = Object.keys(first);
+  const nameAt = (place: string) => (Array.isArray(first) ? names?.[Number(place)] : place);
+  if (new Set(places.map(nameAt)).size < places.length || nameAt(places[0] ?? '') === undefined) return null;
   const scale = rows.length / compared.length;
   const columns: ShownColumn[] = [];
   let isInAnswer = false;
   let mostHits: number | null = null;
   let isPartly = false;
-  for (const name of Object.keys(first)) {
-    const column = lookFor(compared, name, answer, passedOn, json);
+  for (const place of places) {
+    const name = nameAt(place)!;
+    const column = lookFor(compared, place, answer, passedOn, json);
     isInAnswer ||= column.hits > 0 || column.isPartly;
     if (column.isUnique) {
       isPartly ||= column.isPartly;
@@ -103,7 +107,7 @@ const comparedParts = 4;
 
 function lookFor(
   rows: readonly Readonly<Record<string, unknown>>[],
-  name: string,
+  place: string,
   answer: AnswerValues,
   passedOn: ReadonlySet<string>,
   json: string,
@@ -121,7 +125,7 @@ function lookFor(
   let isPartly = false;
   let parts = 0;
   for (const row of rows) {
-    const value = row[name];
+    const value = row[place];
     const text = textOf(value);
     distinct.add(text);
     if (text === '') continue;

@@ -8,6 +8,8 @@ import { identicalConcurrentRequests } from './identical-concurrent-requests.ts'
 
 const statements = [
   aStatement({ id: 'rates', text: 'SELECT * FROM rates', kind: 'select' }),
+  aStatement({ id: 'begin', text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', kind: 'other' }),
+  aStatement({ id: 'commit', text: 'COMMIT', kind: 'other' }),
   aStatement({ id: 'visits', text: 'UPDATE visits SET n = n + 1', kind: 'update' }),
 ];
 
@@ -46,6 +48,13 @@ test('a popular answer that is worked out by many at once is found, with what on
   expect(finding!.impact.share).toBeGreaterThan(0.35);
   expect(finding!.impact.share).toBeLessThan(0.6);
   expect(finding!.message).toContain('86 %');
+});
+
+test('a transaction that only reads is a read; one that writes is not', () => {
+  const within = (...ids: readonly string[]) =>
+    diagnosed(rates({ statements: ['begin', ...ids, 'commit'].map((statementId) => aCallSite({ statementId })) }), other);
+  expect(within('rates').findings).toHaveLength(1);
+  expect(within('rates', 'visits')).toMatchObject({ findings: [], silences: [{ reason: expect.stringContaining('no SELECT') }] });
 });
 
 test('requests that write are not to be shared, and it says so', () => {

@@ -7,6 +7,9 @@ import type { RouteObservation, RuntimeObservation } from '../../../measurement/
 import { routeName } from '../call-sites.ts';
 import { runsSpared } from '../coalescing-model.ts';
 
+/** What only holds reads together (PostgreSQL manual, SQL commands): a transaction's beginning and end, and settings that end with it. */
+const bracket = /^\s*(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SET\s+(?:LOCAL|TRANSACTION))\b/i;
+
 export const identicalConcurrentRequests = defineRule({
   id: 'api/identical-concurrent-requests',
   title: 'The same answer is worked out several times at once',
@@ -54,7 +57,7 @@ export const identicalConcurrentRequests = defineRule({
   requires: ['agent.routes', 'agent.runtime', 'agent.statements'],
   diagnose({ 'agent.routes': routes, 'agent.runtime': runtime, 'agent.statements': statements }, settings) {
     const allMs = requestTimeMs(routes, runtime);
-    const kinds = new Map(statements.map(({ id, kind }) => [id, kind]));
+    const harmless = new Set(statements.filter(({ kind, text }) => kind === 'select' || bracket.test(text)).map(({ id }) => id));
     return routes.flatMap((route): RuleOutcome[] => {
       const identical = route.identicalRequests ?? 0;
       if (route.method !== 'GET' || identical === 0) return [];
@@ -64,7 +67,7 @@ export const identicalConcurrentRequests = defineRule({
       const share = shareOf(spared * workMs(route, routes, runtime), allMs);
       if (share < settings.minimumShare) return [];
       const silence = (reason: string): RuleOutcome[] => [{ silent: { subject: name, reason } }];
-      const writes = route.statements.some(({ statementId }) => kinds.get(statementId) !== 'select');
+      const writes = route.statements.some(({ statementId }) => !harmless.has(statementId));
       if (writes) return silence('its requests run statements that are no SELECT: one run for several would do their work once');
       const certain = certainShare(share, identical);
       if (certain < settings.minimumShare) {
