@@ -26,6 +26,8 @@ const metrics: readonly MetricId[] = [
   'latency.p50',
   'latency.p95',
   'latency.p99',
+  'answer.interval',
+  'response.bytes',
   'memory',
   'wal.bytes',
 ];
