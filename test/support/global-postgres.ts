@@ -21,7 +21,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Autovacuum would analyse and clean between what a test arranges and what it asserts, once a minute; here it never comes round.
   const autovacuumNaptime = '20d';
   const postgres = await startEmbeddedPostgres({
-    settings: { fsync: 'off', shared_buffers: '256MB', autovacuum_naptime: autovacuumNaptime },
+    settings: {
+      fsync: 'off',
+      // Every database that a test drops makes a checkpoint, and page images after it would count as what another test logs.
+      full_page_writes: 'off',
+      shared_buffers: '256MB',
+      autovacuum_naptime: autovacuumNaptime,
+    },
   });
   await provide(project, postgres.url);
   return () => postgres.stop();
