@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache test-crash bench-toggling test-toggle clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
@@ -12,6 +12,8 @@ help:
 	@echo 'make test-try     the trials of own changes, of limits and of patches, all of them'
 	@echo 'make test-cache   kept answers under hostile traffic, 16,000 reads each, with the figures'
 	@echo 'make test-crash   every outward call of a trial and of a recovery, failed in every way'
+	@echo 'make test-postgres-versions  PostgreSQL 12 to 18, each fetched and really run, twenty minutes'
+	@echo 'make test-node-versions  the built agent and command line under Node 20, 22 and 24'
 	@echo 'make bench-agent  what the agent costs per request, beside OpenTelemetry'
 	@echo 'make soak         ten minutes at saturation: does the agent hold on to memory'
 	@echo 'make bench-toggling  how soon policies go off, and what toggling can prove'
@@ -46,6 +48,13 @@ test-cache: install redis
 
 test-crash: install
 	ANNEAL_THOROUGH=1 npx --no vitest run --project unit test/crash
+
+# ANNEAL_POSTGRES_VERSIONS=12,16 runs those alone.
+test-postgres-versions: install
+	ANNEAL_THOROUGH=1 npx --no vitest run --project versions test/versions/postgres.test.ts --disable-console-intercept
+
+test-node-versions: build
+	ANNEAL_THOROUGH=1 npx --no vitest run --project versions test/versions/node.test.ts --disable-console-intercept
 
 test-toggle: install
 	ANNEAL_THOROUGH=1 npx --no vitest run packages/anneal/src/trial/toggle-trial.test.ts --disable-console-intercept

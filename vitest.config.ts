@@ -39,6 +39,11 @@ export default defineConfig({
       // What measures has the machine for itself.
       { ...shared, test: { ...sharedTest, name: 'end-to-end', include: ['test/end-to-end/**/*.test.ts'], fileParallelism: false } },
       { ...shared, test: { ...sharedTest, name: 'lab', include: ['test/lab/**/*.test.ts'], fileParallelism: false } },
+      // Of PostgreSQL and of Node, in other versions than ours; each starts its own.
+      {
+        ...shared,
+        test: { ...sharedTest, globalSetup: [], name: 'versions', include: ['test/versions/**/*.test.ts'], fileParallelism: false },
+      },
     ],
   },
 });

@@ -38,10 +38,19 @@ export interface App extends AsyncDisposable {
   readonly finish: () => Promise<number | null>;
 }
 
+/** What an application runs under: paths of `node` and of the agent. */
+export interface Runtime {
+  readonly node: string;
+  readonly agent: string;
+}
+
+/** TEST_NODE and TEST_AGENT name others, such as an older Node and the built agent. */
+const ownRuntime: Runtime = { node: process.env['TEST_NODE'] ?? process.execPath, agent: process.env['TEST_AGENT'] ?? agentFile };
+
 /** An application with the agent preloaded through NODE_OPTIONS, as its users start it. */
-export async function startApp(name: string, env: Readonly<Record<string, string>>, agent = true): Promise<App> {
-  const process_ = spawn(process.execPath, [appFile(name)], {
-    env: { ...process.env, NODE_OPTIONS: agent ? `--import=${agentFile}` : '', ...env },
+export async function startApp(name: string, env: Readonly<Record<string, string>>, agent = true, runtime = ownRuntime): Promise<App> {
+  const process_ = spawn(runtime.node, [appFile(name)], {
+    env: { ...process.env, NODE_OPTIONS: agent ? `--import=${runtime.agent}` : '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -74,14 +83,14 @@ export async function startApp(name: string, env: Readonly<Record<string, string
   };
 }
 
-export async function startTarget(name: string, env: Readonly<Record<string, string>> = {}): Promise<Target> {
+export async function startTarget(name: string, env: Readonly<Record<string, string>> = {}, runtime = ownRuntime): Promise<Target> {
   const folder = await mkdtemp(join(tmpdir(), 'agent-test-'));
   const socketPath = join(folder, 'socket');
   const listener = createServer();
   listener.listen(socketPath);
   await once(listener, 'listening');
   const connected = once(listener, 'connection') as Promise<[Socket]>;
-  const app = await startApp(name, { ...env, [socketVariable]: socketPath });
+  const app = await startApp(name, { ...env, [socketVariable]: socketPath }, true, runtime);
   const [socket] = await connected;
   const { next, ask, say, move, end } = conversation(socket);
   // With its first policy the agent goes on over a socket of its own thread's.

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Observer } from '../observer.ts';
+import { isImportedCommonJs, loadedByRequire, misloadsImported } from './imported-commonjs.ts';
 import type { KnownVersions, Library, LibraryFile } from './library.ts';
 
 /** Where appended code finds the agent: a registered symbol, because module text has no other way to reach us. */
@@ -18,13 +19,9 @@ interface Known {
 /**
  * Meets libraries as they are loaded: by `require` or `import`, early or late, one copy or several.
  * Only the listed files are touched, by a line at their end, so that their own lines keep their
- * numbers; everything else passes through unread. `registerHooks` exists from Node 22.15 and 23.5 on.
+ * numbers; everything else passes through unread.
  */
 export function hookModules(observer: Observer, libraries: readonly Library[]): void {
-  if (typeof module.registerHooks !== 'function') {
-    observer.problems.note('libraries are not observed: this Node has no module.registerHooks');
-    return;
-  }
   const byPath = knownFiles(observer, libraries);
   const meet = (path: string, exported: unknown): unknown => {
     try {
@@ -35,9 +32,11 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
     }
   };
   Object.defineProperty(globalThis, Symbol.for('@anneal/agent'), { value: Object.freeze({ meet, cannotHook }), configurable: true });
+  const misloads = misloadsImported(process.versions.node);
   module.registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
+      if (misloads && isImportedCommonJs(context.conditions, loaded)) return loadedByRequire(url, loaded);
       const { folder, name, path } = packageFile.exec(url)?.groups ?? {};
       if (folder === undefined || name === undefined) return loaded;
       const known = byPath.get(`${name}/${path}`);

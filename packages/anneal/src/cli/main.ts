@@ -1,40 +1,9 @@
 #!/usr/bin/env node
-import { CommanderError } from 'commander';
-import { AnnealError, exitCodes } from '../errors.ts';
-import { createProgram } from './program.ts';
-
-/**
- * The command line: stdout carries the result, stderr the progress and the errors.
- * The first Ctrl-C or SIGTERM undoes what is under way and ends; the second ends at once.
- */
-async function main(): Promise<void> {
-  const interruption = new AbortController();
-  const signals = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const;
-  for (const [signal, exitCode] of Object.entries(signals)) {
-    process.on(signal, () => {
-      if (interruption.signal.aborted) process.exit(exitCode);
-      process.stderr.write(`\n${signal}: undoing what is under way (again to stop at once; then run \`anneal recover\`)\n`);
-      process.exitCode = exitCode;
-      interruption.abort(new AnnealError('ANNEAL_INTERRUPTED'));
-    });
-  }
-  try {
-    const exitCode = await createProgram(interruption.signal).run(process.argv);
-    process.exitCode ??= exitCode;
-  } catch (error) {
-    process.exitCode ??= report(error);
-  }
+/** An older Node would end with a syntax error of some library before a line of ours runs. */
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(`Anneal needs Node 22.19 or later, and this is ${process.version}.\n`);
+  process.exitCode = 2;
+} else {
+  await import('./command-line.ts');
 }
-
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-  if (error instanceof AnnealError) {
-    process.stderr.write(`${error.code}: ${error.message}\n  hint: ${error.hint}\n`);
-    return error.exitCode;
-  }
-  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`This is a bug in Anneal, not in your backend:\n${trace}\n`);
-  return exitCodes.bug;
-}
-
-await main();
