@@ -29,3 +29,14 @@ test('statements that compile longer than they run speak for switching it off', 
     expect.stringContaining('none of weight for half of its time'),
   ]);
 });
+
+test('a server that does not count what compiling takes is not called free of it', async () => {
+  await using database = await createTestDatabase(bills);
+  const uncounted = (read: Observations): Partial<Observations> => ({
+    'postgres.configuration': compiled(0)(read)['postgres.configuration']!,
+    'postgres.statement-history': read['postgres.statement-history'].map((statement) => ({ ...statement, jitMs: null })),
+  });
+  expect((await judge(jitOverhead, database.url, uncounted)).reasons).toEqual([
+    expect.stringContaining('does not count the time spent compiling'),
+  ]);
+});

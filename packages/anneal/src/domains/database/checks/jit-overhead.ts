@@ -24,8 +24,11 @@ export const jitOverhead = defineCheck({
     const shown = settings['jit']?.shown ?? 'off';
     const compiled = history.filter(({ jitMs }) => (jitMs ?? 0) > 0);
     const wasteful = compiled.filter(({ jitMs, totalMs, timeShare }) => timeShare >= noticedShare && jitMs! >= wastefulShare * totalMs);
-    const otherwise =
-      shown !== 'on' ? 'jit is off' : `${counted(compiled.length, 'statement')} compiled, none of weight for half of its time`;
+    const isCounted = history.some(({ jitMs }) => jitMs !== null);
+    const judged = isCounted
+      ? `${counted(compiled.length, 'statement')} compiled, none of weight for half of its time`
+      : 'this pg_stat_statements does not count the time spent compiling, as it does from version 1.10 on (PostgreSQL 15)';
+    const otherwise = shown === 'on' ? judged : 'jit is off';
     if (shown !== 'on' || wasteful.length === 0) return { complaints: [], otherwise };
     const jitMs = wasteful.reduce((sum, statement) => sum + statement.jitMs!, 0);
     const totalMs = wasteful.reduce((sum, statement) => sum + statement.totalMs, 0);
