@@ -50,6 +50,12 @@ test('a rate limit may take as many answers as it says, and no more', () => {
   expect(change([limiting]).description.title).toBe('At most 50 requests a second per address and x-api-key (limit-rate)');
 });
 
+test('what the application answers with an error of its own is said to be one for its clients', () => {
+  const inside = change([{ kind: 'limit-pool-waiting', pool: 'app.js:3', maxWaiting: 4 }]).description.reservations!;
+  expect(inside).toHaveLength(change([shedding]).description.reservations!.length + 1);
+  expect(inside.join()).toContain('gets an error from its own handler');
+});
+
 test('a policy that refuses nobody has no such licence, and is decided by what it promises', () => {
   const { remedy, metric, allowances } = change([{ kind: 'conditional-responses', routes: ['/a'] }]);
   expect(remedy).toMatchObject({ clientsRevalidate: true });

@@ -41,7 +41,7 @@ export function ownPolicies(
       title: policies.map(inWords).join('; '),
       sql: null,
       lasting: lastingOf(policies),
-      reservations: refuses ? aboutRefusals : [],
+      reservations: refuses ? reservationsOf(policies) : [],
     },
     touched: null,
     ...(refuses ? { allowances: refusalAllowances(policies, measurement) } : {}),
@@ -109,7 +109,13 @@ function lastingOf(policies: readonly Policy[]): string {
   return 'Start the backend with `ANNEAL_POLICIES=<file>` and `node --import @anneal/agent`: the file holds the policy as it was tried.';
 }
 
-const aboutRefusals: readonly string[] = [
-  'Refused requests are neither answers nor errors here: times and costs are those of the answers given, and what refusing costs is charged to them.',
-  'Clients of the trial do not come back after a refusal. Those that do at once, and not after Retry-After, bring more load than it had.',
-];
+function reservationsOf(policies: readonly Policy[]): readonly string[] {
+  const inside = policies.some(({ kind }) => kind === 'limit-pool-waiting' || kind === 'break-circuit');
+  return [
+    'Refused requests are neither answers nor errors here: times and costs are those of the answers given, and what refusing costs is charged to them.',
+    ...(inside
+      ? ['Who is refused inside of the application gets an error from its own handler; the errors of this report leave those out.']
+      : []),
+    'Clients of the trial do not come back after a refusal. Those that do at once, and not after Retry-After, bring more load than it had.',
+  ];
+}
