@@ -6,14 +6,16 @@
  *
  * All servers are alive at once. A round gives each variant one slice of load, in shuffled order, and
  * compares only within the round; the whole is repeated with fresh processes, because two equal
- * processes keep differing by some per cent for as long as they live. The agent's modes alternate
- * inside one process, so that what observing adds is seen without that difference. A slice's account
+ * processes keep differing by some per cent for as long as they live. A slice's account
  * closes a little after its last response, so that work put off is paid by those who put it off.
+ *
+ * What observing adds is far less than what a shared machine's speed changes by from one slice to the next, so
+ * it is measured inside one process, in pairs of neighbouring moments of which one is observed (`agent-target.ts`).
  *
  * The agent is compiled first and loaded as it is installed: loading TypeScript would add Node's compiler, 20 MB of it,
  * to what the agent seems to take.
  *
- *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--rounds 15] [--requests 6000]
+ *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--rounds 15] [--requests 6000] [--flips 200]
  */
 
 import { execFileSync, fork, type ChildProcess } from 'node:child_process';
@@ -29,7 +31,7 @@ import { createAgents, type SwitchableAgent } from '../packages/anneal/src/adapt
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
 import { seedAuthorsAndPosts } from './agent-database.ts';
-import type { Account, Order } from './agent-target.ts';
+import type { Account, FlippedPair, Order } from './agent-target.ts';
 import { writeBenchResults, type BenchRow } from './result-table.ts';
 
 const sliceMs = 200;
@@ -79,6 +81,7 @@ const budgets = { observingPercent: 5, profilingPercent: 10, residentMb: 15 };
 
 const require = createRequire(import.meta.url);
 const compiledAgent = fileURLToPath(new URL('../packages/agent/dist/agent.js', import.meta.url));
+const flippedAgent = fileURLToPath(new URL('./agent-flipped.ts', import.meta.url));
 const targetFile = fileURLToPath(new URL('./agent-target.ts', import.meta.url));
 
 const { values: options } = parseArgs({
@@ -86,11 +89,14 @@ const { values: options } = parseArgs({
     generations: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '15' },
     requests: { type: 'string', default: '6000' },
+    flips: { type: 'string', default: '200' },
   },
 });
 const generations = wholeNumber('generations');
 const roundsEach = wholeNumber('rounds');
 const requestsForMemory = wholeNumber('requests');
+/** Pairs of moments, each 0.2 s. */
+const flipsEach = wholeNumber('flips');
 
 await compare();
 
@@ -102,6 +108,7 @@ async function compare(): Promise<void> {
   const surroundings = { databaseUrl: postgres.url, sinkUrl: sink.url };
   const random = seededRandom(1, 'agent-overhead');
   const measured: Record<RouteName, Round[]> = { '11 queries': [], '1 query': [] };
+  const flipped: Record<RouteName, FlippedPair[]> = { '11 queries': [], '1 query': [] };
   const memory: MemoryGains[] = [];
   try {
     for (let generation = 1; generation <= generations; generation += 1) {
@@ -109,6 +116,7 @@ async function compare(): Promise<void> {
         `generation ${generation} of ${generations}: memory after ${requestsForMemory} requests, then ${roundsEach} rounds per route`,
       );
       await measureGeneration(surroundings, random, measured, memory);
+      await measureFlipped(surroundings, flipped);
     }
     if (sink.received() === 0) throw new Error('OpenTelemetry exported nothing: the comparison would flatter it');
   } finally {
@@ -116,7 +124,7 @@ async function compare(): Promise<void> {
     sink.server.closeAllConnections();
   }
   await writeBenchResults('agent', [
-    ...routes.flatMap(({ name, isBudgeted }) => cpuRows(name, measured[name], isBudgeted)),
+    ...routes.flatMap(({ name, isBudgeted }) => cpuRows(name, measured[name], flipped[name], isBudgeted)),
     ...memoryRows(memory),
   ]);
 }
@@ -208,6 +216,30 @@ async function measureGeneration(
   }
 }
 
+/** What observing adds, in a process of its own. */
+async function measureFlipped(surroundings: Surroundings, flipped: Record<RouteName, FlippedPair[]>): Promise<void> {
+  const generator = fork(targetFile, ['load']);
+  const server = fork(targetFile, ['server'], {
+    execArgv: [...process.execArgv, ...grownYoungGeneration, '--import', flippedAgent],
+    env: { ...process.env, DATABASE_URL: surroundings.databaseUrl },
+  });
+  const gone = [generator, server].map((child) => once(child, 'exit'));
+  try {
+    const [url] = (await once(server, 'message')) as [string];
+    for (const { path, name } of routes) {
+      await order(generator, { url: url + path, durationMs: 2 * warmupMs });
+      server.send('flip');
+      await order(generator, { url: url + path, durationMs: (flipsEach * 200) / generations });
+      server.send('flipped');
+      flipped[name].push(...((await once(server, 'message')) as [FlippedPair[]])[0]);
+    }
+  } finally {
+    generator.kill('SIGKILL');
+    server.kill('SIGKILL');
+    await Promise.all(gone);
+  }
+}
+
 async function switchTo(agent: SwitchableAgent, variant: Variant): Promise<void> {
   await agent.observe(variant !== 'off');
   if (variant === 'with a profile') await agent.startProfile();
@@ -231,13 +263,13 @@ async function order(generator: ChildProcess, wanted: Order): Promise<void> {
   await once(generator, 'message');
 }
 
-function cpuRows(name: RouteName, rounds: readonly Round[], isBudgeted: boolean): readonly BenchRow[] {
+function cpuRows(name: RouteName, rounds: readonly Round[], pairs: readonly FlippedPair[], isBudgeted: boolean): readonly BenchRow[] {
   const over = (variant: Variant, base: (round: Round) => number) =>
     medianInterval(rounds.map((round) => 100 * (round[variant] / base(round) - 1)));
   const unobserved = (round: Round) => (round['no agent'] + round['no agent again']) / 2;
   const noise = over('no agent again', (round) => round['no agent']);
   const off = over('off', unobserved);
-  const observing = over('observing', (round) => round.off);
+  const observing = medianInterval(pairs.map((pair) => 100 * (pair.observing / pair.off - 1)));
   const profiling = over('with a profile', (round) => round.off);
   const peer = over('OpenTelemetry', unobserved);
   const overBare = over('observing', unobserved);
@@ -246,7 +278,8 @@ function cpuRows(name: RouteName, rounds: readonly Round[], isBudgeted: boolean)
       `${name}: ${medianInterval(rounds.map((round) => round['no agent'])).point.toFixed(0)} us per request without an agent`,
       `  no agent, against no agent   ${percent(noise)}`,
       `  agent off, against none      ${percent(off)}`,
-      `  observing, against off       ${percent(observing)}; against none ${percent(overBare)}`,
+      `  observing, against off       ${percent(observing)} in ${pairs.length} pairs of moments`,
+      `  observing, against none      ${percent(overBare)}`,
       `  with a profile, against off  ${percent(profiling)}`,
       `  OpenTelemetry, against none  ${percent(peer)}`,
     ].join('\n'),

@@ -6,9 +6,13 @@
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type pg from 'pg';
+import type { Observer } from '../packages/agent/src/observer.ts';
 import { Pool as HttpPool } from 'undici';
 
 export const connections = 8;
+
+/** Where `agent-flipped.ts` leaves what is flipped. */
+const flippedObserver = Symbol.for('anneal.bench.observer');
 
 /** What a server has used since it started, garbage collection and the threads of whatever observes it included. */
 export interface Account {
@@ -25,6 +29,18 @@ export interface Order {
   readonly durationMs?: number;
   readonly requests?: number;
 }
+
+/** CPU microseconds per request of neighbouring moments in one process, the one observed and the other not. */
+export interface FlippedPair {
+  readonly observing: number;
+  readonly off: number;
+}
+
+/**
+ * Long beside a request of some ms, so that few are observed in part; short beside what makes a shared machine faster and
+ * slower. Slices of 0.2 s and of 3 s are equally noisy here: only neighbours in time are alike.
+ */
+const flipMs = 100;
 
 interface FastifyLike {
   get(path: string, handler: () => Promise<unknown>): void;
@@ -68,15 +84,63 @@ async function serve(): Promise<void> {
     return answer;
   });
   const { gc } = globalThis;
-  process.on('message', () => {
+  const flips = flipping(() => requests);
+  const account = (): Account => {
     // The second one takes what finalisers of the first let go.
     gc?.();
     gc?.();
     const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
-    process.send!({ cpuUs: user + system, requests, residentBytes: rss, heapUsedBytes: heapUsed } satisfies Account);
+    return { cpuUs: user + system, requests, residentBytes: rss, heapUsedBytes: heapUsed };
+  };
+  process.on('message', (message) => {
+    if (message === 'flip') flips?.begin();
+    else process.send!(message === 'flipped' ? flips?.end() : account());
   });
   process.send!(await app.listen({ port: 0, host: '127.0.0.1' }));
+}
+
+/**
+ * Observation is on and off in pairs of moments, in random order. Only what hooks ask first is flipped: a real switch
+ * also puts wrappers in place, and code compiled for the one state would be compiled again in the other.
+ */
+function flipping(requests: () => number): { begin(): void; end(): readonly FlippedPair[] } | null {
+  const observer = Reflect.get(globalThis, flippedObserver) as Observer | undefined;
+  if (observer === undefined) return null;
+  observer.switch(true);
+  let pairs: FlippedPair[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  const costs = new Map<boolean, number>();
+  let from = { cpuUs: 0, requests: 0 };
+  const now = () => {
+    const { user, system } = process.cpuUsage();
+    return { cpuUs: user + system, requests: requests() };
+  };
+  const look = (on: boolean) => (on ? observer.resume() : observer.pause());
+  const flip = () => {
+    const at = now();
+    costs.set(observer.on, (at.cpuUs - from.cpuUs) / (at.requests - from.requests));
+    const [observing, off] = [costs.get(true), costs.get(false)];
+    if (observing !== undefined && off !== undefined) {
+      if (Number.isFinite(observing) && Number.isFinite(off)) pairs.push({ observing, off });
+      costs.clear();
+      look(Math.random() < 0.5);
+    } else look(!observer.on);
+    from = now();
+  };
+  return {
+    begin() {
+      pairs = [];
+      costs.clear();
+      from = now();
+      timer = setInterval(flip, flipMs);
+    },
+    end() {
+      clearInterval(timer);
+      observer.resume();
+      return pairs;
+    },
+  };
 }
 
 function load(): void {

@@ -100,12 +100,13 @@ export class Observer {
 
   switch(on: boolean): void {
     if (on === this.on) return;
-    this.on = on;
     if (on) {
       this.#runtime.start();
-      this.#following.resume(performance.now());
-      this.examination.resume(performance.now());
-    } else this.#runtime.stop();
+      this.resume();
+    } else {
+      this.#runtime.stop();
+      this.pause();
+    }
     for (const listener of this.#switched) {
       try {
         listener(on);
@@ -114,6 +115,18 @@ export class Observer {
         this.problems.note(`observation was not switched ${on ? 'on' : 'off'} everywhere: ${String(error)}`);
       }
     }
+  }
+
+  /** Looks away: what is in place stays, for a look again in a moment. */
+  pause(): void {
+    this.on = false;
+  }
+
+  /** Looks again; no rate is counted over the time in between. */
+  resume(): void {
+    this.on = true;
+    this.#following.resume(performance.now());
+    this.examination.resume(performance.now());
   }
 
   hook(name: string): Hook {

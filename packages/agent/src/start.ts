@@ -21,9 +21,9 @@ export interface Asked {
 
 /**
  * Installs the hooks; they stay passive until Anneal answers, or the figures are wanted. All that was asked for begins when the process
- * first listens for HTTP: that tells the server apart from the npm and build processes around it.
+ * first listens for HTTP: that tells the server apart from the npm and build processes around it. Returns what the hooks report to.
  */
-export function start({ socketPath, exported, policiesPath }: Asked): void {
+export function start({ socketPath, exported, policiesPath }: Asked): Observer {
   const observer = new Observer();
   // Summaries are read once: while Anneal measures, the figures are its own.
   const standing = policiesPath === '' ? null : new StandingPolicies(policiesPath, observer);
@@ -41,6 +41,7 @@ export function start({ socketPath, exported, policiesPath }: Asked): void {
   hookFastify(observer);
   hookFastifyRoutes(observer);
   hookModules(observer, libraries);
+  return observer;
 }
 
 async function exports(observer: Observer, settings: ExportSettings, standing: StandingPolicies | null): Promise<void> {
