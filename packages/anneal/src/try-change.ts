@@ -12,7 +12,6 @@ import type { Json } from './remedy/remedy.ts';
 import { assemble } from './report/assemble.ts';
 import type { Assessment } from './report/assessment.ts';
 import { counted } from './report/format.ts';
-import { withPolicyFile } from './report/policy-files.ts';
 import { capital } from './report/story.ts';
 import { inRun, type Run, type RunOptions } from './run.ts';
 import { attachTarget } from './target/launch.ts';
@@ -86,9 +85,7 @@ export async function tryOwnChange(given: Settings, change: ChangeToTry, options
         : ownPolicies(id, policies, { metric: options.metric, measurement: observed.measurement });
     await announce(run, tried);
     const proven = await prove(run, observed, { changes: [tried] });
-    const shownFolder = `${basename(settings.outputFolder)}/runs/${run.id}`;
-    const trials = proven.trials.map((trial) => withPolicyFile(trial, shownFolder));
-    return assemble({ ...resultsOf(run, observed), ...proven, trials, changes: [tried], domains: [] });
+    return assemble({ ...resultsOf(run, observed), ...proven, changes: [tried], domains: [] });
   });
 }
 

@@ -113,6 +113,8 @@ export interface Description {
   readonly lasting: string | null;
   /** Sentences: what a reader must know before trusting the figures of its trial. */
   readonly reservations?: readonly string[];
+  /** The agent's policies that are the change, where they can be in force without Anneal (`ANNEAL_POLICIES`). */
+  readonly policies?: readonly Json[];
 }
 
 /** Hides the plan's own type, so that remedies of different plans stand in one list. */

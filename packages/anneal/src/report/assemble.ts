@@ -20,6 +20,7 @@ import type {
   WorkloadFacts,
 } from './assessment.ts';
 import { assessPatches } from './patches.ts';
+import { policyFile } from './policy-files.ts';
 
 /** Everything a run found out, before it is put into the form that reports read. */
 export interface RunResults {
@@ -183,11 +184,13 @@ function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[
   const lasting = kept.flatMap(({ finding, description }) =>
     description.lasting === null || isProven(finding) ? [] : [description.lasting],
   );
+  const policies = policyFile(kept);
   const toApply = kept.some((trial) => trial.description.sql !== null) && !results.applied;
   return [
     ...(toApply ? ['Run the files in slow-query-fixes/ on the database, or `anneal optimize` without --dry-run.'] : []),
     ...new Set(proven.map((finding) => `${titleOf(finding)}, proven: \`git apply ${finding.patch!.file}\``)),
     ...lasting,
+    ...(policies === null ? [] : [policies.action]),
     ...findings
       .filter((finding) => finding.level !== 'note' && isLeftToPeople(finding))
       .map((finding) => `${titleOf(finding)}${proofOf(finding)}`),

@@ -239,6 +239,7 @@ const trial = z
       sql: z.strictObject({ up: text, down: text }).nullable(),
       lasting: text.nullable(),
       reservations: list(text).exactOptional(),
+      policies: list(json).exactOptional(),
     }),
     plan: json,
     prediction: z

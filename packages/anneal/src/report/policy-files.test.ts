@@ -2,7 +2,7 @@ import { readPolicies } from '@anneal/agent/protocol';
 import { expect, test } from 'vitest';
 import type { Trial } from '../trial/trial.ts';
 import { aRichAssessment } from './fixtures/assessment.ts';
-import { policyFiles, withPolicyFile } from './policy-files.ts';
+import { policyFile } from './policy-files.ts';
 import { answersWords, headline } from './story.ts';
 
 const shedding = {
@@ -14,36 +14,32 @@ const shedding = {
   retryAfterSeconds: 1,
   exempt: [],
 };
+const tagging = { kind: 'conditional-responses', routes: ['/a'] };
+const proven = { decision: 'keep', performance: 'improved', equality: 'match' } as const;
+const undecided = { decision: 'rollback', performance: 'no-change', equality: 'match', reason: 'x' } as const;
 
-function tried(policies: readonly { readonly kind: string }[], verdict: Trial['verdict']): Trial {
-  const [trial] = aRichAssessment().trials;
-  return { ...trial!, finding: null, prediction: null, remedyId: 'own/policy', plan: { policies }, verdict };
+function tried(policies: readonly (typeof shedding | typeof tagging)[] | null, verdict: Trial['verdict'] = proven): Trial {
+  const trial = aRichAssessment().trials[0]!;
+  const description = { title: 'A policy', sql: null, lasting: null, ...(policies === null ? {} : { policies }) };
+  return { ...trial, finding: null, prediction: null, description, verdict };
 }
 
-const proven = { decision: 'keep', performance: 'improved', equality: 'match' } as const;
-
-test('a proven policy becomes a file that the agent reads, and its lasting form names it', () => {
-  const trial = tried([shedding], proven);
-  const [file, ...others] = policyFiles({ trials: [trial] });
-  expect(others).toEqual([]);
-  expect(file!.name).toBe('changes/001-shed-load.policies.json');
-  expect(readPolicies(JSON.parse(file!.content))).toEqual([shedding]);
-  expect(withPolicyFile(trial, '.anneal/runs/1').description.lasting).toContain(
-    '`ANNEAL_POLICIES=.anneal/runs/1/changes/001-shed-load.policies.json`',
-  );
+test('what was kept and stands becomes one file that the agent reads, and the next step names it', () => {
+  const file = policyFile([tried([shedding]), tried(null), tried([tagging]), tried([tagging], undecided)])!;
+  expect(file.name).toBe('changes/001-shed-load+conditional-responses.policies.json');
+  expect(readPolicies(JSON.parse(file.content))).toEqual([shedding, tagging]);
+  expect(file.action).toContain('`ANNEAL_POLICIES=changes/001-shed-load+conditional-responses.policies.json`');
 });
 
 test.each([
-  ['not proven', tried([shedding], { decision: 'rollback', performance: 'no-change', equality: 'match', reason: 'x' })],
-  ['one that cannot act without Anneal', tried([{ kind: 'pool-size' }], proven)],
-  ['a change of another kind', { ...tried([shedding], proven), remedyId: 'own/change' }],
-] as const)('of what is %s there is no file', (_what, trial) => {
-  expect(policyFiles({ trials: [trial] })).toEqual([]);
-  expect(withPolicyFile(trial, '.anneal/runs/1')).toBe(trial);
+  ['not proven', tried([shedding], undecided)],
+  ['no policy, or one that cannot act without Anneal', tried(null)],
+])('of what is %s there is no file', (_what, trial) => {
+  expect(policyFile([trial])).toBeNull();
 });
 
 test('how many requests were refused is said beside how answers compare, and in the first sentence', () => {
-  const trial = tried([shedding], proven);
+  const trial = tried([shedding]);
   const refusing = {
     ...trial,
     rounds: trial.rounds.map((round) => ({

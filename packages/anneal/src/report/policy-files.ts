@@ -1,37 +1,31 @@
-import { stands, type Policy } from '@anneal/agent/protocol';
-import { ownPolicyId } from '../trial/own-policy.ts';
+import type { Json } from '../remedy/remedy.ts';
 import type { Trial } from '../trial/trial.ts';
-import type { Assessment } from './assessment.ts';
+import { isKept } from './story.ts';
 
-/** `changes/001-shed-load.policies.json`: proven policies as the agent reads them. */
+/** `changes/001-shed-load.policies.json`: what was kept and can act without Anneal, as the agent reads it; one file, because it reads one. */
 export interface PolicyFile {
   /** Below the run's folder. */
   readonly name: string;
   readonly content: string;
+  /** What a person does with it. */
+  readonly action: string;
 }
 
-/** The lasting form of what was proven: of a policy that needs Anneal there is none. */
-export function policyFiles({ trials }: Pick<Assessment, 'trials'>): readonly PolicyFile[] {
-  return trials
-    .flatMap((trial) => (trial.verdict.decision === 'keep' && trial.remedyId === ownPolicyId ? [policiesOf(trial)] : []))
-    .filter((policies) => policies.every(stands))
-    .map((policies, index) => ({ name: nameOf(policies, index), content: `${JSON.stringify({ policies }, null, 2)}\n` }));
+/** Null where nothing was kept that can be in force without Anneal. */
+export function policyFile(trials: readonly Trial[]): PolicyFile | null {
+  const kept = trials.filter((trial) => isKept(trial) && trial.description.policies !== undefined);
+  const policies = kept.flatMap(({ description }) => description.policies ?? []);
+  if (policies.length === 0) return null;
+  const name = `changes/001-${[...new Set(policies.map(kindOf))].join('+')}.policies.json`;
+  return {
+    name,
+    content: `${JSON.stringify({ policies }, null, 2)}\n`,
+    action:
+      `Without a change of the code: start the backend with \`ANNEAL_POLICIES=${name}\` (in this run's folder; keep it with your deployment) and ` +
+      `\`node --import @anneal/agent\`. In force without Anneal, until the variable is taken away: ${kept.map(({ description }) => description.title).join('; ')}.`,
+  };
 }
 
-/** The same trial, its lasting form being the file; `folder` is what the file's name is below. */
-export function withPolicyFile(trial: Trial, folder: string): Trial {
-  const [file] = policyFiles({ trials: [trial] });
-  if (file === undefined) return trial;
-  const lasting =
-    `Start the backend with \`ANNEAL_POLICIES=${folder}/${file.name}\` and \`node --import @anneal/agent\`: what the file says is in force without Anneal. ` +
-    'Keep the file with your deployment; without the variable the backend is as it was.';
-  return { ...trial, description: { ...trial.description, lasting } };
-}
-
-function policiesOf({ plan }: Trial): readonly Policy[] {
-  return (plan as unknown as { readonly policies: readonly Policy[] }).policies;
-}
-
-function nameOf(policies: readonly Policy[], index: number): string {
-  return `changes/${String(index + 1).padStart(3, '0')}-${policies.map(({ kind }) => kind).join('+')}.policies.json`;
+function kindOf(policy: Json): string {
+  return (policy as { readonly kind: string }).kind;
 }

@@ -7,7 +7,7 @@ import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { withoutCredentials } from './redaction.ts';
 import { patchFiles, patchFolder, patchReadme } from './patches.ts';
-import { policyFiles } from './policy-files.ts';
+import { policyFile } from './policy-files.ts';
 import { sqlFiles } from './sql.ts';
 
 const source = 'report.json';
@@ -24,17 +24,17 @@ export async function writeReports(files: Files, folder: string, given: Assessme
   const readme = { name: join(patchFolder, 'README.md'), content: patchReadme(written, assessment) };
   const patches = written.length === 0 ? [] : [...written.map(({ name, content }) => ({ name, content })), readme];
   // As they were given, not as they are shown: a value that looks like a credential is a limit's own here.
-  const policies = policyFiles(given);
+  const policies = policyFile(given.trials);
   const reports = [
     { name: source, content: `${JSON.stringify(assessment, writable)}\n` },
     { name: 'optimization-report.md', content: renderMarkdown(assessment) },
     { name: 'report.html', content: renderHtml(assessment) },
     ...fixes,
     ...patches,
-    ...policies,
+    ...(policies === null ? [] : [policies]),
   ];
   if (fixes.length > 0) await files.makeFolder(join(folder, sqlFolder));
-  for (const patchesAt of new Set([...patches, ...policies].map(({ name }) => dirname(name))))
+  for (const patchesAt of new Set([...patches, ...(policies === null ? [] : [policies])].map(({ name }) => dirname(name))))
     await files.makeFolder(join(folder, patchesAt));
   for (const { name, content } of reports) await files.write(join(folder, name), content);
   return reports.map(({ name }) => name);

@@ -14,6 +14,8 @@ export function ownPolicies(
   { metric = metricOf(policies), measurement }: { readonly metric?: MetricId | undefined; readonly measurement: Measurement },
 ): TriedChange {
   const refuses = policies.some(refusesRequests);
+  const written = JSON.parse(JSON.stringify(policies)) as readonly Json[];
+  const standing = policies.every(stands);
   return {
     id,
     findings: [],
@@ -34,13 +36,14 @@ export function ownPolicies(
       cost: async () => ({ diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 }),
     },
     scope: 'process',
-    plan: JSON.parse(JSON.stringify({ policies })) as Json,
+    plan: { policies: written },
     metric,
     prediction: null,
     description: {
       title: policies.map(inWords).join('; '),
       sql: null,
-      lasting: lastingOf(policies),
+      lasting: standing ? null : "Set the pool's own `max`: a policy of the kind pool-size ends with Anneal.",
+      ...(standing ? { policies: written } : {}),
       reservations: refuses ? reservationsOf(policies) : [],
     },
     touched: null,
@@ -101,12 +104,6 @@ function inWords(policy: Policy): string {
 
 function keyInWords(key: Extract<Policy, { readonly kind: 'limit-rate' }>['per'][number]): string {
   return typeof key === 'object' ? key.header : key;
-}
-
-function lastingOf(policies: readonly Policy[]): string {
-  const dependent = policies.find((policy) => !stands(policy));
-  if (dependent !== undefined) return `Set the pool's own \`max\`: a policy of kind ${dependent.kind} ends with Anneal.`;
-  return 'Start the backend with `ANNEAL_POLICIES=<file>` and `node --import @anneal/agent`: the file holds the policy as it was tried.';
 }
 
 function reservationsOf(policies: readonly Policy[]): readonly string[] {

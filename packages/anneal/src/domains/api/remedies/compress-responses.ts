@@ -91,7 +91,7 @@ export const compressResponses = defineRemedy<CompressResponsesPlan>({
   async apply(plan, context) {
     const agent = requireAgent(context, id);
     if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'compress-responses', routes: [plan.route], minimumBytes: plan.minimumBytes });
+    await agent.apply(policyId(plan), policyOf(plan));
   },
 
   async revert(plan, { agent }) {
@@ -104,8 +104,10 @@ export const compressResponses = defineRemedy<CompressResponsesPlan>({
 
   touches: ({ route }) => ({ statementIds: [], routes: [`GET ${route}`], writtenTables: [] }),
 
-  describe({ route, minimumBytes }) {
+  describe(plan) {
+    const { route, minimumBytes } = plan;
     return {
+      policies: [policyOf(plan)],
       title: `Answers of GET ${route} beyond ${bytes(minimumBytes)} are compressed`,
       sql: null,
       lasting:
@@ -122,6 +124,10 @@ export const compressResponses = defineRemedy<CompressResponsesPlan>({
 
 function routeOf({ observations }: Measurement, name: string | null): RouteObservation | null {
   return observations['agent.routes']?.find((route) => routeName(route) === name) ?? null;
+}
+
+function policyOf({ route, minimumBytes }: CompressResponsesPlan) {
+  return { kind: 'compress-responses', routes: [route], minimumBytes } as const;
 }
 
 function policyId({ route }: CompressResponsesPlan): string {

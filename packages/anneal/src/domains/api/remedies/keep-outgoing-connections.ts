@@ -58,7 +58,7 @@ export const keepOutgoingConnections = defineRemedy<KeepOutgoingConnectionsPlan>
   async apply(plan, context) {
     const agent = requireAgent(context, id);
     if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'outgoing-keep-alive', peers: plan.peers });
+    await agent.apply(policyId(plan), policyOf(plan));
   },
 
   async revert(plan, { agent }) {
@@ -72,11 +72,13 @@ export const keepOutgoingConnections = defineRemedy<KeepOutgoingConnectionsPlan>
 
   touches: (plan) => ({ statementIds: [], routes: plan.routes, writtenTables: [] }),
 
-  describe({ peers, location }) {
+  describe(plan) {
+    const { peers, location } = plan;
     const where = location === null ? 'with every request to it' : `at ${location.file}:${location.line}`;
     return {
       title: `Connections to ${peers.join(', ')} are kept for the next call`,
       sql: null,
+      policies: [policyOf(plan)],
       lasting: `Make one \`new http.Agent({ keepAlive: true, timeout: 4_000 })\` (node:https: \`https.Agent\`) per process and pass it ${where}. The peer must keep idle connections for longer than those 4 s.`,
     };
   },
@@ -91,6 +93,10 @@ function connectShareOf(seen: SiteOfFinding | null, { observations }: Measuremen
   const totalMs = (observations['agent.routes'] ?? []).reduce((sum, route) => sum + route.totalMs, 0);
   const point = shareOf(seen.site.connectMs, totalMs);
   return { point, certain: certainShare(point, seen.site.connectionsOpened) };
+}
+
+function policyOf({ peers }: KeepOutgoingConnectionsPlan) {
+  return { kind: 'outgoing-keep-alive', peers } as const;
 }
 
 function policyId(plan: KeepOutgoingConnectionsPlan): string {

@@ -65,7 +65,7 @@ export const limitOutgoingCalls = defineRemedy<LimitOutgoingCallsPlan>({
   async apply(plan, context) {
     const agent = requireAgent(context, id);
     if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'outgoing-timeout', peers: plan.peers, timeoutMs: plan.timeoutMs });
+    await agent.apply(policyId(plan), policyOf(plan));
   },
 
   async revert(plan, { agent }) {
@@ -78,11 +78,13 @@ export const limitOutgoingCalls = defineRemedy<LimitOutgoingCallsPlan>({
 
   touches: (plan) => ({ statementIds: [], routes: plan.routes, writtenTables: [] }),
 
-  describe({ peers, timeoutMs, location }) {
+  describe(plan) {
+    const { peers, timeoutMs, location } = plan;
     const where = location === null ? '' : ` at ${location.file}:${location.line}`;
     return {
       title: `Calls to ${peers.join(', ')} end after ${timeoutMs} ms`,
       sql: null,
+      policies: [policyOf(plan)],
       lasting: `Pass \`signal: AbortSignal.timeout(${timeoutMs})\` with the call${where}, and answer something sensible when it is over.`,
       reservations: ['It makes nothing faster. It bounds how long requests hang, and what they hold, when the service does.'],
     };
@@ -100,6 +102,10 @@ function limitFor({ routes }: SiteOfFinding): number {
 
 function requestsOf({ routes }: SiteOfFinding): number {
   return routes.reduce((sum, route) => sum + route.requests, 0);
+}
+
+function policyOf({ peers, timeoutMs }: LimitOutgoingCallsPlan) {
+  return { kind: 'outgoing-timeout', peers, timeoutMs } as const;
 }
 
 function policyId(plan: LimitOutgoingCallsPlan): string {

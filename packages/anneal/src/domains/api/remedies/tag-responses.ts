@@ -57,7 +57,7 @@ export const tagResponses = defineRemedy<TagResponsesPlan>({
   async apply(plan, context) {
     const agent = requireAgent(context, id);
     if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'conditional-responses', routes: [plan.route] });
+    await agent.apply(policyId(plan), policyOf(plan));
   },
 
   async revert(plan, { agent }) {
@@ -70,8 +70,10 @@ export const tagResponses = defineRemedy<TagResponsesPlan>({
 
   touches: ({ route }) => ({ statementIds: [], routes: [`GET ${route}`], writtenTables: [] }),
 
-  describe({ route }) {
+  describe(plan) {
+    const { route } = plan;
     return {
+      policies: [policyOf(plan)],
       title: `Answers of GET ${route} have an ETag, and 304 says that they still hold`,
       sql: null,
       lasting:
@@ -87,6 +89,10 @@ export const tagResponses = defineRemedy<TagResponsesPlan>({
 
 function routeOf({ observations }: Measurement, name: string | null): RouteObservation | null {
   return observations['agent.routes']?.find((route) => routeName(route) === name) ?? null;
+}
+
+function policyOf({ route }: TagResponsesPlan) {
+  return { kind: 'conditional-responses', routes: [route] } as const;
 }
 
 function policyId({ route }: TagResponsesPlan): string {
