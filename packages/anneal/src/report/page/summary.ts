@@ -76,10 +76,10 @@ function tiles(assessment: Assessment): Markup {
         : [0.5, 0.95, 0.99].map((q) => [`p${q * 100} latency`, duration(quantileUs(load.responseTimeUs, q) / 1000), 'measured'] as const)
       : overall.comparisons
           .filter(({ metric }) => metric === 'latency.p95' || metric === 'cpu.time')
-          .map(({ metric, baseline, candidate, change: by }) => [
+          .map(({ metric, baseline, candidate, change: by, result }) => [
             metric === 'cpu.time' ? 'CPU time per request' : metricName(metric),
             markup`<s>${metricValue(metric, baseline)}</s> → ${metricValue(metric, candidate)}`,
-            `${change(by.point)}, measured`,
+            result === 'inconclusive' ? `${change(by.lower)} to ${change(by.upper)}: not decided` : `${change(by.point)}, measured`,
           ]);
   const cost = costWords(costs);
   const brought = trials.some(isBrought);

@@ -61,6 +61,20 @@ test.each(ways)('without values the plan is a generic one (%s)', async (genericP
   expect(plans['SELECT count(*) FROM readings']).toMatchObject({ generic: false });
 });
 
+test.each(['explain-option', 'prepared'] as const)(
+  'a constant with its type in front is planned as pg_stat_statements tells it (%s)',
+  async (genericPlans) => {
+    await using database = await createTestDatabase(schema);
+    await using sql = await createDatabases().connect(database.url, { applicationName: 'anneal test', readOnly: true });
+    const shape = (await createSqlParser()).shape("SELECT id FROM readings WHERE taken_at > now() - interval '1 day'");
+    const told = aStatement({ id: 'told', text: 'SELECT id FROM readings WHERE taken_at > now() - interval $1', shape, kind: shape!.kind });
+    const gaps: string[] = [];
+    const plans = await explainStatements(sql, [told], new Map(), { genericPlans, onGap: (_, reason) => gaps.push(reason) });
+    expect(gaps).toEqual([]);
+    expect(plans['told']).toMatchObject({ generic: true, root: { 'Relation Name': 'readings' } });
+  },
+);
+
 test('writes are planned and not executed, utility statements are left alone', async () => {
   await using database = await createTestDatabase(schema);
   const plans = await explain(
