@@ -39,11 +39,11 @@ async function listShelf() {
 /** What the last few asked for is held for those who turn the page: long enough to grow old, and then it is thrown away. */
 const turned = [];
 function indexWords(text) {
-  const places = new Map();
-  for (let place = 0; place < 30_000; place += 1) places.set(`${text}-${place}`, { place, near: [place - 1, place + 1] });
+  const places = [];
+  for (let place = 0; place < 100_000; place += 1) places.push({ text, place, near: [place - 1, place + 1] });
   turned.push(places);
-  if (turned.length > 16) turned.shift();
-  return places.size;
+  if (turned.length > 10) turned.shift();
+  return places.length;
 }
 
 const market = new EventEmitter().setMaxListeners(0);
