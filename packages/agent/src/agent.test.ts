@@ -89,7 +89,7 @@ test('a sequential loop is counted exactly, located by line, and its parameters 
   // Ten ids and author ids of one or two digits: what the DataRow messages hold, lengths included.
   expect(list.receivedBytes / list.requests).toBeGreaterThan(100);
   expect(routeOf(summary, '/sequential').queryMs).toBeCloseTo(list.totalMs + loop.totalMs, 6);
-  const [text] = summary.statementTexts.filter(({ templateId }) => templateId === loop.templateId);
+  const text = summary.statementTexts.find(({ templateId }) => templateId === loop.templateId);
   expect(text).toMatchObject({ template: 'SELECT name FROM authors WHERE id = $1', sample: 'SELECT name FROM authors WHERE id = $1' });
   expect(text!.parameterSets).toHaveLength(5);
 });
@@ -245,8 +245,8 @@ test('every form of calling pg answers, fails and throws exactly as without the 
   // What was called without a callback or by one, through the pool or a client, and what failed.
   const { statements } = routeOf(summary, '/');
   const counted = (template: string) => {
-    const ids = summary.statementTexts.filter((text) => text.template === template).map(({ templateId }) => templateId);
-    return statements.filter(({ templateId }) => ids.includes(templateId)).map(({ calls, errors, rows }) => ({ calls, errors, rows }));
+    const ids = new Set(summary.statementTexts.filter((text) => text.template === template).map(({ templateId }) => templateId));
+    return statements.filter(({ templateId }) => ids.has(templateId)).map(({ calls, errors, rows }) => ({ calls, errors, rows }));
   };
   expect(counted('SELECT $1::int AS n')).toEqual([{ calls: 4, errors: 0, rows: 4 }]);
   expect(counted('SELECT * FROM nowhere')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);

@@ -195,8 +195,8 @@ async function expectSameForms(app: string, env: Readonly<Record<string, string>
 }
 
 function countedIn(summary: AgentSummary, template: string) {
-  const ids = summary.statementTexts.filter((text) => text.template === template).map(({ templateId }) => templateId);
-  const statements = summary.routes.flatMap((route) => route.statements).filter(({ templateId }) => ids.includes(templateId));
+  const ids = new Set(summary.statementTexts.filter((text) => text.template === template).map(({ templateId }) => templateId));
+  const statements = summary.routes.flatMap((route) => route.statements).filter(({ templateId }) => ids.has(templateId));
   const sum = (of: 'calls' | 'errors' | 'rows') => statements.reduce((total, statement) => total + statement[of], 0);
   return statements.length === 0 ? [] : [{ calls: sum('calls'), errors: sum('errors'), rows: sum('rows') }];
 }
