@@ -44,7 +44,7 @@ io.of('/rooms').on('connection', (socket) => {
 });
 
 async function startQueue(url) {
-  const { Queue, Worker } = require('bullmq');
+  const { Queue, Worker } = process.env.MODULES === 'import' ? await import('bullmq') : require('bullmq');
   const { hostname, port } = new URL(url);
   const connection = { host: hostname, port: Number(port) };
   const queue = new Queue('letters', { connection });
