@@ -3,12 +3,13 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
+.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-policies test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
 	@echo 'make test         every test, lint and type check'
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
+	@echo 'make test-policies  the weaknesses of the laboratory that a policy answers, proven by switching it'
 	@echo 'make test-try     the trials of own changes, of limits and of patches, all of them'
 	@echo 'make test-cache   kept answers under hostile traffic, 16,000 reads each, with the figures'
 	@echo 'make test-crash   every outward call of a trial and of a recovery, failed in every way'
@@ -38,7 +39,10 @@ test: install redis
 	npm run --silent test:end-to-end
 
 matrix: install
-	npx --no vitest run --project lab --disable-console-intercept
+	npx --no vitest run --project lab --disable-console-intercept test/lab/matrix.test.ts
+
+test-policies: install
+	npx --no vitest run --project lab --disable-console-intercept test/lab/policies.test.ts
 
 test-try: install
 	ANNEAL_THOROUGH=1 npx --no vitest run --project end-to-end test/end-to-end/try-change.test.ts test/end-to-end/try-policy.test.ts test/end-to-end/optimize-patches.test.ts
