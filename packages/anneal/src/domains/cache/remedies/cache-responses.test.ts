@@ -96,8 +96,8 @@ describe('from the measurement to the policy and back', () => {
       const prediction = await cacheResponses.predict(plan, findings[0]!, context);
       expect(prediction).toMatchObject({ metric: 'cpu.time', model: 'queueing' });
       expect(prediction.change.lower).toBeLessThanOrEqual(prediction.change.point);
-      // Asking Redis costs about as much as this cheap answer: how much is left depends on the processor.
-      expect(prediction.change.point).toBeLessThan(isShared ? Number.EPSILON : 0);
+      // What a kept answer spares of one as cheap as this depends on the processor, and on what the profile met.
+      expect(prediction.change.point).toBeLessThanOrEqual(0);
 
       /** Whether fewer requests reach the application than are sent. */
       const observe = async () => {
