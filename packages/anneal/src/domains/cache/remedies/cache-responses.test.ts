@@ -16,7 +16,7 @@ import { createProcesses } from '../../../adapters/node-processes.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import { diagnose } from '../../../finding/diagnose.ts';
-import { aMeasurement } from '../../../finding/fixtures/observations.ts';
+import { aMeasurement, aRoute, aRuntime, repeatedAnswers } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
 import { agentProbe } from '../../../measurement/agent-probe.ts';
 import { remedyConformance } from '../../../remedy/conformance.ts';
@@ -136,6 +136,23 @@ test('where the backend was seen to talk to Redis, and nobody said who shares it
   const shared = { ...alone, shared: { host: 'cache.local', port: 6380 } };
   expect(reservations(shared)).toContain('Redis at cache.local:6380');
   expect(cacheResponses.describe(shared).lasting).toContain('Redis');
+});
+
+test('the prediction is what kept answers spare of the CPU, less what keeping takes, and less again where Redis is asked', async () => {
+  const route = aRoute({ route: '/counters/:id', requests: 1_000, cpuMs: 1_000, answers: repeatedAnswers(1_000, 950, 900) });
+  const load = aLoadResult({ steps: [aStepResult({ name: 'GET /counters/{id}' })] });
+  const measurement = aMeasurement({ 'agent.routes': [route], 'agent.runtime': aRuntime({ cpuMs: 2_000 }), 'agent.statements': [], load });
+  const finding = diagnose([repeatedResponse], measurement, usualSettings).findings[0]!;
+  const context = { measurement, sql: null, sqlParser, planner: null, samples: new Map() };
+  const { change } = await cacheResponses.predict(alone, finding, context);
+  // Nine of ten answers are equal to one before, each of which takes 1 ms: at most 45 % of all CPU.
+  expect(change.point).toBeGreaterThan(-0.45);
+  expect(change.point).toBeLessThan(-0.4);
+  expect(change.lower).toBeLessThanOrEqual(change.point);
+  expect(change.upper).toBeGreaterThan(change.point);
+  const shared = await cacheResponses.predict({ ...alone, shared: { host: 'cache.local', port: 6380 } }, finding, context);
+  expect(shared.change.point).toBeGreaterThan(change.point);
+  expect(shared.change.point).toBeLessThan(-0.35);
 });
 
 test('without the agent, or without the log, nothing is applied', async () => {

@@ -1,27 +1,19 @@
 import { expect, test } from 'vitest';
 import { diagnose } from '../../../finding/diagnose.ts';
-import { aCallSite, aMeasurement, anOutgoing, aRoute, aRuntime, aStatement, at } from '../../../finding/fixtures/observations.ts';
+import {
+  aCallSite,
+  aMeasurement,
+  anOutgoing,
+  aRoute,
+  aRuntime,
+  aStatement,
+  at,
+  repeatedAnswers,
+} from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
-import type { AnswerObservation, RouteObservation } from '../../../measurement/observations.ts';
+import type { RouteObservation } from '../../../measurement/observations.ts';
 import { aLoadResult, aStepResult } from '../../../workload/fixtures/load-results.ts';
 import { repeatedResponse } from './repeated-response.ts';
-
-const answers = (reads: number, repeats: number, equalRepeats: number): AnswerObservation => ({
-  examined: reads,
-  bodyBytes: reads * 500,
-  large: 0,
-  uncompressed: 0,
-  uncompressedBytes: 0,
-  sampledBytes: 0,
-  sampledCompressedBytes: 0,
-  reads,
-  identifiedReads: 0,
-  withValidator: 0,
-  withCacheControl: 0,
-  repeats,
-  equalRepeats,
-  equalRepeatBytes: equalRepeats * 500,
-});
 
 const feed = (given: Partial<RouteObservation> = {}) =>
   aRoute({
@@ -30,7 +22,7 @@ const feed = (given: Partial<RouteObservation> = {}) =>
     totalMs: 20_000,
     queryMs: 8_000,
     cpuMs: 1_500,
-    answers: answers(1_000, 950, 900),
+    answers: repeatedAnswers(1_000, 950, 900),
     answeredAt: at('src/feed.ts', 12),
     statements: [aCallSite({ statementId: 'posts' })],
     ...given,
@@ -41,7 +33,7 @@ const account = aRoute({
   totalMs: 10_000,
   queryMs: 500,
   cpuMs: 500,
-  answers: answers(500, 0, 0),
+  answers: repeatedAnswers(500, 0, 0),
   statements: [aCallSite({ statementId: 'posts' })],
 });
 
@@ -89,8 +81,8 @@ test.each<[string, RouteObservation, number]>([
 });
 
 test.each<[string, RouteObservation]>([
-  ['every answer is a new one', feed({ answers: answers(1_000, 950, 0) })],
-  ['nothing is asked for twice', feed({ answers: answers(1_000, 0, 0) })],
+  ['every answer is a new one', feed({ answers: repeatedAnswers(1_000, 950, 0) })],
+  ['nothing is asked for twice', feed({ answers: repeatedAnswers(1_000, 0, 0) })],
   ['nobody looked at the answers', feed({ answers: null })],
   ['no statement ran', feed({ statements: [] })],
   ['the method is not GET', feed({ method: 'POST' })],
@@ -105,7 +97,7 @@ test('addresses that the workload writes out repeat themselves: then it is a que
 });
 
 test('so do the few sessions of a workload', () => {
-  const asSessions = { ...answers(1_000, 950, 900), identifiedReads: 900 };
+  const asSessions = { ...repeatedAnswers(1_000, 950, 900), identifiedReads: 900 };
   const [finding] = diagnosed(feed({ answers: asSessions })).findings;
   expect(finding).toMatchObject({ level: 'note', message: expect.stringContaining('few sessions') as unknown });
 });
