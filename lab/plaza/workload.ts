@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 4,050) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 4,200) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [{ ...get('/feed'), authenticated: false }] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -79,7 +79,7 @@ const scenarios: readonly Scenario[] = [
   },
   { name: 'look for news', weight: 80, steps: [get('/comments/news?after={lateComment}')] },
   { name: 'see lively rooms', weight: 130, steps: [get('/rooms/lively?from={openingDay}')] },
-  { name: 'greet newcomers', weight: 55, steps: [get('/users/newcomers')] },
+  { name: 'greet newcomers', weight: 95, steps: [get('/users/newcomers')] },
   { name: 'see how the days ended', weight: 24, steps: [get('/posts/last')] },
   { name: "see a member's posts", weight: 34, steps: [get('/posts/by?hand=member{member}')] },
   { name: 'see serious likes', weight: 8, steps: [get('/posts/{post}/likes')] },
@@ -115,7 +115,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'search the chronicle', weight: 200, steps: [get('/chronicle?word={word}')] },
   { name: 'mistype a heading', weight: 180, steps: [get('/guide/spelling?text={place}')] },
   { name: 'have the guide printed', weight: 10, steps: [{ method: 'POST', path: '/guide/editions' }] },
-  { name: 'see what is on next', weight: 300, steps: [get('/meetups/next?country={country}&after={day}')] },
+  { name: 'see what is on next', weight: 400, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];
 
