@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 4,200) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 4,230) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 200, steps: [{ ...get('/feed'), authenticated: false }] },
   { name: 'read a post', weight: 95, steps: [get('/posts/{post}'), get('/posts/{post}/comments')] },
@@ -67,7 +67,7 @@ const scenarios: readonly Scenario[] = [
     steps: [{ method: 'POST', path: '/posts', body: { topicId: '{topicId}', title: '{title}', body: '{body}' } }],
   },
   { name: 'find a meetup by place', weight: 15, steps: [get('/meetups?place={meetupPlace}')] },
-  { name: 'open the calendar', weight: 80, steps: [get('/meetups/calendar?day={day}')] },
+  { name: 'open the calendar', weight: 110, steps: [get('/meetups/calendar?day={day}')] },
   { name: 'type a meetup', weight: 8, steps: [get('/meetups/titles?beginning={beginning}')] },
   { name: 'leaf through meetups', weight: 8, steps: [get('/meetups/index?after={beginning}')] },
   { name: 'look after a place', weight: 14, steps: [get('/meetups/hosts?place={meetupPlace}&from=2025-09-15&since=2025-10-01')] },
@@ -81,7 +81,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'see lively rooms', weight: 130, steps: [get('/rooms/lively?from={openingDay}')] },
   { name: 'greet newcomers', weight: 95, steps: [get('/users/newcomers')] },
   { name: 'see how the days ended', weight: 24, steps: [get('/posts/last')] },
-  { name: "see a member's posts", weight: 34, steps: [get('/posts/by?hand=member{member}')] },
+  { name: "see a member's posts", weight: 52, steps: [get('/posts/by?hand=member{member}')] },
   { name: 'see serious likes', weight: 8, steps: [get('/posts/{post}/likes')] },
   { name: "see a member's interests", weight: 8, steps: [get('/users/{member}/interests')] },
   { name: 'read announcements', weight: 8, steps: [get('/announcements')] },
