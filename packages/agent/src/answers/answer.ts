@@ -61,8 +61,7 @@ const mostWatched = 100;
 
 /**
  * The answers that are looked at. What is sent is met at the prototype's `write` and `end`, behind whatever a middleware
- * makes of the body (compression). A response never gets a property of the agent's own: it would be of another hidden class
- * than the rest, and the whole process would pay at every access to any of them, some 5 % of its CPU.
+ * makes of the body (compression). A response never gets a property of the agent's own, so that all of them stay of one hidden class.
  */
 export class WatchedAnswers {
   readonly #examination: Examination;
