@@ -471,7 +471,7 @@ function routeSummary(
     route: route.name,
     requests: window.requests,
     errors: window.errors,
-    identicalRequests: window.compared === 0 ? 0 : Math.round((window.identical * window.requests) / window.compared),
+    identicalRequests: Math.round(share(window.identical, window.compared) * window.requests),
     durationUs: window.duration.toData(),
     followed: window.followed,
     queryMs: window.queryMs * factor,
