@@ -87,7 +87,7 @@ function findingFor(
       text:
         'Accept the order (202 with a place to ask for the result), put it into a queue, and compute in a worker. ' +
         'This changes the contract: callers must ask again. Where they cannot, a worker thread keeps the others served.',
-      code: "await queue.add('work', input);\nreply.code(202).header('location', `/work/${id}`).send();",
+      code: "await queue.add('work', input);\nreply.code(202).header('location', `/jobs/${id}`).send();",
       expected: { point: -share, lower: -share, upper: 0, confidenceLevel: 0.95 },
     },
   };
