@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadLabels, plazaTarget, seedPlaza, type Defect } from '../../lab/plaza/lab.ts';
+import { loadLabels, seedPlaza, type Defect } from '../../lab/plaza/lab.ts';
 import { matchSchema } from '../../lab/plaza/src/schema-forms.ts';
-import { createPlazaWorkload } from '../../lab/plaza/workload.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../packages/anneal/src/adapters/embedded-postgres.ts';
 import { isAbout } from '../../packages/anneal/src/demo.ts';
-import { diagnose, resolveSettings, type Assessment } from '../../packages/anneal/src/index.ts';
+import { diagnose, type Assessment } from '../../packages/anneal/src/index.ts';
+import { plazaSettings } from './plaza-settings.ts';
 
 /**
  * Every labelled defect on and off, without a window for each: defect number n is switched off in window w when bit w
@@ -45,22 +45,7 @@ afterAll(async () => {
 async function diagnoseWith(fixed: readonly Defect[]): Promise<Assessment> {
   const fix = fixed.length === 0 ? 'none' : fixed.map(({ id }) => id).join(',');
   await matchSchema(databaseUrl, fix);
-  const settings = resolveSettings(
-    {
-      target: {
-        start: plazaTarget.startCommand,
-        cwd: plazaTarget.workingDirectory,
-        ready: plazaTarget.readyPath,
-        env: { [plazaTarget.fixVariable]: fix },
-      },
-      database: { url: databaseUrl },
-      workload: createPlazaWorkload(1),
-      output: outputFolder,
-    },
-    outputFolder,
-    {},
-  );
-  return diagnose(settings);
+  return diagnose(plazaSettings({ fix, databaseUrl, outputFolder }));
 }
 
 test.each(windows.map((fixed, window) => ({ window, fixed })))('window $window', { timeout: 300_000 }, async ({ window, fixed }) => {

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadLabels, plazaTarget, seedPlaza } from '../../lab/plaza/lab.ts';
-import { createPlazaWorkload } from '../../lab/plaza/workload.ts';
+import { loadLabels, seedPlaza } from '../../lab/plaza/lab.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../packages/anneal/src/adapters/embedded-postgres.ts';
 import { isAbout } from '../../packages/anneal/src/demo.ts';
-import { optimize, resolveSettings } from '../../packages/anneal/src/index.ts';
+import { optimize } from '../../packages/anneal/src/index.ts';
+import { plazaSettings } from './plaza-settings.ts';
 
 /** The labelled weaknesses that a policy of the agent answers by itself, apart from the rest: only they are switched on. */
 const answered = new Set(['feed-author-loop', 'room-preview-fanout', 'preview-connections', 'guide-compression', 'atlas-validator']);
@@ -32,22 +32,8 @@ afterAll(async () => {
 });
 
 test('what has a policy is proven by switching it off and on, with equal answers', { timeout: 1_800_000 }, async () => {
-  const settings = resolveSettings(
-    {
-      target: {
-        start: plazaTarget.startCommand,
-        cwd: plazaTarget.workingDirectory,
-        ready: plazaTarget.readyPath,
-        env: { [plazaTarget.fixVariable]: fix },
-      },
-      database: { url: postgres.databaseUrl('postgres') },
-      workload: createPlazaWorkload(1),
-      output: outputFolder,
-      trial: { looks: [9, 12], answers: 50 },
-    },
-    outputFolder,
-    {},
-  );
+  const databaseUrl = postgres.databaseUrl('postgres');
+  const settings = plazaSettings({ fix, databaseUrl, outputFolder, trial: { looks: [9, 12], answers: 50 } });
   const { findings, trials } = await optimize(settings, { dryRun: true });
   for (const { description, verdict, primary } of trials) {
     const reason = verdict.decision === 'keep' ? '' : `: ${verdict.reason}`;
