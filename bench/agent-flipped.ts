@@ -3,8 +3,9 @@
  * `--import` in place of the agent's own entry.
  */
 import type { Observer } from '../packages/agent/src/observer.ts';
+import { flippedObserver } from './flips.ts';
 
 const { start } = (await import(new URL('../packages/agent/dist/start.js', import.meta.url).href)) as {
   readonly start: (asked: { socketPath: string; exported: null; policiesPath: string }) => Observer;
 };
-Reflect.set(globalThis, Symbol.for('anneal.bench.observer'), start({ socketPath: '', exported: null, policiesPath: '' }));
+Reflect.set(globalThis, flippedObserver, start({ socketPath: '', exported: null, policiesPath: '' }));

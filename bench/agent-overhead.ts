@@ -32,6 +32,7 @@ import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
 import { seedAuthorsAndPosts } from './agent-database.ts';
 import type { Account, FlippedPair, Order } from './agent-target.ts';
+import { flipMs } from './flips.ts';
 import { writeBenchResults, type BenchRow } from './result-table.ts';
 
 const sliceMs = 200;
@@ -95,7 +96,7 @@ const { values: options } = parseArgs({
 const generations = wholeNumber('generations');
 const roundsEach = wholeNumber('rounds');
 const requestsForMemory = wholeNumber('requests');
-/** Pairs of moments, each 0.2 s. */
+/** Pairs of moments. */
 const flipsEach = wholeNumber('flips');
 
 await compare();
@@ -229,7 +230,7 @@ async function measureFlipped(surroundings: Surroundings, flipped: Record<RouteN
     for (const { path, name } of routes) {
       await order(generator, { url: url + path, durationMs: 2 * warmupMs });
       server.send('flip');
-      await order(generator, { url: url + path, durationMs: (flipsEach * 200) / generations });
+      await order(generator, { url: url + path, durationMs: (flipsEach * 2 * flipMs) / generations });
       server.send('flipped');
       flipped[name].push(...((await once(server, 'message')) as [FlippedPair[]])[0]);
     }

@@ -7,12 +7,10 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type pg from 'pg';
 import type { Observer } from '../packages/agent/src/observer.ts';
+import { flipMs, flippedObserver } from './flips.ts';
 import { Pool as HttpPool } from 'undici';
 
 export const connections = 8;
-
-/** Where `agent-flipped.ts` leaves what is flipped. */
-const flippedObserver = Symbol.for('anneal.bench.observer');
 
 /** What a server has used since it started, garbage collection and the threads of whatever observes it included. */
 export interface Account {
@@ -35,12 +33,6 @@ export interface FlippedPair {
   readonly observing: number;
   readonly off: number;
 }
-
-/**
- * Long beside a request of some ms, so that few are observed in part; short beside what makes a shared machine faster and
- * slower. Slices of 0.2 s and of 3 s are equally noisy here: only neighbours in time are alike.
- */
-const flipMs = 100;
 
 interface FastifyLike {
   get(path: string, handler: () => Promise<unknown>): void;
