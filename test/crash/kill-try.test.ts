@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { anneal } from '../support/anneal-cli.ts';
 import { processesMarked } from './aftermath.ts';
+import { commitAll } from '../support/git-tree.ts';
 
 const main = join(import.meta.dirname, '../../packages/anneal/src/cli/main.ts');
 
@@ -60,10 +61,7 @@ async function aRepository(tree: string, mark: string): Promise<void> {
     measure: { warmupMs: 1000, windowMs: 1000 },
   };
   await writeFile(join(tree, 'anneal.config.json'), JSON.stringify(config));
-  const git = (...args: readonly string[]) => execFileSync('git', args, { cwd: tree });
-  git('init', '-q');
-  git('add', '-A');
-  git('-c', 'user.name=t', '-c', 'user.email=t@example.org', 'commit', '-qm', 'x');
+  commitAll(tree);
 }
 
 function entriesIn(output: string): number {

@@ -9,6 +9,7 @@ import type { Assessment } from '../../packages/anneal/src/index.ts';
 import { processesMarked } from '../crash/aftermath.ts';
 import { anneal, type CliResult } from '../support/anneal-cli.ts';
 import { createIdleDatabase, type IdleDatabase } from '../support/test-database.ts';
+import { commitAll } from '../support/git-tree.ts';
 
 /**
  * Two loops of queries that look alike. No policy may batch them: they read a view, and what reading one runs is not known.
@@ -90,9 +91,7 @@ beforeAll(async () => {
   };
   await writeFile(join(shop, 'anneal.config.json'), JSON.stringify(config));
   await writeFile(join(shop, '.gitignore'), 'node_modules\n');
-  git('init', '-q');
-  git('add', '-A');
-  git('-c', 'user.name=shop', '-c', 'user.email=shop@example.org', 'commit', '-qm', 'the shop');
+  commitAll(shop);
 }, 60_000);
 
 afterAll(async () => {

@@ -8,6 +8,7 @@ import { freePort } from '../../packages/anneal/src/adapters/free-port.ts';
 import type { Assessment } from '../../packages/anneal/src/index.ts';
 import { anneal, type CliResult } from '../support/anneal-cli.ts';
 import { createIdleDatabase, type IdleDatabase } from '../support/test-database.ts';
+import { commitAll } from '../support/git-tree.ts';
 
 /** Each of these waits for every round of a trial that shows little: more minutes than every change of ours should wait for. */
 const isThorough = process.env['ANNEAL_THOROUGH'] === '1';
@@ -44,9 +45,7 @@ beforeAll(async () => {
   };
   await writeFile(join(shop, 'anneal.config.json'), JSON.stringify(config));
   await writeFile(join(shop, '.gitignore'), 'node_modules\n.anneal\n');
-  git('init', '-q');
-  git('add', '-A');
-  git('-c', 'user.name=shop', '-c', 'user.email=shop@example.org', 'commit', '-qm', 'the shop');
+  commitAll(shop);
 }, 60_000);
 
 afterAll(async () => {
