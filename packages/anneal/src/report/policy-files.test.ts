@@ -4,16 +4,8 @@ import type { Trial } from '../trial/trial.ts';
 import { aRichAssessment } from './fixtures/assessment.ts';
 import { policyFile } from './policy-files.ts';
 import { answersWords, headline } from './story.ts';
+import { shedding } from '../trial/fixtures/policies.ts';
 
-const shedding = {
-  kind: 'shed-load',
-  maxConcurrent: 8,
-  maxWaiting: 16,
-  targetDelayMs: 50,
-  intervalMs: 500,
-  retryAfterSeconds: 1,
-  exempt: [],
-};
 const tagging = { kind: 'conditional-responses', routes: ['/a'] };
 const proven = { decision: 'keep', performance: 'improved', equality: 'match' } as const;
 const undecided = { decision: 'rollback', performance: 'no-change', equality: 'match', reason: 'x' } as const;

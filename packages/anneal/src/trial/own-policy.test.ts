@@ -3,16 +3,8 @@ import { expect, test } from 'vitest';
 import type { Measurement } from '../measurement/measurement.ts';
 import { aLoadResult } from '../workload/fixtures/load-results.ts';
 import { ownPolicies } from './own-policy.ts';
+import { shedding } from './fixtures/policies.ts';
 
-const shedding: Policy = {
-  kind: 'shed-load',
-  maxConcurrent: 8,
-  maxWaiting: 16,
-  targetDelayMs: 50,
-  intervalMs: 500,
-  retryAfterSeconds: 1,
-  exempt: [],
-};
 const limiting: Policy = {
   kind: 'limit-rate',
   name: 'clients',
