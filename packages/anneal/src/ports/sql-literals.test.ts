@@ -21,6 +21,12 @@ test('a string or comment that is left open hides everything behind it', () => {
   expect(maskLiterals('SELECT $a$ secret $b$')).toBe(`SELECT '?'`);
 });
 
+test('a comment inside a comment ends before the outer one', () => {
+  expect(maskLiterals('SELECT a /* one /* two */ secret */ FROM t /* x */, "/* y"')).toBe('SELECT a   FROM t  , "/* y"');
+  expect(maskLiterals('SELECT a /* one /* secret */ secret')).toBe('SELECT a  ');
+  expect(maskLiterals(`SELECT ${'/* '.repeat(100_000)}`)).toBe('SELECT  ');
+});
+
 test('numbers that are structure can stay', () => {
   expect(maskStrings(`SELECT a FROM t WHERE b = 'x' ORDER BY 1`)).toBe(`SELECT a FROM t WHERE b = '?' ORDER BY 1`);
 });

@@ -16,12 +16,12 @@ export function maskStrings(text: string): string {
 }
 
 /**
- * Comments, strings of every kind, what stays as it is (identifiers in front of numbers, so that the
- * digits of `t1` are none), numbers. What a hostile text leaves open runs to its end.
+ * Comments (they nest, and one level is followed), strings of every kind, what stays as it is (identifiers in front of numbers, so
+ * that the digits of `t1` are none), numbers. What a hostile text leaves open runs to its end.
  */
 const token = new RegExp(
   [
-    String.raw`(?<comment>--[^\n]*|/\*[\s\S]*?(?:\*/|$))`,
+    String.raw`(?<comment>--[^\n]*|/\*(?:/\*(?:(?!\*/)[\s\S])*(?:\*/|$)|(?!\*/)[\s\S])*(?:\*/|$))`,
     String.raw`(?<string>(?<dollar>\$(?:[A-Za-z_]\w*)?\$)[\s\S]*?(?:\k<dollar>|$)|[eE]'(?:\\[\s\S]|''|[^'\\])*(?:'|$)|(?:[bBxXnN]|[uU]&)?'(?:''|[^'])*(?:'|$))`,
     String.raw`"(?:""|[^"])*(?:"|$)`,
     String.raw`\$\d+`,
