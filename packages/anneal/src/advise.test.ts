@@ -92,6 +92,14 @@ describe('advice from a snapshot alone', () => {
     expect(report.gaps.join()).toContain('no captured values');
   });
 
+  test('a file whose texts are as the server told them is planned too', async () => {
+    const text = 'SELECT id FROM tickets WHERE holder = $1 AND event > pg_catalog.date_part($2, interval $3 day)+extract($4 FROM date$5)';
+    const told = { ...snapshot, statements: [{ ...snapshot.statements[0]!, text }] };
+    const { proposals, gaps } = await advise(told, { budgetBytes: 1e12, width: 2, plans: 200 });
+    expect(proposals.map(({ definition }) => definition.keys[0])).toEqual(['holder']);
+    expect(gaps.filter((gap) => /parse|plann/u.test(gap))).toEqual([]);
+  });
+
   test('within a budget that fits nothing nothing is proposed, and the reason is the budget', async () => {
     const report = await advise(snapshot, { budgetBytes: 1e6, plans: 100, whyNot: ['tickets(holder)'] });
     expect(report.proposals).toEqual([]);

@@ -31,9 +31,12 @@ const searchShare = 0.75;
  * ANNEAL_USAGE for an index that no table of it could have.
  */
 export async function adviseFromSnapshot(
-  snapshot: DatabaseSnapshot,
+  given: DatabaseSnapshot,
   { outside, progress, signal, whyNot = [], seconds = defaultSeconds, ...options }: AdviseOptions & RunOptions,
 ): Promise<AdviceReport> {
+  // Files of earlier versions have the texts as the server told them.
+  const statements = given.statements.map((statement) => ({ ...statement, text: outside.sqlParser.preparable(statement.text) }));
+  const snapshot = { ...given, statements };
   if (snapshot.statements.length === 0) {
     throw new AnnealError('ANNEAL_SNAPSHOT_EMPTY', {
       problem: snapshot.gaps.find((gap) => gap.startsWith('no workload')) ?? 'no workload',

@@ -1,4 +1,3 @@
-import { withTypedParameters } from '../ports/typed-parameters.ts';
 import type { PlanNode, StatementPlan, StatementSample } from '../ports/planner.ts';
 import type { Sql } from '../ports/sql.ts';
 
@@ -16,8 +15,8 @@ export async function explainStatement(sql: Sql, sample: StatementSample): Promi
   try {
     if (sample.values !== null) return planOf(await sql.query(`EXPLAIN (FORMAT JSON) ${text}`, sample.values), false);
     // Never by binding NULL, which plans a statement that finds nothing (manual, EXPLAIN, GENERIC_PLAN).
-    if (version >= 160_000) return planOf(await sql.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${withTypedParameters(text)}`), true);
-    await sql.query(`PREPARE anneal_explain AS ${withTypedParameters(text)}`);
+    if (version >= 160_000) return planOf(await sql.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${text}`), true);
+    await sql.query(`PREPARE anneal_explain AS ${text}`);
     prepared = true;
     await sql.query('SET LOCAL plan_cache_mode = force_generic_plan');
     return planOf(await sql.query(`EXPLAIN (FORMAT JSON) EXECUTE anneal_explain${argumentsFor(text)}`), true);

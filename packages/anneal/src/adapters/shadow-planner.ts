@@ -18,7 +18,6 @@ import { extendRelation, pageBytes, raiseBtree } from './shadow-files.ts';
 import { buildShadowSchema, validitySql } from './shadow-schema.ts';
 import { applySettings } from './shadow-settings.ts';
 import { restoreRelations, restoreStatistics } from './shadow-statistics.ts';
-import { withTypedParameters } from '../ports/typed-parameters.ts';
 
 export interface ShadowPlannerOptions {
   /** Where its data folder (about 40 MB) is made; default: the system's folder for temporary files. */
@@ -194,7 +193,7 @@ async function explain(
     // Without values the plan is generic; never by binding NULL, which plans a statement that finds nothing.
     const [row] =
       values === null
-        ? await engine.query<ExplainRow>(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${withTypedParameters(one)}`)
+        ? await engine.query<ExplainRow>(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${one}`)
         : await engine.query<ExplainRow>(`EXPLAIN (FORMAT JSON) ${one}`, values);
     const root = row!['QUERY PLAN'][0].Plan;
     return { plan: { root, totalCost: root['Total Cost'], generic: values === null } };

@@ -4,6 +4,7 @@ import { maskLiterals, maskStrings } from '../ports/sql-literals.ts';
 import type { ParameterPlace, SqlParser, StatementDependencies, StatementShape } from '../ports/sql-parser.ts';
 import { printQuery } from '../ports/sql-print.ts';
 import type { Query } from '../ports/sql-tree.ts';
+import { withParametersAllowed, withParametersApart } from './replaced-constants.ts';
 import { dependenciesOf } from './sql-dependencies.ts';
 import { shapeOf } from './sql-shape.ts';
 import { readQuery } from './sql-tree.ts';
@@ -12,10 +13,11 @@ import { readQuery } from './sql-tree.ts';
 export async function createSqlParser(): Promise<SqlParser> {
   await loadModule();
   return {
-    fingerprint: cached(fingerprint),
-    normalise: cached(normalise),
-    shape: cached(shape),
-    dependencies: cached(dependencies),
+    fingerprint: cached((text) => fingerprint(apart(text))),
+    normalise: cached((text) => normalise(apart(text))),
+    preparable,
+    shape: cached((text) => shape(apart(text))),
+    dependencies: cached((text) => dependencies(apart(text))),
     parametersAt,
   };
 }
@@ -51,10 +53,20 @@ function fingerprint(text: string): string | null {
   });
 }
 
+/** A parameter that touches a word hides in it from the parser. */
+function apart(text: string): string {
+  return attempt(text, () => withParametersApart(text)) ?? text;
+}
+
+function preparable(text: string): string {
+  const parted = apart(text);
+  return attempt(parted, () => withParametersAllowed(parted)) ?? parted;
+}
+
 function normalise(text: string): string {
-  const normalised = attempt(text, () => (/^[0-9a-f]{16}$/.test(fingerprintSync(text)) ? normalizeSync(text) : null));
+  const replaced = attempt(text, () => (/^[0-9a-f]{16}$/.test(fingerprintSync(text)) ? normalizeSync(text) : null));
   // The parser leaves literals of some utility statements (PREPARE, COMMENT) and every comment.
-  return tidy(normalised === null ? maskLiterals(text.slice(0, longestText)) : maskStrings(normalised));
+  return tidy(replaced === null ? maskLiterals(text.slice(0, longestText)) : maskStrings(preparable(replaced)));
 }
 
 function shape(text: string): StatementShape | null {

@@ -4,8 +4,13 @@ import type { Query } from './sql-tree.ts';
 export interface SqlParser {
   /** Equal for texts that differ only in constants, case of keywords and white space; null when the text does not parse. */
   fingerprint(text: string): string | null;
-  /** Constants replaced by `$n`. A text that does not parse comes back with every literal masked. */
+  /** Constants replaced by `$n`, `preparable`. A text that does not parse comes back with every literal masked. */
   normalise(text: string): string;
+  /**
+   * A statement whose constants the server replaced by `$n`, as SQL that PREPARE takes: pg_stat_statements makes `interval $1` of
+   * `interval '1 day'`. Any other text, and what does not parse, as it is.
+   */
+  preparable(text: string): string;
   shape(text: string): StatementShape | null;
   /** What one statement's answer and effect hang on, as far as its own text says; null where the text alone cannot tell. */
   dependencies(text: string): StatementDependencies | null;

@@ -2,7 +2,6 @@ import type { StatementObservation } from '../../../measurement/observations.ts'
 import type { PlanNode, StatementPlan, StatementSample } from '../../../ports/planner.ts';
 import { maskLiterals } from '../../../ports/sql-literals.ts';
 import type { Sql } from '../../../ports/sql.ts';
-import { withTypedParameters } from '../../../ports/typed-parameters.ts';
 
 export interface ExplainOptions {
   /** Told why a statement has no plan; the others are not concerned. */
@@ -91,7 +90,7 @@ async function planFor(sql: Sql, { text, values }: StatementSample): Promise<Sta
  * under plan_cache_mode = force_generic_plan, for which its NULL arguments do not matter.
  */
 async function genericPlan(sql: Sql, text: string, how: NonNullable<ExplainOptions['genericPlans']>): Promise<StatementPlan> {
-  const one = withTypedParameters(singleStatement(text));
+  const one = singleStatement(text);
   const parameters = Math.max(0, ...[...one.matchAll(/\$(\d+)/g)].map((found) => Number(found[1])));
   if (how === 'explain-option') {
     const { rows } = await sql.readOnly((reading) =>

@@ -1,7 +1,7 @@
 import type { Gap } from '../../../measurement/measurement.ts';
 import type { StatementObservation } from '../../../measurement/observations.ts';
 import type { Sql } from '../../../ports/sql.ts';
-import type { SqlParser } from '../../../ports/sql-parser.ts';
+import type { SqlParser, StatementShape } from '../../../ports/sql-parser.ts';
 import { counted, databaseProbe, own, ownMark } from './database-probe.ts';
 
 const capability = 'postgres.server-statements';
@@ -90,15 +90,9 @@ function statementsBetween(before: readonly Counters[], after: readonly Counters
     const start = earlier !== undefined && earlier.calls <= row.calls ? earlier : undefined;
     const calls = counted(start?.calls, row.calls);
     if (calls === 0 || row.hidden || row.text === null || row.text.includes(ownMark)) return [];
-    const shape = parser.shape(row.text);
-    const text = parser.normalise(row.text);
     return [
       {
-        id: parser.fingerprint(row.text) ?? text,
-        text,
-        kind: shape?.kind ?? 'other',
-        tables: tableNames(shape?.tables ?? []),
-        shape,
+        ...readStatement(row.text, parser),
         calls,
         totalMs: counted(start?.totalMs, row.totalMs),
         source: 'server',
@@ -114,8 +108,21 @@ function statementsBetween(before: readonly Counters[], after: readonly Counters
   });
 }
 
-function tableNames(tables: readonly { readonly schema: string | null; readonly name: string }[]): readonly string[] {
-  return [...new Set(tables.map(({ schema, name }) => (schema === null ? name : `${schema}.${name}`)))];
+/** What the text of one entry says. It is `query` of the view, and may be no SQL: constants in it are replaced by place. */
+export function readStatement(
+  query: string,
+  parser: SqlParser,
+): Pick<StatementObservation, 'id' | 'text' | 'kind' | 'tables'> & { readonly shape: StatementShape | null } {
+  const shape = parser.shape(query);
+  const text = parser.normalise(query);
+  return {
+    // Not the text's own: the agent sees the statement as it was before its constants were replaced.
+    id: parser.fingerprint(query) ?? text,
+    text,
+    kind: shape?.kind ?? 'other',
+    tables: [...new Set((shape?.tables ?? []).map(({ schema, name }) => (schema === null ? name : `${schema}.${name}`)))],
+    shape,
+  };
 }
 
 function gapsOf({ columns }: View, before: Reading, after: Reading): readonly Gap[] {

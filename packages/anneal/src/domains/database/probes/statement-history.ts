@@ -1,6 +1,6 @@
 import type { StatementHistoryObservation } from '../../../measurement/database-health.ts';
 import { databaseProbe, own, ownMark } from './database-probe.ts';
-import { findView } from './server-statements.ts';
+import { findView, readStatement } from './server-statements.ts';
 
 const capability = 'postgres.statement-history';
 
@@ -43,18 +43,10 @@ export const statementHistory = databaseProbe('statement history', [capability],
   if (hiddenMs > allMs / 2) return { observations: {}, gaps };
   const observed = rows
     .filter(({ text }) => text !== null && text !== '<insufficient privilege>' && !text.includes(ownMark))
-    .map(({ allMs: _all, hidden: _hidden, hiddenMs: _hiddenMs, ...row }): StatementHistoryObservation => {
-      const shape = sqlParser.shape(row.text);
-      const text = sqlParser.normalise(row.text);
-      return {
-        ...row,
-        id: sqlParser.fingerprint(row.text) ?? text,
-        text,
-        kind: shape?.kind ?? 'other',
-        tables: (shape?.tables ?? []).map(({ schema, name }) => (schema === null ? name : `${schema}.${name}`)),
-        shape,
-        timeShare: allMs > 0 ? row.totalMs / allMs : 0,
-      };
-    });
+    .map(({ allMs: _all, hidden: _hidden, hiddenMs: _hiddenMs, ...row }): StatementHistoryObservation => ({
+      ...row,
+      ...readStatement(row.text, sqlParser),
+      timeShare: allMs > 0 ? row.totalMs / allMs : 0,
+    }));
   return { observations: { [capability]: observed }, gaps };
 });

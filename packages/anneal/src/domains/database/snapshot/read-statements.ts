@@ -2,7 +2,7 @@ import type { SnapshotStatement } from '../../../ports/database-snapshot.ts';
 import type { Sql } from '../../../ports/sql.ts';
 import type { SqlParser } from '../../../ports/sql-parser.ts';
 import { own, ownMark } from '../probes/database-probe.ts';
-import { findView } from '../probes/server-statements.ts';
+import { findView, readStatement } from '../probes/server-statements.ts';
 
 /** The default of `pg_stat_statements.max`: whoever keeps more has its long tail cut, which no index is advised from. */
 const mostStatements = 5000;
@@ -31,21 +31,10 @@ export async function readStatements(
   const hidden = rows.filter(({ text }) => text === null || text === '<insufficient privilege>').length;
   const statements = rows.flatMap((row): readonly SnapshotStatement[] => {
     if (row.text === null || row.text.includes(ownMark)) return [];
-    const parsable = withCasts(row.text);
-    const kind = parser.shape(parsable)?.kind ?? 'other';
-    if (kind === 'other') return [];
-    const text = parser.normalise(parsable);
-    return [{ id: parser.fingerprint(parsable) ?? text, text, calls: row.calls, totalMs: row.totalMs, rows: row.rows, samples: [] }];
+    const { id, text, kind } = readStatement(row.text, parser);
+    return kind === 'other' ? [] : [{ id, text, calls: row.calls, totalMs: row.totalMs, rows: row.rows, samples: [] }];
   });
   const gaps =
     hidden === 0 ? [] : [`${hidden} statements of other roles are hidden: GRANT pg_read_all_stats to the role of the database URL`];
   return { statements, gaps };
 }
-
-/** pg_stat_statements writes `date '2026-01-01'` as `date $1`, which is no SQL. */
-function withCasts(text: string): string {
-  return text.replaceAll(typedParameter, (_, type: string, parameter: string) => `${parameter}::${type}`);
-}
-
-const typedParameter =
-  /\b(date|time|timestamp|timestamptz|interval)\s+(\$\d+)(?:\s+(?:year|month|day|hour|minute|second)(?:\s+to\s+(?:month|hour|minute|second))?\b)?/giu;
