@@ -7,7 +7,7 @@ import { mostResults } from './requests/fold-request.ts';
 import { Following } from './requests/following.ts';
 import { Destinations, OutgoingCall } from './outgoing/outgoing.ts';
 import { HttpOperations } from './outgoing/outgoing-http.ts';
-import type { HeapQuestion } from './process/heap-sampling.ts';
+import { heapQuestionAfter, type HeapQuestion } from './process/heap-question.ts';
 import { fewestValues } from './requests/parent.ts';
 import { Pools } from './statements/pools.ts';
 import { Problems } from './problems.ts';
@@ -24,9 +24,6 @@ const firstRequests = 64;
 
 /** Later ones are counted 32 at a time: some 10 us each in one go, which no event loop notices. */
 const countedTogether = 32;
-
-/** Of the time the main thread is at work: from here on it matters more who allocates than who keeps. */
-const muchCollecting = 0.1;
 
 /** Far beyond any loop that is worth describing more exactly; about 1 MB. */
 const mostCalls = 5_000;
@@ -284,8 +281,7 @@ export class Observer {
     this.#count();
     const { routes, background, templates } = this.#routes.take();
     const runtime = this.#runtime.take();
-    const busyMs = runtime.eventLoopUtilizationShare * (toMs - fromMs);
-    this.heapQuestion = runtime.gcMs > muchCollecting * busyMs ? 'who allocates' : 'who keeps';
+    this.heapQuestion = heapQuestionAfter(runtime, toMs - fromMs);
     return {
       fromMs: performance.timeOrigin + fromMs,
       toMs: performance.timeOrigin + toMs,

@@ -7,7 +7,7 @@ import type { PoliciesInForce } from '../policies/in-force.ts';
 import type { StandingPolicies } from '../policies/standing.ts';
 import { startPolicyThread, type AboutPolicies, type Passed, type ToThread } from './policy-thread.ts';
 import type { Profiler } from '../process/profile.ts';
-import type { FromAgent, ToAgent } from '../protocol.ts';
+import type { FromAgent, ProfileSummary, ToAgent } from '../protocol.ts';
 import { Recorder } from '../requests/recording.ts';
 
 /** What there is besides once a policy was asked for. */
@@ -30,7 +30,7 @@ export class Channel {
   readonly #key = randomUUID();
   readonly #recorder = new Recorder();
   #line: Line | null = null;
-  #profiler: Profiler | null = null;
+  #profiler: Promise<Profiler> | null = null;
   #moving: Promise<Acting> | null = null;
   #acting: Acting | null = null;
 
@@ -54,6 +54,10 @@ export class Channel {
           hooks: [...this.#observer.hooks],
         });
         this.#observer.switch(true);
+        // Whoever asks for a profile where none can be taken is told why.
+        void this.#profiling()
+          .then((profiler) => profiler.watch())
+          .catch(() => undefined);
       },
       heard: (message) => {
         if (message.type === 'heartbeat') return;
@@ -150,16 +154,14 @@ export class Channel {
   async #carryOut(message: Exclude<ToAgent, AboutPolicies | { readonly type: 'heartbeat' }>): Promise<void> {
     switch (message.type) {
       case 'flush': {
-        const profile = (await this.#profiler?.stop()) ?? null;
+        const profile = await this.#takenProfile();
         const policies = [...(this.#standing?.take() ?? []), ...(this.#acting?.policies.take() ?? [])];
         const summary = { ...this.#observer.take(profile), policies };
         this.#say({ type: 'summary', replyTo: message.id, summary });
         return;
       }
       case 'start-profile': {
-        const { Profiler: V8Profiler } = await import('../process/profile.ts');
-        this.#profiler ??= new V8Profiler(this.#observer);
-        await this.#profiler.start();
+        await (await this.#profiling()).start();
         this.#say({ type: 'done', replyTo: message.id });
         return;
       }
@@ -179,6 +181,20 @@ export class Channel {
         return;
       default:
         this.#refuseUnknown(message);
+    }
+  }
+
+  #profiling(): Promise<Profiler> {
+    return (this.#profiler ??= import('../process/profile.ts').then(({ Profiler: V8Profiler }) => new V8Profiler(this.#observer)));
+  }
+
+  /** Null where none was started; one that was lost is a problem, and no reason to lose the rest of the summary. */
+  async #takenProfile(): Promise<ProfileSummary | null> {
+    try {
+      return (await (await this.#profiler)?.stop()) ?? null;
+    } catch (error) {
+      this.#observer.problems.note(`no profile was taken: ${error instanceof Error ? error.message : String(error)}`);
+      return null;
     }
   }
 
@@ -202,7 +218,8 @@ export class Channel {
     this.#acting?.policies.revokeAll();
     this.#acting = null;
     this.#recorder.stop();
-    this.#profiler?.stop().catch(() => undefined);
+    this.#profiler?.then((profiler) => profiler.close()).catch(() => undefined);
+    this.#profiler = null;
   }
 }
 

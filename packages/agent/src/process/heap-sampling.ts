@@ -1,6 +1,7 @@
 import { PerformanceObserver, constants, type NodeGCPerformanceDetail } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 import type { ScriptKinds } from './fold-profile.ts';
+import type { HeapQuestion } from './heap-question.ts';
 import { post, type InspectorSession } from './inspector-session.ts';
 import type { HeapSummary, SourceLocation } from '../protocol.ts';
 
@@ -16,12 +17,6 @@ interface SamplingNode {
   readonly selfSize: number;
   readonly children: readonly SamplingNode[];
 }
-
-/**
- * What is asked of the heap: who allocates, kept or not; or who allocated what is still there. V8 samples for one of
- * both at a time.
- */
-export type HeapQuestion = 'who allocates' | 'who keeps';
 
 /** A line needs that many points before it is worth asking who keeps. */
 const fewestPoints = 3;
@@ -55,8 +50,8 @@ export class HeapSampling {
     });
   }
 
-  async stop(kinds: ScriptKinds): Promise<HeapSummary> {
-    this.#collections.disconnect();
+  async summary(kinds: ScriptKinds): Promise<HeapSummary> {
+    this.#collected(this.#collections.takeRecords());
     const durationMs = performance.now() - this.#startedAt;
     const head = this.#isWanted() ? await this.#read() : null;
     const allocated = this.#question === 'who allocates' ? head : null;
@@ -70,6 +65,12 @@ export class HeapSampling {
       survivors: kept === null ? [] : placesOf(kept, kinds),
       limitBytes: getHeapStatistics().heap_size_limit,
     };
+  }
+
+  /** Lets go of the samples, without the collection that reading them takes. */
+  async end(): Promise<void> {
+    this.#collections.disconnect();
+    await post(this.#session, 'HeapProfiler.disable');
   }
 
   #isWanted(): boolean {

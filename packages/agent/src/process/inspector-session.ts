@@ -3,6 +3,7 @@ export interface InspectorSession {
   connect(): void;
   disconnect(): void;
   post(method: string, parameters: object, done: (error: Error | null, result: unknown) => void): void;
+  on(event: string, heard: (message: { readonly params: unknown }) => void): void;
 }
 
 export function post(session: InspectorSession, method: string, parameters: object = {}): Promise<unknown> {

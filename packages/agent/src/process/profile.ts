@@ -1,7 +1,8 @@
 import { originalLocation, applicationFile, isAgentFile } from '../places/call-site.ts';
-import { foldProfile, type CpuProfile } from './fold-profile.ts';
-import { HeapSampling, type HeapQuestion } from './heap-sampling.ts';
-import { post, type InspectorSession } from './inspector-session.ts';
+import { foldProfile } from './fold-profile.ts';
+import type { HeapQuestion } from './heap-question.ts';
+import { HeapSampling } from './heap-sampling.ts';
+import { openRollingProfile, type RollingProfile } from './rolling-profile.ts';
 import type { ProfileSummary } from '../protocol.ts';
 import type { TimelineRecorder } from './timeline.ts';
 
@@ -14,50 +15,61 @@ interface Observed {
 /** Profiling at 10 ms stays inside the noise; at 1 ms it costs 9 % of a request. */
 const intervalUs = 10_000;
 
+/** Between two windows samples are kept for so long and then dropped: 6,000 of them, a quarter of a megabyte. */
+const droppedEveryMs = 60_000;
+
 /** V8's own sampling profilers, of CPU time and of the heap, through the inspector and without a port. */
 export class Profiler {
   readonly #observed: Observed;
-  #session: InspectorSession | null = null;
+  #rolling: Promise<RollingProfile> | null = null;
+  #dropping: NodeJS.Timeout | undefined;
+  /** Not null while a profile is taken. */
   #heap: HeapSampling | null = null;
-  /** A process that ends while V8 still samples it may crash on its way out: SIGSEGV in place of its exit code, in one of ten. */
-  readonly #endWithProcess = () => {
-    this.#session?.disconnect();
-    this.#session = null;
-  };
 
   constructor(observed: Observed) {
     this.#observed = observed;
   }
 
+  /** From now on V8 keeps whose code is whose: a profile started later misses what was compiled before. Rejects where this Node was built without an inspector. */
+  watch(): Promise<RollingProfile> {
+    this.#rolling ??= openRollingProfile(intervalUs);
+    this.#dropping ??= setInterval(() => {
+      if (this.#heap === null) void this.#rolling?.then((rolling) => rolling.next()).catch(() => undefined);
+    }, droppedEveryMs).unref();
+    return this.#rolling;
+  }
+
   /** Rejects where this Node was built without an inspector. */
   async start(): Promise<void> {
-    if (this.#session !== null) return;
-    const { Session } = await import('node:inspector');
-    const session = new Session() as InspectorSession;
-    session.connect();
-    this.#session = session;
-    process.once('exit', this.#endWithProcess);
-    await post(session, 'Profiler.enable');
-    await post(session, 'Profiler.setSamplingInterval', { interval: intervalUs });
+    const rolling = await this.watch();
+    if (this.#heap !== null) return;
+    rolling.next();
     this.#observed.timeline.start();
-    await post(session, 'Profiler.start');
-    this.#heap = new HeapSampling(session, this.#observed.heapQuestion);
+    this.#heap = new HeapSampling(rolling.session, this.#observed.heapQuestion);
     await this.#heap.start();
   }
 
   /** Null when none was started. */
   async stop(): Promise<ProfileSummary | null> {
-    const session = this.#session;
-    if (session === null) return null;
-    this.#session = null;
-    process.off('exit', this.#endWithProcess);
+    const heap = this.#heap;
+    if (heap === null) return null;
+    this.#heap = null;
+    const timeline = this.#observed.timeline.stop();
+    const kinds = { applicationFile, isAgentFile, originalLocation };
     try {
-      const { profile } = (await post(session, 'Profiler.stop')) as { readonly profile: CpuProfile };
-      const kinds = { applicationFile, isAgentFile, originalLocation };
-      const folded = foldProfile(profile, intervalUs, kinds, this.#observed.timeline.stop());
-      return { ...folded, heap: (await this.#heap?.stop(kinds)) ?? null };
+      const rolling = await this.watch();
+      return { ...foldProfile(rolling.next(), intervalUs, kinds, timeline), heap: await heap.summary(kinds) };
     } finally {
-      session.disconnect();
+      await heap.end();
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#dropping);
+    try {
+      await this.stop();
+    } finally {
+      (await this.#rolling)?.close();
     }
   }
 }
