@@ -3,23 +3,8 @@ import { createTestDatabase } from '../../../../test/support/test-database.ts';
 import { schemaSql } from '../../../agent/test/apps/schema.ts';
 import { appFile, startApp } from '../../../agent/test/target.ts';
 import { createAgents } from '../adapters/agent-listener.ts';
-import { nodeClock } from '../adapters/node-clock.ts';
-import { createProcesses } from '../adapters/node-processes.ts';
-import { createSqlParser } from '../adapters/sql-parser.ts';
 import { agentProbe } from './agent-probe.ts';
-import type { ProbeContext } from './measurement.ts';
-
-async function contextWith(agent: ProbeContext['agent'], workingDirectory: string): Promise<ProbeContext> {
-  return {
-    sql: null,
-    agent,
-    processes: createProcesses(),
-    clock: nodeClock,
-    sqlParser: await createSqlParser(),
-    targetPid: null,
-    workingDirectory,
-  };
-}
+import { aProbeContext } from './fixtures/probe-context.ts';
 
 async function observe(app: string, env: Readonly<Record<string, string>>, paths: readonly string[]) {
   await using listener = await createAgents().listen();
@@ -28,7 +13,7 @@ async function observe(app: string, env: Readonly<Record<string, string>>, paths
   const folder = appFile('').replace(/\/apps\/$/, '');
   // Before the window: must not be in the reading.
   await (await running.get(paths[0]!)).text();
-  const window = await agentProbe.open(await contextWith(agent, folder));
+  const window = await agentProbe.open(await aProbeContext({ agent, workingDirectory: folder }));
   for (const path of paths) await (await running.get(path)).text();
   return await window.close();
 }
@@ -101,7 +86,7 @@ test('what the target does not have is a gap with its reason', async () => {
   const { observations, gaps } = await observe('bare.mjs', {}, ['/things/1']);
   expect(observations['agent.routes']).toMatchObject([{ route: '/things/:id', requests: 1 }]);
   expect(gaps.map(({ capability }) => capability)).toEqual(['agent.pools', 'agent.statements']);
-  const alone = await (await agentProbe.open(await contextWith(null, '/'))).close();
+  const alone = await (await agentProbe.open(await aProbeContext())).close();
   expect(alone.observations).toEqual({});
   expect(alone.gaps.map(({ capability }) => capability)).toEqual(agentProbe.provides);
 });

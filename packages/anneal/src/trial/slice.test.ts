@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
-import { createOutside } from '../adapters/outside.ts';
+import { aProbeContext } from '../measurement/fixtures/probe-context.ts';
 import { startTestServer } from '../workload/fixtures/test-server.ts';
 import { aScenario, aWorkload } from '../workload/fixtures/workloads.ts';
 import { openLoad } from '../workload/load-session.ts';
 import { takeSlice } from './slice.ts';
 
-const { processes, clock, sqlParser } = await createOutside();
 const workload = aWorkload({
   executor: { type: 'constant-arrival-rate', ratePerSecond: 200 },
   scenarios: [aScenario({ method: 'GET', path: '/' })],
@@ -20,7 +19,7 @@ async function refusedHalf(refuses: boolean) {
     response.end();
   });
   await using load = await openLoad(workload, { baseUrl: server.baseUrl });
-  const context = { sql: null, agent: null, processes, clock, sqlParser, targetPid: process.pid, workingDirectory: '.' };
+  const context = await aProbeContext({ targetPid: process.pid });
   const { slice } = await takeSlice({ load, context, agent: null, statements: null }, { durationMs: 300, seed: 1, refuses }, []);
   return slice;
 }

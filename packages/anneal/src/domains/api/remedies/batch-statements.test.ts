@@ -6,13 +6,12 @@ import { templateHash } from '@anneal/agent/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../../../../test/support/test-database.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
-import { nodeClock } from '../../../adapters/node-clock.ts';
-import { createProcesses } from '../../../adapters/node-processes.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import { diagnose } from '../../../finding/diagnose.ts';
 import { aCallSite, aMeasurement, aRoute } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
+import { aProbeContext } from '../../../measurement/fixtures/probe-context.ts';
 import { agentProbe } from '../../../measurement/agent-probe.ts';
 import type { StatementObservation } from '../../../measurement/observations.ts';
 import type { Sql } from '../../../ports/sql.ts';
@@ -185,15 +184,7 @@ test('the loops of a real backend are planned from what the agent saw, and answe
       }
       return found;
     };
-    const probe = await agentProbe.open({
-      agent,
-      sql: null,
-      sqlParser,
-      targetPid: child.pid!,
-      workingDirectory: process.cwd(),
-      processes: createProcesses(),
-      clock: nodeClock,
-    });
+    const probe = await agentProbe.open(await aProbeContext({ agent, sqlParser, targetPid: child.pid!, workingDirectory: process.cwd() }));
     const expected = await answers();
     const reading = await probe.close();
     const measurement = aMeasurement({ ...reading.observations, 'postgres.statements': reading.observations['agent.statements']! });

@@ -7,11 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../../../../test/support/test-database.ts';
 import { appFile } from '../../../../../agent/test/target.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
-import { nodeClock } from '../../../adapters/node-clock.ts';
-import { createProcesses } from '../../../adapters/node-processes.ts';
-import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import type { Rule } from '../../../finding/finding.ts';
 import { outcomesOf } from '../../../finding/fixtures/outcomes.ts';
+import { aProbeContext } from '../../../measurement/fixtures/probe-context.ts';
 import { agentProbe } from '../../../measurement/agent-probe.ts';
 import type { AgentControl } from '../../../ports/agent.ts';
 import { garbageCollectionPressure } from './garbage-collection-pressure.ts';
@@ -21,7 +19,6 @@ import { overFetchedColumns } from './over-fetched-columns.ts';
 
 /** A real process under a short real load, strained in ways that the rules were not written for. */
 const file = appFile('strained.mjs');
-const sqlParser = await createSqlParser();
 let database: TestDatabase;
 let usual: Strained;
 
@@ -84,16 +81,7 @@ async function ask(
 }
 
 async function outcomesUnder(rule: Rule, { agent, pid }: Strained, load: () => Promise<void>) {
-  const context = {
-    sql: null,
-    agent,
-    processes: createProcesses(),
-    clock: nodeClock,
-    sqlParser,
-    targetPid: pid,
-    workingDirectory: dirname(file),
-  };
-  const window = await agentProbe.open(context);
+  const window = await agentProbe.open(await aProbeContext({ agent, targetPid: pid, workingDirectory: dirname(file) }));
   await load();
   const { observations } = await window.close();
   return outcomesOf(rule, { ...observations, 'postgres.statements': observations['agent.statements'] ?? [] });

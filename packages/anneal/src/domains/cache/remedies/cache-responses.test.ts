@@ -11,13 +11,12 @@ import { appFile } from '../../../../../agent/test/target.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
 import { createChangeStreams } from '../../../adapters/change-stream.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../../adapters/embedded-postgres.ts';
-import { nodeClock } from '../../../adapters/node-clock.ts';
-import { createProcesses } from '../../../adapters/node-processes.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import { diagnose } from '../../../finding/diagnose.ts';
 import { aMeasurement, aRoute, aRuntime, repeatedAnswers } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
+import { aProbeContext } from '../../../measurement/fixtures/probe-context.ts';
 import { agentProbe } from '../../../measurement/agent-probe.ts';
 import { remedyConformance } from '../../../remedy/conformance.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
@@ -64,16 +63,7 @@ describe('from the measurement to the policy and back', () => {
     await using sql = await createDatabases().connect(server.url, { applicationName: 'anneal test', readOnly: true });
     const changes = new ArmChanges(createChangeStreams(), server.url);
     try {
-      const probing = {
-        sql: null,
-        agent,
-        processes: createProcesses(),
-        clock: nodeClock,
-        sqlParser,
-        targetPid: child.pid!,
-        workingDirectory: '/',
-      };
-      const window = await agentProbe.open(probing);
+      const window = await agentProbe.open(await aProbeContext({ agent, sqlParser, targetPid: child.pid! }));
       // The profile looks a hundred times a second of the process's time: the route has to be met by it.
       for (const until = performance.now() + 3_000; performance.now() < until;) await get();
       await fetch(`${url}?form=autocommit`, { method: 'POST' });

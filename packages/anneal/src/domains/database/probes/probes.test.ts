@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
 import { createTestDatabase, serverVersion } from '../../../../../../test/support/test-database.ts';
 import { nodeClock } from '../../../adapters/node-clock.ts';
-import { createProcesses } from '../../../adapters/node-processes.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
-import type { Probe, ProbeContext, ProbeReading } from '../../../measurement/measurement.ts';
-import type { Sql } from '../../../ports/sql.ts';
+import { aProbeContext } from '../../../measurement/fixtures/probe-context.ts';
+import type { Probe, ProbeReading } from '../../../measurement/measurement.ts';
 import { flushCounters } from '../fixtures/judged-health.ts';
 import { columns } from './columns.ts';
 import { foreignKeys } from './foreign-keys.ts';
@@ -25,22 +24,10 @@ const schema = `
   INSERT INTO invoices SELECT g, 1 + g % 50, date '2026-01-01' + g % 300, g, 'note ' || g FROM generate_series(1, 5000) g;
   ANALYZE;`;
 
-async function contextOf(sql: Sql | null): Promise<ProbeContext> {
-  return {
-    sql,
-    agent: null,
-    processes: createProcesses(),
-    clock: nodeClock,
-    sqlParser: await createSqlParser(),
-    targetPid: process.pid,
-    workingDirectory: '/',
-  };
-}
-
 /** What a probe reads over a window in which `work` happens. */
 async function over(url: string, probe: Probe, work: () => Promise<unknown> = async () => {}): Promise<ProbeReading> {
   await using sql = await createDatabases().connect(url, { applicationName: 'anneal test', readOnly: true });
-  const window = await probe.open(await contextOf(sql));
+  const window = await probe.open(await aProbeContext({ sql, targetPid: process.pid }));
   await work();
   return await window.close();
 }
@@ -111,7 +98,7 @@ test('a role that may not see the statements of others is told which privilege i
 
 test('a target without a database has gaps and no observations', async () => {
   for (const probe of [serverStatements, tables, indexes, columns, foreignKeys, settings, waits]) {
-    const window = await probe.open(await contextOf(null));
+    const window = await probe.open(await aProbeContext());
     const { observations, gaps } = await window.close();
     expect(observations).toEqual({});
     expect(gaps).toEqual(probe.provides.map((capability) => ({ capability, reason: 'the target has no database' })));
