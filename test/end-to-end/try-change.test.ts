@@ -1,5 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../../packages/anneal/src/adapters/free-port.ts';
 import type { Assessment } from '../../packages/anneal/src/index.ts';
 import { anneal, type CliResult } from '../support/anneal-cli.ts';
-import { createIdleDatabase, type IdleDatabase } from '../support/test-database.ts';
 import { commitAll } from '../support/git-tree.ts';
+import { serveScript } from '../support/served-script.ts';
+import { createIdleDatabase, type IdleDatabase } from '../support/test-database.ts';
 
 /** Each of these waits for every round of a trial that shows little: more minutes than every change of ours should wait for. */
 const isThorough = process.env['ANNEAL_THOROUGH'] === '1';
@@ -196,29 +196,8 @@ describe.skipIf(!isThorough)('the trials that wait for every round', () => {
   );
 });
 
-async function serve(script: string): Promise<AsyncDisposable & { readonly url: string }> {
-  const port = await freePort();
-  const child = spawn(process.execPath, [script], {
-    env: { ...process.env, PORT: String(port), DATABASE_URL: database.url },
-    stdio: 'ignore',
+const serve = (script: string) =>
+  serveScript([script], {
+    env: { DATABASE_URL: database.url },
+    isUp: async (url) => (await fetch(`${url}/health`)).status === 200,
   });
-  const url = `http://127.0.0.1:${port}`;
-  await expect
-    .poll(
-      () =>
-        fetch(`${url}/health`).then(
-          (response) => response.status,
-          () => 0,
-        ),
-      { timeout: 20_000 },
-    )
-    .toBe(200);
-  return {
-    url,
-    async [Symbol.asyncDispose]() {
-      const ended = once(child, 'exit');
-      child.kill();
-      await ended;
-    },
-  };
-}

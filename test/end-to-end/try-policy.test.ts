@@ -1,13 +1,11 @@
 import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../../packages/anneal/src/adapters/free-port.ts';
 import type { Assessment } from '../../packages/anneal/src/index.ts';
 import { anneal } from '../support/anneal-cli.ts';
+import { serveScript } from '../support/served-script.ts';
 
 const isThorough = process.env['ANNEAL_THOROUGH'] === '1';
 if (!isThorough) process.stderr.write('SKIPPED: the trials of limits under overload; `make test-try` runs them\n');
@@ -70,9 +68,13 @@ describe.skipIf(!isThorough)('limits on a backend that gets more than it can ans
 
       const file = '.anneal/latest/changes/001-shed-load.policies.json';
       expect(assessment.nextActions.join()).toContain('changes/001-shed-load.policies.json');
-      await using served = await serve({ ANNEAL_POLICIES: join(place, file) });
-      const statuses = await Promise.all(Array.from({ length: 40 }, () => fetch(`${served.url}/a`).then(({ status }) => status)));
-      expect(new Set(statuses)).toEqual(new Set([200, 503]));
+      const statuses = (url: string) => Promise.all(Array.from({ length: 40 }, async () => (await fetch(`${url}/a`)).status));
+      await using served = await serveScript(['--import', agent, 'app.mjs'], {
+        cwd: place,
+        env: { ANNEAL_POLICIES: join(place, file) },
+        isUp: async (url) => (await statuses(url)).includes(503),
+      });
+      expect(new Set(await statuses(served.url))).toEqual(new Set([200, 503]));
       expect(JSON.parse(await readFile(join(place, file), 'utf8'))).toEqual({ policies: [{ ...shedding, exempt: [] }] });
     },
   );
@@ -88,31 +90,3 @@ describe.skipIf(!isThorough)('limits on a backend that gets more than it can ans
     expect([1, 3]).toContain(exitCode);
   });
 });
-
-async function serve(env: Readonly<Record<string, string>>): Promise<AsyncDisposable & { readonly url: string }> {
-  const port = await freePort();
-  const child = spawn(process.execPath, ['--import', agent, 'app.mjs'], {
-    cwd: place,
-    env: { ...process.env, ...env, PORT: String(port) },
-    stdio: 'ignore',
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const refusals = () =>
-    Promise.all(
-      Array.from({ length: 20 }, () =>
-        fetch(url).then(
-          ({ status }) => status,
-          () => 0,
-        ),
-      ),
-    ).then((statuses) => statuses.includes(503));
-  await expect.poll(refusals, { timeout: 20_000 }).toBe(true);
-  return {
-    url,
-    async [Symbol.asyncDispose]() {
-      const ended = once(child, 'exit');
-      child.kill();
-      await ended;
-    },
-  };
-}
