@@ -1,3 +1,4 @@
+import type { Measurement } from '../../measurement/measurement.ts';
 import type {
   CodeLocation,
   RouteObservation,
@@ -70,6 +71,10 @@ export function callSitesOf(routes: readonly RouteObservation[]): readonly CallS
 
 export function routeName(route: RouteObservation): string {
   return `${route.method} ${route.route}`;
+}
+
+export function routeOf({ observations }: Measurement, name: string | null): RouteObservation | null {
+  return observations['agent.routes']?.find((route) => routeName(route) === name) ?? null;
 }
 
 /** `file#function`, or `file:line` where the function has no name. */

@@ -1,15 +1,14 @@
-import { AnnealError } from '../../../errors.ts';
 import type { Finding } from '../../../finding/finding.ts';
 import { shorten } from '../../../finding/subject.ts';
 import { quantity } from '../../../finding/wording.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import type { StatementObservation } from '../../../measurement/observations.ts';
-import type { AgentControl } from '../../../ports/agent.ts';
-import { defineRemedy, type ActContext } from '../../../remedy/remedy.ts';
+import { defineRemedy } from '../../../remedy/remedy.ts';
 import { batchedForm } from '../batched-form.ts';
 import { examineBatch, loopsOf } from '../batching/examine-batch.ts';
 import { clientCpuMsPerCall } from '../client-cost.ts';
 import { placeName, routeName } from '../call-sites.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 
 /** Types, not interfaces, so that they are Json. */
 export type BatchStatementsPlan = {
@@ -101,25 +100,7 @@ export const batchStatements = defineRemedy<BatchStatementsPlan>({
 
   toggles: policyId,
 
-  async inspect(plan, { agent }) {
-    // A policy ends with the agent's socket: without an agent there is nothing left of it.
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context);
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'batch-statements', ...plan.policy });
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
-
-  async cost() {
-    // Rows fetched ahead live as long as their request; the trial guards the process's memory.
-    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
-  },
+  ...carriedOutByAgent('api/batch-statements', policyId, policyOf),
 
   touches(plan, measurement) {
     const loops = loopsOf(plan.statementId, measurement);
@@ -168,9 +149,6 @@ function policyId(plan: BatchStatementsPlan): string {
   return `api/batch-statements:${plan.statementId}`;
 }
 
-function requireAgent({ agent }: ActContext): AgentControl {
-  if (agent === null) {
-    throw new AnnealError('ANNEAL_APPLY_FAILED', { remedy: 'api/batch-statements', problem: 'the target runs without the agent' });
-  }
-  return agent;
+function policyOf({ policy }: BatchStatementsPlan) {
+  return { kind: 'batch-statements', ...policy } as const;
 }

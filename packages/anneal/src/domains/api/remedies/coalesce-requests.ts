@@ -7,9 +7,9 @@ import { defineRemedy, type PlanningContext } from '../../../remedy/remedy.ts';
 import { quantileUs } from '../../../stats/histogram.ts';
 import { isReadOnly, readCatalogueFacts } from '../batching/catalogue-facts.ts';
 import { namesUsed } from '../batching/names-used.ts';
-import { routeName } from '../call-sites.ts';
+import { routeOf } from '../call-sites.ts';
 import { runsSpared, runsSparedWhenShorter } from '../coalescing-model.ts';
-import { requireAgent } from '../require-agent.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type CoalesceRequestsPlan = {
@@ -65,24 +65,7 @@ export const coalesceRequests = defineRemedy<CoalesceRequestsPlan>({
 
   toggles: policyId,
 
-  async inspect(plan, { agent }) {
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context, id);
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'coalesce-requests', routes: [plan.route], longestWaitMs: plan.longestWaitMs });
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
-
-  async cost() {
-    // What waits holds its socket, as it would beside its own run.
-    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
-  },
+  ...carriedOutByAgent(id, policyId, policyOf),
 
   touches: ({ route }) => ({ statementIds: [], routes: [`GET ${route}`], writtenTables: [] }),
 
@@ -101,10 +84,6 @@ export const coalesceRequests = defineRemedy<CoalesceRequestsPlan>({
     };
   },
 });
-
-function routeOf({ observations }: Measurement, name: string | null): RouteObservation | null {
-  return observations['agent.routes']?.find((route) => routeName(route) === name) ?? null;
-}
 
 function longestWaitMs({ durationUs }: RouteObservation): number {
   return Math.ceil((runsWaitedFor * quantileUs(durationUs, 0.999)) / 1000) + 1;
@@ -144,4 +123,8 @@ function cpuShare(route: RouteObservation, { observations }: Measurement): numbe
 
 function policyId({ route }: CoalesceRequestsPlan): string {
   return `${id}:${route}`;
+}
+
+function policyOf({ route, longestWaitMs: waitMs }: CoalesceRequestsPlan) {
+  return { kind: 'coalesce-requests', routes: [route], longestWaitMs: waitMs } as const;
 }

@@ -1,11 +1,9 @@
 import { shareOf } from '../../../finding/request-time.ts';
 import { bytes, percent } from '../../../finding/wording.ts';
-import type { Measurement } from '../../../measurement/measurement.ts';
-import type { RouteObservation } from '../../../measurement/observations.ts';
 import { defineRemedy } from '../../../remedy/remedy.ts';
 import { quantileUs } from '../../../stats/histogram.ts';
-import { routeName } from '../call-sites.ts';
-import { requireAgent } from '../require-agent.ts';
+import { routeOf } from '../call-sites.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type CompressResponsesPlan = {
@@ -84,23 +82,7 @@ export const compressResponses = defineRemedy<CompressResponsesPlan>({
     return { 'cpu.time': cpuMs / Math.max(runtime.cpuMs, 1), 'latency.p95': waitMs / slowest(0.95), 'latency.p99': waitMs / slowest(0.99) };
   },
 
-  async inspect(plan, { agent }) {
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context, id);
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), policyOf(plan));
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
-
-  async cost() {
-    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
-  },
+  ...carriedOutByAgent(id, policyId, policyOf),
 
   touches: ({ route }) => ({ statementIds: [], routes: [`GET ${route}`], writtenTables: [] }),
 
@@ -121,10 +103,6 @@ export const compressResponses = defineRemedy<CompressResponsesPlan>({
     };
   },
 });
-
-function routeOf({ observations }: Measurement, name: string | null): RouteObservation | null {
-  return observations['agent.routes']?.find((route) => routeName(route) === name) ?? null;
-}
 
 function policyOf({ route, minimumBytes }: CompressResponsesPlan) {
   return { kind: 'compress-responses', routes: [route], minimumBytes } as const;

@@ -3,7 +3,7 @@ import { defineRemedy } from '../../../remedy/remedy.ts';
 import { certainShare } from '../../../finding/evidence-rate.ts';
 import { shareOf } from '../../../finding/request-time.ts';
 import { siteOf, type SiteOfFinding } from '../outgoing-site-of-finding.ts';
-import { requireAgent } from '../require-agent.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type KeepOutgoingConnectionsPlan = {
@@ -50,25 +50,7 @@ export const keepOutgoingConnections = defineRemedy<KeepOutgoingConnectionsPlan>
     };
   },
 
-  async inspect(plan, { agent }) {
-    // A policy ends with the agent's socket: without an agent there is nothing left of it.
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context, id);
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), policyOf(plan));
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
-
-  async cost() {
-    // Idle connections to services; `connections` counts those of the database.
-    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
-  },
+  ...carriedOutByAgent(id, policyId, policyOf),
 
   touches: (plan) => ({ statementIds: [], routes: plan.routes, writtenTables: [] }),
 

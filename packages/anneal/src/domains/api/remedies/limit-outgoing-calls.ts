@@ -1,7 +1,7 @@
 import { defineRemedy } from '../../../remedy/remedy.ts';
 import { quantileUs } from '../../../stats/histogram.ts';
 import { siteOf, type SiteOfFinding } from '../outgoing-site-of-finding.ts';
-import { requireAgent } from '../require-agent.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type LimitOutgoingCallsPlan = {
@@ -58,23 +58,7 @@ export const limitOutgoingCalls = defineRemedy<LimitOutgoingCallsPlan>({
     };
   },
 
-  async inspect(plan, { agent }) {
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context, id);
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), policyOf(plan));
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
-
-  async cost() {
-    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
-  },
+  ...carriedOutByAgent(id, policyId, policyOf),
 
   touches: (plan) => ({ statementIds: [], routes: plan.routes, writtenTables: [] }),
 

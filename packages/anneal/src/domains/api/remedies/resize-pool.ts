@@ -2,8 +2,8 @@ import type { Measurement } from '../../../measurement/measurement.ts';
 import type { PoolObservation } from '../../../measurement/observations.ts';
 import { defineRemedy } from '../../../remedy/remedy.ts';
 import { routeName } from '../call-sites.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 import { heldIdleOf, modelPool, predictWaitChange, waitBudgetMs, wantedSize } from '../pool-model.ts';
-import { requireAgent } from '../require-agent.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type ResizePoolPlan = {
@@ -66,20 +66,7 @@ export const resizePool = defineRemedy<ResizePoolPlan>({
     return { metric: 'pool.wait', change, model: 'queueing', assumptions };
   },
 
-  async inspect(plan, { agent }) {
-    // A policy ends with the agent's socket: without an agent there is nothing left of it.
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context, 'api/resize-pool');
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), { kind: 'pool-size', pool: plan.pool, max: plan.max });
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
+  ...carriedOutByAgent('api/resize-pool', policyId, policyOf),
 
   async cost(plan) {
     // What a connection takes of the server's memory is the server's to measure; the trial guards the process's own.
@@ -127,4 +114,8 @@ function serverHasRoom(
 
 function policyId(plan: ResizePoolPlan): string {
   return `api/resize-pool:${plan.pool}:${plan.max}`;
+}
+
+function policyOf({ pool, max }: ResizePoolPlan) {
+  return { kind: 'pool-size', pool, max } as const;
 }

@@ -1,10 +1,8 @@
 import { shareOf } from '../../../finding/request-time.ts';
 import { percent } from '../../../finding/wording.ts';
-import type { Measurement } from '../../../measurement/measurement.ts';
-import type { RouteObservation } from '../../../measurement/observations.ts';
 import { defineRemedy } from '../../../remedy/remedy.ts';
-import { routeName } from '../call-sites.ts';
-import { requireAgent } from '../require-agent.ts';
+import { routeOf } from '../call-sites.ts';
+import { carriedOutByAgent } from '../policy-remedy.ts';
 
 /** A type, not an interface, so that it is Json. */
 export type TagResponsesPlan = {
@@ -50,23 +48,7 @@ export const tagResponses = defineRemedy<TagResponsesPlan>({
 
   toggles: policyId,
 
-  async inspect(plan, { agent }) {
-    return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
-  },
-
-  async apply(plan, context) {
-    const agent = requireAgent(context, id);
-    if ((await agent.policies()).includes(policyId(plan))) return;
-    await agent.apply(policyId(plan), policyOf(plan));
-  },
-
-  async revert(plan, { agent }) {
-    await agent?.revoke(policyId(plan));
-  },
-
-  async cost() {
-    return { diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 };
-  },
+  ...carriedOutByAgent(id, policyId, policyOf),
 
   touches: ({ route }) => ({ statementIds: [], routes: [`GET ${route}`], writtenTables: [] }),
 
@@ -86,10 +68,6 @@ export const tagResponses = defineRemedy<TagResponsesPlan>({
     };
   },
 });
-
-function routeOf({ observations }: Measurement, name: string | null): RouteObservation | null {
-  return observations['agent.routes']?.find((route) => routeName(route) === name) ?? null;
-}
 
 function policyOf({ route }: TagResponsesPlan) {
   return { kind: 'conditional-responses', routes: [route] } as const;
