@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Extension, PGlite } from '@electric-sql/pglite';
+import { findOrMakeImage, layOut, pack, type PackedImage } from './shadow-image.ts';
+import { userCacheFolder } from './user-cache-folder.ts';
 
 /**
  * A PostgreSQL in this process (PGlite, WebAssembly) on a folder of its own, which goes when it is closed or the
@@ -21,38 +23,97 @@ export interface ShadowEngineOptions {
   readonly extensions: readonly string[];
   /** The database compares text byte by byte; otherwise in the order of a language. */
   readonly byteOrder: boolean;
+  /** Where images of an initialised data folder are kept; default: the user's cache folder. */
+  readonly imageFolder?: string;
+  /** Runs initdb in the data folder, as PGlite does by itself: what an image has to equal. */
+  readonly afresh?: boolean;
 }
 
+/**
+ * initdb takes 3 s of CPU and a gigabyte of memory, in each of which it is the same: it depends on its arguments and on PGlite's version
+ * alone. So it runs once, and its outcome is kept as an image.
+ */
 export async function openShadowEngine(options: ShadowEngineOptions): Promise<ShadowEngine> {
-  // Loaded when needed: it is 15 MB that most commands never touch.
-  const [{ PGlite: Engine }, { NodeFS }] = await Promise.all([import('@electric-sql/pglite'), import('@electric-sql/pglite/nodefs')]);
-  const folder = mkdtempSync(join(options.parentFolder ?? tmpdir(), 'anneal-shadow-'));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  process.once('exit', remove);
-  const discard = () => {
-    process.off('exit', remove);
-    remove();
-  };
+  const data = makeDataFolder(options.parentFolder);
   try {
-    const database = await Engine.create({
-      fs: new NodeFS(folder),
-      extensions: await libraries(options.extensions),
-      // Pages that are written from outside would need the right sum; and nothing here has to survive a crash.
-      initDbStartParams: ['--no-data-checksums', '--no-sync', ...(options.byteOrder ? [] : ['--locale-provider=icu', '--icu-locale=und'])],
-      relaxedDurability: true,
-    });
+    if (options.afresh !== true) {
+      const { byteOrder, imageFolder = userCacheFolder() } = options;
+      const madeFrom = `image 1 of ${engineVersion()}: initdb ${initArguments(byteOrder).join(' ')}; ${leaveOneDatabase.join('; ')}`;
+      const make = () => makeImage(options, madeFrom);
+      layOut(await findOrMakeImage({ folder: imageFolder, madeFrom, make }), data.folder);
+    }
+    const database = await start(data.folder, options);
     return {
-      folder,
+      folder: data.folder,
       query: (text, values = []) => run(database, text, values),
       async [Symbol.asyncDispose]() {
         await database.close();
-        discard();
+        data[Symbol.dispose]();
       },
     };
   } catch (error) {
-    discard();
+    data[Symbol.dispose]();
     throw error;
   }
+}
+
+interface DataFolder extends Disposable {
+  readonly folder: string;
+}
+
+function makeDataFolder(parentFolder: string = tmpdir()): DataFolder {
+  const folder = mkdtempSync(join(parentFolder, 'anneal-shadow-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  return {
+    folder,
+    [Symbol.dispose]() {
+      process.off('exit', remove);
+      remove();
+    },
+  };
+}
+
+async function start(folder: string, { extensions, byteOrder }: ShadowEngineOptions): Promise<PGlite> {
+  // Loaded when needed: it is 15 MB that most commands never touch.
+  const [{ PGlite: Engine }, { NodeFS }] = await Promise.all([import('@electric-sql/pglite'), import('@electric-sql/pglite/nodefs')]);
+  return Engine.create({
+    fs: new NodeFS(folder),
+    extensions: await libraries(extensions),
+    initDbStartParams: [...initArguments(byteOrder)],
+    relaxedDurability: true,
+  });
+}
+
+/** Pages that are written from outside would need the right sum; and nothing here has to survive a crash. */
+function initArguments(byteOrder: boolean): readonly string[] {
+  return ['--no-data-checksums', '--no-sync', ...(byteOrder ? [] : ['--locale-provider=icu', '--icu-locale=und'])];
+}
+
+/** Of the three databases that initdb makes only `postgres` is ever used; the others are two thirds of the files. */
+const leaveOneDatabase = ['template0', 'template1'].flatMap((name) => [
+  `ALTER DATABASE ${name} IS_TEMPLATE false`,
+  `DROP DATABASE ${name}`,
+]);
+
+async function makeImage(options: ShadowEngineOptions, madeFrom: string): Promise<PackedImage> {
+  using data = makeDataFolder(options.parentFolder);
+  const database = await start(data.folder, { ...options, extensions: [] });
+  try {
+    for (const statement of leaveOneDatabase) await database.exec(statement);
+  } finally {
+    // Shuts PostgreSQL down in order, so that no start from the image has anything to recover.
+    await database.close();
+  }
+  return pack(data.folder, madeFrom);
+}
+
+/** PGlite's name and version. It is installed with exactly one; another build of the same version there is not. */
+function engineVersion(): string {
+  const { name, version } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.resolve('@electric-sql/pglite')), 'utf8'),
+  ) as Readonly<Record<'name' | 'version', string>>;
+  return `${name} ${version}`;
 }
 
 /** PGlite guesses what a JavaScript value should become; ours are in PostgreSQL's text form already. */

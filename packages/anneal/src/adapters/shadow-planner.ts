@@ -13,13 +13,13 @@ import type {
 } from '../ports/planner.ts';
 import { indexNamesIn } from './explain-statement.ts';
 import { btreeHeight, plainIndexSize } from './shadow-index-size.ts';
-import { openShadowEngine, type ShadowEngine } from './shadow-engine.ts';
+import { openShadowEngine, type ShadowEngine, type ShadowEngineOptions } from './shadow-engine.ts';
 import { extendRelation, pageBytes, raiseBtree } from './shadow-files.ts';
 import { buildShadowSchema, validitySql } from './shadow-schema.ts';
 import { applySettings } from './shadow-settings.ts';
 import { restoreRelations, restoreStatistics } from './shadow-statistics.ts';
 
-export interface ShadowPlannerOptions {
+export interface ShadowPlannerOptions extends Pick<ShadowEngineOptions, 'imageFolder' | 'afresh'> {
   /** Where its data folder (about 40 MB) is made; default: the system's folder for temporary files. */
   readonly folder?: string;
   /** How large an index would be; null or no function: an estimate without deduplication. */
@@ -34,9 +34,13 @@ export interface ShadowPlannerOptions {
  * It is PostgreSQL 18 whatever the original is, and it has no parallel workers: compare its costs with
  * each other, or with a server's under `max_parallel_workers_per_gather = 0`.
  */
-export async function createShadowPlanner(snapshot: DatabaseSnapshot, options: ShadowPlannerOptions = {}): Promise<ShadowPlanner> {
+export async function createShadowPlanner(
+  snapshot: DatabaseSnapshot,
+  { folder, sizeOf = () => null, ...options }: ShadowPlannerOptions = {},
+): Promise<ShadowPlanner> {
   const engine = await openShadowEngine({
-    ...(options.folder === undefined ? {} : { parentFolder: options.folder }),
+    ...options,
+    ...(folder === undefined ? {} : { parentFolder: folder }),
     extensions: snapshot.extensions.map(({ name }) => name),
     byteOrder: comparesBytes(snapshot.collation),
   });
@@ -56,7 +60,7 @@ export async function createShadowPlanner(snapshot: DatabaseSnapshot, options: S
       if (path !== undefined) extendRelation(path, table.filePages);
     }
     const unset = await applySettings(engine, snapshot);
-    return planner(engine, { gaps: [...schema.gaps, ...refused, ...unset], tables, sizeOf: options.sizeOf ?? (() => null) });
+    return planner(engine, { gaps: [...schema.gaps, ...refused, ...unset], tables, sizeOf });
   } catch (error) {
     await engine[Symbol.asyncDispose]();
     throw error;
