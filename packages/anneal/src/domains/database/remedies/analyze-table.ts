@@ -2,6 +2,7 @@ import type { Finding } from '../../../finding/finding.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import { qualifiedName, quoteLiteral } from '../../../ports/index-sql.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { chosenBy, type Refused } from '../../../remedy/choice.ts';
 import { defineRemedy, type PlanningContext, type Presence, type Remedy } from '../../../remedy/remedy.ts';
 import { nameFor } from '../checks/check.ts';
 import { actOnCatalogue, databaseOf } from './catalogue-act.ts';
@@ -27,14 +28,7 @@ export const analyzeTable: Remedy = defineRemedy<AnalyzeTablePlan>({
   risk: 'low',
   effort: 'none',
   contract: 'transparent',
-  async plan(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? null : choice;
-  },
-  async explainRefusal(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? choice.refused : null;
-  },
+  ...chosenBy(choose),
   async predict(plan) {
     return {
       metric: `database.time:${plan.schema}.${plan.table} analysed`,
@@ -169,10 +163,7 @@ function act({ schema, table }: AnalyzeTablePlan) {
   };
 }
 
-async function choose(
-  { subject }: Finding,
-  { sql, measurement }: PlanningContext,
-): Promise<AnalyzeTablePlan | { readonly refused: string }> {
+async function choose({ subject }: Finding, { sql, measurement }: PlanningContext): Promise<AnalyzeTablePlan | Refused> {
   if (sql === null || subject.kind !== 'object' || subject.type !== 'table') return { refused: 'the finding names no table' };
   const { rows } = await sql.query<{ schema: string; table: string; reason: string | null }>(
     `SELECT n.nspname::text AS schema, c.relname::text AS "table",

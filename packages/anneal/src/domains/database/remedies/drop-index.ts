@@ -3,6 +3,7 @@ import type { IndexObservation } from '../../../measurement/observations.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import { qualifiedName, quoteIdentifier, quoteLiteral } from '../../../ports/index-sql.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { chosenBy, type Refused } from '../../../remedy/choice.ts';
 import { defineRemedy, type PlanningContext, type Presence, type Remedy } from '../../../remedy/remedy.ts';
 import { writeBill } from '../index-economy.ts';
 import { actOnCatalogue, databaseOf } from './catalogue-act.ts';
@@ -36,14 +37,7 @@ export const dropIndex: Remedy = defineRemedy<DropIndexPlan>({
   risk: 'medium',
   effort: 'none',
   contract: 'transparent',
-  async plan(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? null : choice;
-  },
-  async explainRefusal(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? choice.refused : null;
-  },
+  ...chosenBy(choose),
   async predict(plan, _finding, { measurement }) {
     const { savedBytes, writtenBytes } = savings(plan, measurement);
     // Modelled and counted: an index cannot cost more than all that was written.
@@ -169,7 +163,7 @@ async function inspect(plan: DropIndexPlan, sql: Sql): Promise<Presence> {
   return found.valid && found.definition === plan.definition ? 'absent' : 'partial';
 }
 
-async function choose({ subject }: Finding, { sql, measurement }: PlanningContext): Promise<DropIndexPlan | { readonly refused: string }> {
+async function choose({ subject }: Finding, { sql, measurement }: PlanningContext): Promise<DropIndexPlan | Refused> {
   if (sql === null || subject.kind !== 'object' || subject.type !== 'index') return { refused: 'the finding names no index' };
   const found = await find(sql, subject.name);
   if (found === null) return { refused: `${subject.name} does not exist: the schema has changed` };

@@ -2,6 +2,7 @@ import type { Finding } from '../../../finding/finding.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import { qualifiedName } from '../../../ports/index-sql.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { chosenBy, type Refused } from '../../../remedy/choice.ts';
 import { defineRemedy, type PlanningContext, type Presence, type Remedy } from '../../../remedy/remedy.ts';
 import { nameFor } from '../checks/check.ts';
 import {
@@ -27,14 +28,7 @@ export const extendedStatistics: Remedy = defineRemedy<ColumnGroupStatistics>({
   risk: 'low',
   effort: 'none',
   contract: 'transparent',
-  async plan(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? null : choice;
-  },
-  async explainRefusal(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? choice.refused : null;
-  },
+  ...chosenBy(choose),
   async predict(plan) {
     return {
       metric: `database.time:${plan.schema}.${plan.name}`,
@@ -111,10 +105,7 @@ function act({ schema, table, name }: ColumnGroupStatistics) {
 }
 
 /** `schema.table (a, b)`, as the finding names its object. */
-async function choose(
-  { subject }: Finding,
-  { sql, measurement }: PlanningContext,
-): Promise<ColumnGroupStatistics | { readonly refused: string }> {
+async function choose({ subject }: Finding, { sql, measurement }: PlanningContext): Promise<ColumnGroupStatistics | Refused> {
   const named = subject.kind === 'object' ? /^(?<table>.+) \((?<columns>.+)\)$/su.exec(subject.name)?.groups : undefined;
   if (sql === null || named === undefined) return { refused: 'the finding names no columns of a table' };
   const columns = [...named['columns']!.matchAll(/"(?:[^"]|"")+"|[^,\s]+/gu)].map(([word]) =>

@@ -2,6 +2,7 @@ import type { Finding } from '../../../finding/finding.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import { quoteIdentifier, quoteLiteral } from '../../../ports/index-sql.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { chosenBy, type Refused } from '../../../remedy/choice.ts';
 import { defineRemedy, type PlanningContext, type Presence, type Remedy } from '../../../remedy/remedy.ts';
 import { actOnCatalogue, databaseOf } from './catalogue-act.ts';
 
@@ -28,14 +29,7 @@ export const plannerSetting: Remedy = defineRemedy<PlannerSettingPlan>({
   risk: 'medium',
   effort: 'restart',
   contract: 'transparent',
-  async plan(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? null : choice;
-  },
-  async explainRefusal(finding, context) {
-    const choice = await choose(finding, context);
-    return 'refused' in choice ? choice.refused : null;
-  },
+  ...chosenBy(choose),
   async predict({ name, statementIds }) {
     return {
       metric: statementIds.length === 0 ? 'database.time' : `database.time:within ${name}`,
@@ -130,10 +124,7 @@ function servedBy(name: string, { observations }: Measurement): readonly string[
   return (observations['postgres.statements'] ?? []).filter(({ tempBlocksWritten }) => tempBlocksWritten > 0).map(({ id }) => id);
 }
 
-async function choose(
-  { proposal }: Finding,
-  { sql, measurement }: PlanningContext,
-): Promise<PlannerSettingPlan | { readonly refused: string }> {
+async function choose({ proposal }: Finding, { sql, measurement }: PlanningContext): Promise<PlannerSettingPlan | Refused> {
   const wanted = /\bALTER (?:DATABASE .+|SYSTEM) SET (?<name>[a-z_]+) = '?(?<value>[\w.]+)'?;/u.exec(proposal.code ?? '')?.groups;
   const [name, value] = [wanted?.['name'], wanted?.['value']];
   if (sql === null || name === undefined || value === undefined) return { refused: 'the finding names no setting with a value' };

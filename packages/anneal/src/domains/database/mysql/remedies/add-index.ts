@@ -1,5 +1,6 @@
 import { AnnealError } from '../../../../errors.ts';
 import { quoteName, type Mysql, type MysqlProduct } from '../../../../ports/mysql.ts';
+import { chosenBy, type Refused } from '../../../../remedy/choice.ts';
 import { defineRemedy, type Presence, type Remedy } from '../../../../remedy/remedy.ts';
 import type { Finding } from '../../../../finding/finding.ts';
 import type { Measurement } from '../../../../measurement/measurement.ts';
@@ -31,14 +32,7 @@ export const addIndex: Remedy = defineRemedy<AddIndexPlan>({
   risk: 'low',
   effort: 'none',
   contract: 'transparent',
-  plan: async (finding, { measurement }) => {
-    const choice = choose(finding, measurement);
-    return 'refused' in choice ? null : choice;
-  },
-  explainRefusal: async (finding, { measurement }) => {
-    const choice = choose(finding, measurement);
-    return 'refused' in choice ? choice.refused : null;
-  },
+  ...chosenBy((finding, { measurement }) => choose(finding, measurement)),
   predict: async (_plan, { impact, proposal }) => ({
     metric: 'database.time',
     // Where the server does not count how many rows the condition keeps, anything from nothing to all is as likely.
@@ -91,7 +85,7 @@ function actOf({ table, name }: AddIndexPlan, verb: string, signal: AbortSignal 
   return { remedy: 'mysql/add-index', action, ...(signal === undefined ? {} : { signal }) };
 }
 
-function choose({ subject }: Finding, measurement: Measurement): AddIndexPlan | { readonly refused: string } {
+function choose({ subject }: Finding, measurement: Measurement): AddIndexPlan | Refused {
   const { observations } = measurement;
   const missing = accessNeeds.find((capability: Capability) => observations[capability] === undefined);
   if (missing !== undefined) return { refused: `${missing} was not read` };

@@ -2,6 +2,7 @@ import { AnnealError } from '../../../../errors.ts';
 import type { Finding } from '../../../../finding/finding.ts';
 import type { Measurement } from '../../../../measurement/measurement.ts';
 import { quoteName, type MysqlProduct } from '../../../../ports/mysql.ts';
+import { chosenBy, type Refused } from '../../../../remedy/choice.ts';
 import { defineRemedy, type Presence, type Remedy } from '../../../../remedy/remedy.ts';
 import { dropIndexSql, recreateSql, switchSql, switchWords } from '../index-sql.ts';
 import { indexObject } from '../rules/index-facts.ts';
@@ -27,14 +28,7 @@ export const ignoreIndex: Remedy = defineRemedy<IgnoreIndexPlan>({
   risk: 'low',
   effort: 'none',
   contract: 'transparent',
-  plan: async (finding, { measurement }) => {
-    const choice = choose(finding, measurement);
-    return 'refused' in choice ? null : choice;
-  },
-  explainRefusal: async (finding, { measurement }) => {
-    const choice = choose(finding, measurement);
-    return 'refused' in choice ? choice.refused : null;
-  },
+  ...chosenBy((finding, { measurement }) => choose(finding, measurement)),
   async predict(plan, _finding, { measurement }) {
     const touched = new Set(touchedBy(plan, measurement).statementIds);
     const share = (measurement.observations['mysql.statements'] ?? [])
@@ -88,7 +82,7 @@ function actOf({ table, name }: IgnoreIndexPlan, verb: string, signal: AbortSign
   return { remedy: 'mysql/ignore-index', action: `${verb} the index ${name} of ${table}`, ...(signal === undefined ? {} : { signal }) };
 }
 
-function choose({ subject }: Finding, { observations }: Measurement): IgnoreIndexPlan | { readonly refused: string } {
+function choose({ subject }: Finding, { observations }: Measurement): IgnoreIndexPlan | Refused {
   const { 'mysql.server': server, 'mysql.indexes': indexes, 'mysql.statements': statements = [] } = observations;
   const index = indexes?.find((candidate) => subject.kind === 'object' && indexObject(candidate).name === subject.name);
   if (server === undefined || index === undefined) return { refused: 'the index was not seen' };
