@@ -16,7 +16,7 @@ import { KeptValues, type Kept } from './invalidation/kept-values.ts';
 import type { CacheKnowledge } from './invalidation/knowledge.ts';
 import type { Reading } from './invalidation/reading.ts';
 import type { Look } from './invalidation/shared-generations.ts';
-import { trackerFor, type Dependent, type Tracker } from './invalidation/tracker.ts';
+import { keptOn, trackerFor, type Dependent, type Tracker } from './invalidation/tracker.ts';
 import type { PolicyControl, PolicyKind } from './policy.ts';
 
 /**
@@ -59,24 +59,11 @@ export const cacheResponses: PolicyKind<CacheResponsesPolicy> = {
     const tracker = trackerFor(context, policy.knowledge);
     if (typeof tracker === 'string') return tracker;
     const cache = new ResponseCache(policy, tracker, control);
-    const leave = tracker.join(cache);
     let unwrap: (() => void)[] = [];
-    const follow = (on: boolean) => {
+    return keptOn(tracker, cache, (on) => {
       for (const undo of unwrap) undo();
       unwrap = on ? serversWrapped(cache, control) : [];
-      tracker.switch(cache, on);
-      cache.clear();
-    };
-    follow(true);
-    return {
-      switch: follow,
-      stop() {
-        follow(false);
-        leave();
-      },
-      take: () => cache.take(),
-      receive: (news) => tracker.receive(news),
-    };
+    });
   },
 };
 

@@ -6,7 +6,7 @@ import { KeptValues, type Kept } from './invalidation/kept-values.ts';
 import type { CacheKnowledge } from './invalidation/knowledge.ts';
 import type { Reading } from './invalidation/reading.ts';
 import type { Look } from './invalidation/shared-generations.ts';
-import { trackerFor, type Dependent, type Tracker } from './invalidation/tracker.ts';
+import { keptOn, trackerFor, type Dependent, type Tracker } from './invalidation/tracker.ts';
 import type { PolicyControl, PolicyKind } from './policy.ts';
 
 /**
@@ -36,22 +36,9 @@ export const cacheStatements: PolicyKind<CacheStatementsPolicy> = {
     const tracker = trackerFor(context, policy.knowledge);
     if (typeof tracker === 'string') return tracker;
     const cache = new StatementCache(policy, tracker, control);
-    const leave = tracker.join(cache);
-    const follow = (on: boolean) => {
+    return keptOn(tracker, cache, (on) => {
       tracker.answersPools = on ? (pool, args, send) => cache.meet(pool, args, send) : null;
-      tracker.switch(cache, on);
-      cache.clear();
-    };
-    follow(true);
-    return {
-      switch: follow,
-      stop() {
-        follow(false);
-        leave();
-      },
-      take: () => cache.take(),
-      receive: (news) => tracker.receive(news),
-    };
+    });
   },
 };
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { wrapMethod, type Method } from '../../hooks/patch.ts';
-import type { PolicyContext } from '../policy.ts';
+import type { PolicyContext, RunningPolicy } from '../policy.ts';
 import { WatchedConnection, type ClientLike, type WriteAnnouncements } from './connection.ts';
 import { Generations, type Lease, type Tag } from './generations.ts';
 import { isSubmittable, textOf, valuesOf } from './statement-arguments.ts';
@@ -444,4 +444,28 @@ export function trackerFor(context: PolicyContext, knowledge: CacheKnowledge): T
   const tracker = new Tracker(context, knowledge);
   trackers.set(context.observer, { key, tracker });
   return tracker;
+}
+
+/** Answers that `keeper` holds, as a policy: met while it is on, let go whenever it is switched, and followed from the first on. */
+export function keptOn(
+  tracker: Tracker,
+  keeper: Dependent & { take(): Readonly<Record<string, number>> },
+  meet: (on: boolean) => void,
+): RunningPolicy {
+  const leave = tracker.join(keeper);
+  const follow = (on: boolean) => {
+    meet(on);
+    tracker.switch(keeper, on);
+    keeper.clear();
+  };
+  follow(true);
+  return {
+    switch: follow,
+    stop() {
+      follow(false);
+      leave();
+    },
+    take: () => keeper.take(),
+    receive: (news) => tracker.receive(news),
+  };
 }
