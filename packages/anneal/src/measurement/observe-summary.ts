@@ -145,24 +145,14 @@ function mergeOutgoing(outgoing: readonly OutgoingObservation[], requests: numbe
 }
 
 function mergedOutgoing(one: OutgoingObservation, other: OutgoingObservation, requests: number): OutgoingObservation {
-  const repeatingCalls = one.repeatingCalls + other.repeatingCalls;
-  const weighted = (key: 'distinctCallsShare' | 'overlappingShare') =>
-    repeatingCalls === 0 ? 0 : (one[key] * one.repeatingCalls + other[key] * other.repeatingCalls) / repeatingCalls;
   const gaps = [one.shortestRetryGapMs, other.shortestRetryGapMs].filter((gap) => gap !== null);
   return {
     ...one,
     via: one.via ?? other.via,
-    calls: one.calls + other.calls,
+    ...mergedCalls(one, other, requests),
     errors: one.errors + other.errors,
-    requests: Math.min(one.requests + other.requests, requests),
-    maxCallsPerRequest: Math.max(one.maxCallsPerRequest, other.maxCallsPerRequest),
-    repeatingRequests: Math.min(one.repeatingRequests + other.repeatingRequests, requests),
-    repeatingCalls,
-    distinctCallsShare: weighted('distinctCallsShare'),
-    duplicateCalls: one.duplicateCalls + other.duplicateCalls,
-    overlappingShare: weighted('overlappingShare'),
+    distinctCallsShare: ofRepeating(one, other, ({ distinctCallsShare }) => distinctCallsShare),
     parentStatement: one.parentStatement ?? other.parentStatement,
-    totalMs: one.totalMs + other.totalMs,
     connectionsOpened: one.connectionsOpened + other.connectionsOpened,
     connectionsReused: one.connectionsReused + other.connectionsReused,
     connectMs: one.connectMs + other.connectMs,
@@ -197,26 +187,42 @@ function mergeStatements(statements: readonly RouteStatementObservation[], reque
 }
 
 function merged(one: RouteStatementObservation, other: RouteStatementObservation, requests: number): RouteStatementObservation {
-  const repeatingCalls = one.repeatingCalls + other.repeatingCalls;
-  const weighted = (key: 'distinctParametersShare' | 'overlappingShare') =>
-    repeatingCalls === 0 ? 0 : (one[key] * one.repeatingCalls + other[key] * other.repeatingCalls) / repeatingCalls;
   return {
+    ...mergedCalls(one, other, requests),
     statementId: one.statementId,
     location: one.location,
-    calls: one.calls + other.calls,
-    requests: Math.min(one.requests + other.requests, requests),
-    maxCallsPerRequest: Math.max(one.maxCallsPerRequest, other.maxCallsPerRequest),
-    repeatingRequests: Math.min(one.repeatingRequests + other.repeatingRequests, requests),
-    repeatingCalls,
-    distinctParametersShare: weighted('distinctParametersShare'),
-    duplicateCalls: one.duplicateCalls + other.duplicateCalls,
-    overlappingShare: weighted('overlappingShare'),
+    distinctParametersShare: ofRepeating(one, other, ({ distinctParametersShare }) => distinctParametersShare),
     parentStatementId: one.parentStatementId ?? other.parentStatementId,
-    totalMs: one.totalMs + other.totalMs,
     rows: one.rows + other.rows,
     receivedBytes: one.receivedBytes + other.receivedBytes,
     shown: mergeShown([one.shown, other.shown]),
   };
+}
+
+/** What is counted alike of statements and of calls to other services. */
+type Calls = Pick<
+  RouteStatementObservation & OutgoingObservation,
+  'calls' | 'requests' | 'maxCallsPerRequest' | 'repeatingRequests' | 'repeatingCalls' | 'duplicateCalls' | 'overlappingShare' | 'totalMs'
+>;
+
+/** A request that made both counts twice in the sum, and no more of them can have been than came. */
+function mergedCalls(one: Calls, other: Calls, requests: number): Calls {
+  return {
+    calls: one.calls + other.calls,
+    requests: Math.min(one.requests + other.requests, requests),
+    maxCallsPerRequest: Math.max(one.maxCallsPerRequest, other.maxCallsPerRequest),
+    repeatingRequests: Math.min(one.repeatingRequests + other.repeatingRequests, requests),
+    repeatingCalls: one.repeatingCalls + other.repeatingCalls,
+    duplicateCalls: one.duplicateCalls + other.duplicateCalls,
+    overlappingShare: ofRepeating(one, other, ({ overlappingShare }) => overlappingShare),
+    totalMs: one.totalMs + other.totalMs,
+  };
+}
+
+/** A share of the calls in repeating requests, of both together. */
+function ofRepeating<Each extends Calls>(one: Each, other: Each, shareOf: (each: Each) => number): number {
+  const repeatingCalls = one.repeatingCalls + other.repeatingCalls;
+  return repeatingCalls === 0 ? 0 : (shareOf(one) * one.repeatingCalls + shareOf(other) * other.repeatingCalls) / repeatingCalls;
 }
 
 /** One statement's calls from one place, on behalf of one route or (null) of none. */
