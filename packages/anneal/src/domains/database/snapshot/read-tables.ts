@@ -94,22 +94,10 @@ async function readColumns(sql: Sql): Promise<ReadonlyMap<string, readonly Snaps
 }
 
 /** What `statisticsColumns` selects of pg_stats. */
-export interface StatisticsRow {
+export type StatisticsRow = Omit<ColumnStatistics, 'inherited'> & {
+  /** Null where the column was never analysed. */
   readonly inherited: boolean | null;
-  readonly nullShare: number;
-  readonly averageWidthBytes: number;
-  readonly distinct: number;
-  readonly correlation: number | null;
-  readonly mostCommonValues: string | null;
-  readonly mostCommonFrequencies: readonly number[] | null;
-  readonly histogramBounds: string | null;
-  readonly mostCommonElements: string | null;
-  readonly mostCommonElementFrequencies: readonly number[] | null;
-  readonly elementCountHistogram: readonly number[] | null;
-  readonly rangeLengthHistogram?: string | null;
-  readonly rangeEmptyShare?: number | null;
-  readonly rangeBoundsHistogram?: string | null;
-}
+};
 
 export async function statisticsVersion(sql: Sql): Promise<number> {
   const { rows } = await sql.query<{ version: number }>(own(`SELECT current_setting('server_version_num')::int AS version`));
