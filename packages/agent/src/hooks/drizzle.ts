@@ -1,6 +1,6 @@
 import type { Observer } from '../observer.ts';
 import type { SourceLocation } from '../protocol.ts';
-import { enclosing } from './enclosing.ts';
+import { enclosing, enteredAt } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 
@@ -65,19 +65,9 @@ function hookDrizzle(observer: Observer): readonly LibraryFile[] {
     return exported;
   }
 
-  function enter(): SourceLocation | null {
-    if (!hook.on) return null;
-    try {
-      return observer.enter();
-    } catch (error) {
-      hook.failed(error);
-      return null;
-    }
-  }
-
   function beginning(original: Method): Method {
     return function begin(this: unknown, ...args) {
-      const entry = enter();
+      const entry = enteredAt(observer, hook);
       const built = original.apply(this, args);
       if (entry !== null) keep(built, entry);
       return built;
@@ -87,7 +77,7 @@ function hookDrizzle(observer: Observer): readonly LibraryFile[] {
   /** `db.with(query).select()`: the beginnings are functions of what comes back. */
   function beginningWith(original: Method): Method {
     return function begin(this: unknown, ...args) {
-      const entry = enter();
+      const entry = enteredAt(observer, hook);
       const built = original.apply(this, args);
       if (entry === null || typeof built !== 'object' || built === null) return built;
       for (const name of beginnings) {

@@ -1,4 +1,5 @@
 import type { Hook, Observer } from '../observer.ts';
+import type { SourceLocation } from '../protocol.ts';
 import type { Method } from './patch.ts';
 
 /**
@@ -7,14 +8,18 @@ import type { Method } from './patch.ts';
  */
 export function enclosing(observer: Observer, hook: Hook, original: Method): Method {
   return function enclose(this: unknown, ...args) {
-    let entry = null;
-    if (hook.on) {
-      try {
-        entry = observer.enter();
-      } catch (error) {
-        hook.failed(error);
-      }
-    }
+    const entry = enteredAt(observer, hook);
     return observer.entries.enclose(entry, () => original.apply(this, args));
   };
+}
+
+/** Where the application called from; null where nothing is to be looked at, or looking failed. */
+export function enteredAt(observer: Observer, hook: Hook): SourceLocation | null {
+  if (!hook.on) return null;
+  try {
+    return observer.enter();
+  } catch (error) {
+    hook.failed(error);
+    return null;
+  }
 }

@@ -1,7 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Observer } from '../observer.ts';
-import type { SourceLocation } from '../protocol.ts';
-import { enclosing } from './enclosing.ts';
+import { enclosing, enteredAt } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 
@@ -75,7 +74,7 @@ function hookPrisma(observer: Observer): readonly LibraryFile[] {
 
   function locating(create: NonNullable<ClientLike['_createPrismaPromise']>): typeof create {
     return (callback, ...rest) => {
-      const entry = enter();
+      const entry = enteredAt(observer, hook);
       if (entry === null) return create(callback, ...rest);
       return create((...args) => observer.entries.throughout(entry, () => callback(...args)), ...rest);
     };
@@ -96,7 +95,7 @@ function hookPrisma(observer: Observer): readonly LibraryFile[] {
 
   function locatingCall(method: Method): Method {
     return function called(this: unknown, ...args) {
-      const entry = enter();
+      const entry = enteredAt(observer, hook);
       const promise = method.apply(this, args);
       if (entry === null || typeof promise !== 'object' || promise === null) return promise;
       for (const name of ['then', 'catch', 'finally', 'requestTransaction']) {
@@ -110,16 +109,6 @@ function hookPrisma(observer: Observer): readonly LibraryFile[] {
       }
       return promise;
     };
-  }
-
-  function enter(): SourceLocation | null {
-    if (!hook.on) return null;
-    try {
-      return observer.enter();
-    } catch (error) {
-      hook.failed(error);
-      return null;
-    }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Observer } from '../observer.ts';
-import { enclosing } from './enclosing.ts';
+import { enclosing, enteredAt } from './enclosing.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 
@@ -50,14 +50,7 @@ function hookTypeorm(observer: Observer): readonly LibraryFile[] {
 
   function entering(original: Method): Method {
     return function enter(this: unknown, ...args) {
-      let entry = null;
-      if (hook.on) {
-        try {
-          entry = observer.enter();
-        } catch (error) {
-          hook.failed(error);
-        }
-      }
+      const entry = enteredAt(observer, hook);
       return observer.entries.throughout(entry, () => original.apply(this, args));
     };
   }
