@@ -1,13 +1,7 @@
 import { bytes, percent } from '../../../finding/wording.ts';
 import { qualifiedName } from '../../../ports/index-sql.ts';
 import { counted, defineCheck, estimated, index, measured, type Complaint } from './check.ts';
-
-/**
- * Under random inserts a B-tree settles at ln 2 = 69 % full (Yao, Acta Informatica 9, 1978) where a fresh one has
- * 90 %: a quarter of its pages is no neglect. Half is.
- */
-const wastedShare = 0.5;
-const cacheShare = 0.1;
+import { wastedRoom } from './wasted-room.ts';
 
 export const indexBloat = defineCheck({
   id: 'database/index-bloat',
@@ -27,25 +21,22 @@ export const indexBloat = defineCheck({
   },
   requires: ['postgres.index-health', 'postgres.configuration'],
   examine({ 'postgres.index-health': indexes, 'postgres.configuration': settings }) {
-    const cacheBytes = settings['shared_buffers']?.value ?? 128 * 1024 ** 2;
-    const blockBytes = settings['block_size']?.value ?? 8192;
     const known = indexes.filter(({ neededPages, isValid }) => neededPages !== null && isValid);
     const complaints = known.flatMap((row): Complaint[] => {
-      const wastedPages = row.pages - row.neededPages!;
-      const wasted = wastedPages * blockBytes;
-      if (wastedPages < wastedShare * row.pages || wasted < cacheShare * cacheBytes) return [];
+      const waste = wastedRoom(row.pages, row.neededPages!, settings);
+      if (waste === null) return [];
       const object = index(row);
       return [
         {
           object,
           level: 'warning',
-          message: `${object.name}: at least ${bytes(wasted)} of ${bytes(row.pages * blockBytes)} are empty (${percent(wastedPages / row.pages)})`,
-          usedShare: wastedPages / row.pages,
+          message: `${object.name}: at least ${bytes(waste.wastedBytes)} of ${bytes(waste.fileBytes)} are empty (${percent(waste.share)})`,
+          usedShare: waste.share,
           evidence: [
             measured('pages', row.pages, '1', 'pg_class'),
             estimated('pages needed', row.neededPages!, '1', 'pg_stats (lower bound of the waste)'),
           ],
-          costIfIgnored: `${bytes(wasted)} of cache and of every long scan go to empty pages of ${object.name}.`,
+          costIfIgnored: `${bytes(waste.wastedBytes)} of cache and of every long scan go to empty pages of ${object.name}.`,
           fix: {
             title: `Rebuild ${object.name}`,
             text: 'Nothing waits for it but other changes to the table. It needs room for a second copy.',

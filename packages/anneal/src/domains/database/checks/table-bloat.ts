@@ -1,10 +1,6 @@
 import { bytes, percent } from '../../../finding/wording.ts';
 import { counted, defineCheck, estimated, measured, table, type Complaint } from './check.ts';
-
-/** Where most of a file is empty, a scan reads more nothing than rows. */
-const wastedShare = 0.5;
-/** A tenth of the cache filled with nothing is worth an evening's work; less is not. */
-const cacheShare = 0.1;
+import { wastedRoom } from './wasted-room.ts';
 
 export const tableBloat = defineCheck({
   id: 'database/table-bloat',
@@ -24,13 +20,10 @@ export const tableBloat = defineCheck({
   },
   requires: ['postgres.table-health', 'postgres.configuration'],
   examine({ 'postgres.table-health': tables, 'postgres.configuration': settings }) {
-    const cacheBytes = settings['shared_buffers']?.value ?? 128 * 1024 ** 2;
-    const blockBytes = settings['block_size']?.value ?? 8192;
     const known = tables.filter(({ neededPages }) => neededPages !== null);
     const complaints = known.flatMap((row): Complaint[] => {
-      const wastedPages = row.pages - row.neededPages!;
-      const wasted = wastedPages * blockBytes;
-      if (wastedPages < wastedShare * row.pages || wasted < cacheShare * cacheBytes) return [];
+      const waste = wastedRoom(row.pages, row.neededPages!, settings);
+      if (waste === null) return [];
       const object = table(row);
       const say = row.neededPagesSource === 'pgstattuple' ? measured : estimated;
       const source = row.neededPagesSource === 'pgstattuple' ? 'pgstattuple_approx' : 'pg_stats (lower bound of the waste)';
@@ -38,15 +31,15 @@ export const tableBloat = defineCheck({
         {
           object,
           level: 'warning',
-          message: `${object.name}: at least ${bytes(wasted)} of ${bytes(row.pages * blockBytes)} are empty (${percent(wastedPages / row.pages)})`,
-          usedShare: wastedPages / row.pages,
+          message: `${object.name}: at least ${bytes(waste.wastedBytes)} of ${bytes(waste.fileBytes)} are empty (${percent(waste.share)})`,
+          usedShare: waste.share,
           evidence: [
             measured('pages', row.pages, '1', 'pg_class'),
             say('pages needed', row.neededPages!, '1', source),
             measured('rows', row.rows, '1', 'pg_class'),
             measured('dead rows', row.deadRows, '1', 'pg_stat_get_dead_tuples'),
           ],
-          costIfIgnored: `A scan of ${object.name} reads ${bytes(wasted)} of nothing, and its pages fill the cache half empty.`,
+          costIfIgnored: `A scan of ${object.name} reads ${bytes(waste.wastedBytes)} of nothing, and its pages fill the cache half empty.`,
           fix: {
             title: `Rewrite ${object.name}`,
             text: 'This locks out readers and writers until it is done and needs room for a second copy. pg_repack does the same beside them.',
