@@ -46,7 +46,8 @@ export class Batcher implements CallGate {
   readonly #drivers: Drivers;
   readonly #book = new StatementBook();
   readonly #around = { fence: new WriteFence(), waiting: new Set<RequestSite>() };
-  readonly #requests = new WeakMap<OpenRequest, RequestState>();
+  /** Where a request keeps its state. Not a WeakMap: what such a map holds outlives every young collection of V8. */
+  readonly #stateKey = Symbol('anneal.batching');
   /** Null: its driver, or one of its options, is not one that is known here. */
   readonly #runners = new WeakMap<object, Runner | null>();
   #standDown: (() => void) | null = null;
@@ -84,12 +85,13 @@ export class Batcher implements CallGate {
     this.inOrder();
   }
 
-  mayWrite(statement: unknown): boolean {
-    if (this.#know(statement).readOnly) return false;
+  meet(statement: unknown): KnownText | null {
+    const known = this.#know(statement);
+    if (known.readOnly) return known;
     this.#around.fence.passed();
     // Nothing that was asked before a write may be asked after it.
     this.inOrder();
-    return true;
+    return null;
   }
 
   wrote(client: object): void {
@@ -100,8 +102,15 @@ export class Batcher implements CallGate {
     for (const site of this.#around.waiting) site.sendWaiting();
   }
 
-  ask(kind: 'pool' | 'client', owner: object, run: Method, statement: unknown, values: unknown, callback: unknown): unknown {
-    const { batched, feeds } = this.#know(statement);
+  ask(
+    { batched, feeds }: KnownText,
+    kind: 'pool' | 'client',
+    owner: object,
+    run: Method,
+    statement: unknown,
+    values: unknown,
+    callback: unknown,
+  ): unknown {
     const request = batched === null && feeds === null ? null : this.#observer.current();
     const runner = request === null ? null : this.#runnerOf(kind, owner, run);
     if (request === null || runner === null) return run.call(owner, statement, values, callback);
@@ -150,11 +159,8 @@ export class Batcher implements CallGate {
   }
 
   #stateOf(request: OpenRequest): RequestState {
-    const known = this.#requests.get(request);
-    if (known !== undefined) return known;
-    const state = new RequestState(request);
-    this.#requests.set(request, state);
-    return state;
+    const keeper: { [key: symbol]: RequestState | undefined } = request as OpenRequest & Record<symbol, RequestState | undefined>;
+    return (keeper[this.#stateKey] ??= new RequestState(request));
   }
 
   #siteOf(state: RequestState, statement: BatchedStatement, feeds: string | null, runner: Runner): RequestSite {

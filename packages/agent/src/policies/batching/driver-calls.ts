@@ -1,16 +1,25 @@
 import type { Drivers } from '../../statements/drivers.ts';
+import type { KnownText } from './statement-book.ts';
 import { wrapMethod, type Method } from '../../hooks/patch.ts';
 
 /** Who is told of the application's calls of node-postgres. Nothing here may throw. */
 export interface CallGate {
-  /** A statement that may change something is about to be sent, or to be given to a pool. */
-  mayWrite(statement: unknown): boolean;
+  /** A statement is about to be sent, or to be given to a pool: what is known of it, or null where it may change something. */
+  meet(statement: unknown): KnownText | null;
   /** It has been handed to this client. */
   wrote(client: object): void;
   /** Order begins to matter: whatever waits must be sent now. */
   inOrder(): void;
   /** `run` makes the call as it is. */
-  ask(kind: 'pool' | 'client', owner: object, run: Method, statement: unknown, values: unknown, callback: unknown): unknown;
+  ask(
+    known: KnownText,
+    kind: 'pool' | 'client',
+    owner: object,
+    run: Method,
+    statement: unknown,
+    values: unknown,
+    callback: unknown,
+  ): unknown;
 }
 
 /**
@@ -50,8 +59,9 @@ export function standBefore({ pgPools, pgClients }: Drivers, gate: CallGate): ()
       }
     };
     return function query(this: unknown, statement, values, callback) {
-      if (gate.mayWrite(statement)) return run.call(this, statement, values, callback);
-      return gate.ask('pool', this as object, run, statement, values, callback);
+      const known = gate.meet(statement);
+      if (known === null) return run.call(this, statement, values, callback);
+      return gate.ask(known, 'pool', this as object, run, statement, values, callback);
     };
   }
 
@@ -85,13 +95,14 @@ export function standBefore({ pgPools, pgClients }: Drivers, gate: CallGate): ()
     return function query(this: unknown, statement, values, callback) {
       const isOwn = isPooled;
       isPooled = false;
-      if (gate.mayWrite(statement)) {
+      const known = gate.meet(statement);
+      if (known === null) {
         const result = original.call(this, statement, values, callback);
         gate.wrote(this as object);
         return result;
       }
       if (isOwn) return original.call(this, statement, values, callback);
-      return gate.ask('client', this as object, original, statement, values, callback);
+      return gate.ask(known, 'client', this as object, original, statement, values, callback);
     };
   }
 }

@@ -1,3 +1,4 @@
+import { BatchedKey } from './batched-key.ts';
 import { keyOf, valueKey } from './pg-calls.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -81,14 +82,14 @@ export function parametersAhead(
   rows: readonly Row[],
   { columns, ordered }: ParameterSource,
   isKnown: (key: string) => boolean,
-): ReadonlyMap<string, Values> {
-  const ahead = new Map([[key, values]]);
+): Map<string, BatchedKey> {
+  const ahead = new Map([[key, new BatchedKey(values)]]);
   const upTo = ordered ? rows.length : place + rows.length;
   for (let index = place; index < upTo && ahead.size < mostKeysAtOnce; index += 1) {
     const row = rows[index % rows.length]!;
     const next = columns.map((column, parameter) => (column === null ? values[parameter] : row[column]));
     const nextKey = keyOf(next);
-    if (nextKey !== null && !ahead.has(nextKey) && !isKnown(nextKey)) ahead.set(nextKey, next);
+    if (nextKey !== null && !ahead.has(nextKey) && !isKnown(nextKey)) ahead.set(nextKey, new BatchedKey(next));
   }
   return ahead;
 }

@@ -1,4 +1,4 @@
-import type { AskedCall, Callback, RawRow } from './pg-calls.ts';
+import { isError, type AskedCall, type Callback, type RawRow } from './pg-calls.ts';
 
 /** What is used of a `pg.Result`. */
 interface PgResult {
@@ -6,6 +6,8 @@ interface PgResult {
   _types?: unknown;
   _parsers?: unknown;
   _prebuiltEmptyResultObject?: unknown;
+  command: string | null;
+  rowCount: number | null;
   addFields(fields: readonly RawField[]): void;
   parseRow(fields: RawRow): unknown;
   addRow(row: unknown): void;
@@ -42,6 +44,8 @@ export class RawAnswer {
   readonly #types: unknown;
   /** The last result made: what pg works out of the fields is the same for the next one of its kind. */
   #last: { readonly result: PgResult; readonly rowMode: string | undefined; readonly types: unknown } | null = null;
+  /** What pg made of the last number of rows. A copy: a result itself is the application's to change. */
+  #completed: { readonly command: string | null; readonly rowCount: number } | null = null;
 
   constructor(fields: readonly RawField[], Result: PgResultClass, types: unknown) {
     this.fields = fields;
@@ -60,23 +64,68 @@ export class RawAnswer {
   toResult({ rowMode, types }: Pick<AskedCall, 'rowMode' | 'types'>, rows: readonly RawRow[]): unknown {
     const result = new this.#Result(rowMode, types);
     result._types ??= this.#types;
-    this.#describe(result, rowMode, types);
-    for (const row of rows) result.addRow(result.parseRow(row));
-    result.addCommandComplete({ text: `SELECT ${rows.length}` });
-    return result;
-  }
-
-  #describe(result: PgResult, rowMode: string | undefined, types: unknown): void {
     const last = this.#last;
     if (last !== null && last.rowMode === rowMode && last.types === types && last.result._prebuiltEmptyResultObject !== undefined) {
       result.fields = this.fields.slice();
       result._parsers = last.result._parsers;
       result._prebuiltEmptyResultObject = last.result._prebuiltEmptyResultObject;
+    } else {
+      result.addFields(this.fields.slice());
+      this.#last = { result, rowMode, types };
+    }
+    for (const row of rows) result.addRow(result.parseRow(row));
+    this.#complete(result, rows.length);
+    return result;
+  }
+
+  /** pg reads the number out of a text, by a regular expression: once for neighbours of equal length. */
+  #complete(result: PgResult, rowCount: number): void {
+    const known = this.#completed;
+    if (known?.rowCount === rowCount) {
+      result.command = known.command;
+      result.rowCount = rowCount;
       return;
     }
-    result.addFields(this.fields.slice());
-    this.#last = { result, rowMode, types };
+    result.addCommandComplete({ text: `SELECT ${rowCount}` });
+    this.#completed = { command: result.command, rowCount };
   }
+}
+
+/** What was captured of a statement's answer: its rows as they came over the wire. */
+export interface Captured {
+  readonly answer: RawAnswer;
+  readonly rows: (string | null)[][];
+}
+
+interface CapturingQuery extends PgQuery {
+  readonly captured: Captured | null;
+}
+
+type CapturingQueryClass = new (text: string, values: readonly unknown[]) => CapturingQuery;
+
+const capturing = new WeakMap<PgQueryClass, CapturingQueryClass>();
+
+/**
+ * A query of pg's own that keeps its rows as they come. A class, one for each of pg's: a handler that is put on a query
+ * itself outlives every young collection of V8, and all that it refers to with it.
+ */
+function capturingClass(Query: PgQueryClass): CapturingQueryClass {
+  const known = capturing.get(Query);
+  if (known !== undefined) return known;
+  const made = class extends Query implements CapturingQuery {
+    captured: Captured | null = null;
+
+    override handleRowDescription({ fields }: { readonly fields: readonly RawField[] }): void {
+      const { _result: result } = this;
+      this.captured = { answer: new RawAnswer(fields, result.constructor as PgResultClass, result._types), rows: [] };
+    }
+
+    override handleDataRow({ fields }: { readonly fields: RawRow }): void {
+      this.captured?.rows.push(fields as (string | null)[]);
+    }
+  };
+  capturing.set(Query, made);
+  return made;
 }
 
 /**
@@ -87,21 +136,10 @@ export function capture(
   Query: PgQueryClass,
   run: (query: object, callback: Callback) => unknown,
   statement: { readonly text: string; readonly values: readonly unknown[] },
-  then: (captured: { readonly answer: RawAnswer; readonly rows: (string | null)[][] } | null) => void,
+  then: (captured: Captured | null) => void,
 ): void {
-  const query = new Query(statement.text, statement.values);
-  let described: readonly RawField[] | null = null;
-  const rows: (string | null)[][] = [];
-  query.handleRowDescription = ({ fields }) => {
-    described = fields;
-  };
-  query.handleDataRow = ({ fields }) => {
-    rows.push(fields as (string | null)[]);
-  };
-  const answered: Callback = (error) => {
-    if ((error !== undefined && error !== null) || described === null) then(null);
-    else then({ answer: new RawAnswer(described, query._result.constructor as PgResultClass, query._result._types), rows });
-  };
+  const query = new (capturingClass(Query))(statement.text, statement.values);
+  const answered: Callback = (error) => then(isError(error) ? null : query.captured);
   try {
     run(query, answered);
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { BatchedStatement, FetchedKeys } from './batched-statement.ts';
+import { BatchedKey } from './batched-key.ts';
 import { findSource, mostKeysAtOnce, parametersAhead, placeOf, type Row } from './parameter-source.ts';
 import { capture, type RawAnswer } from './pg-answers.ts';
 import { isError, takeOver, type AskedCall, type CallSender, type RawRow, type Runner, type WaitingCall } from './pg-calls.ts';
@@ -16,13 +17,8 @@ export interface SiteSurroundings {
 /** Of all batches, for ever: one of fifty costs 2 % of a call per batch. */
 const shadowShare = 0.02;
 
-interface FetchedAhead {
-  readonly answer: RawAnswer;
-  readonly rows: readonly RawRow[];
-  /** Of the batch it came with. */
-  readonly fetched: FetchedKeys;
-  isUsed: boolean;
-}
+/** A key that was fetched ahead. */
+type FetchedKey = BatchedKey & { readonly answer: RawAnswer; readonly fetched: FetchedKeys };
 
 /**
  * One batched statement within one request, sent to one pool or client. Calls made while another is under way wait for
@@ -43,7 +39,7 @@ export class RequestSite implements CallSender {
   #waiting: WaitingCall[] = [];
   #firstWaits = false;
   #startedAhead = false;
-  #ahead: Map<string, FetchedAhead> | null = null;
+  #ahead: Map<string, BatchedKey> | null = null;
   /** The fence's number when they were asked for. */
   #aheadGeneration = 0;
   /** A batch of this request failed: its calls are left alone. */
@@ -149,12 +145,12 @@ export class RequestSite implements CallSender {
       return;
     }
     this.#underWay += calls.length;
-    const sets = new Map(calls.map(({ asked }) => [asked.key, asked.values]));
-    this.#runBatch(calls[0]!.asked.text, sets, (answer, rows) => {
+    const keys = new Map(calls.map(({ asked }) => [asked.key, new BatchedKey(asked.values)]));
+    this.#runBatch(calls[0]!.asked.text, keys, (answer) => {
       this.#underWay -= calls.length;
       if (answer === null) this.#isBarred = true;
       else this.statement.figures.callsBatched += calls.length;
-      for (const call of calls) this.#settle(call, answer, rows.get(call.asked.key));
+      for (const call of calls) this.#settle(call, answer, keys.get(call.asked.key)!.rows);
     });
   }
 
@@ -167,7 +163,7 @@ export class RequestSite implements CallSender {
   }
 
   /** The parameters worth fetching with this call's, or null when it goes alone. */
-  #foresee({ key, values }: AskedCall): ReadonlyMap<string, readonly unknown[]> | null {
+  #foresee({ key, values }: AskedCall): Map<string, BatchedKey> | null {
     const statement = this.statement;
     const results = this.#state.resultsOf(statement.policy.parent);
     if (results.length === 0) return null;
@@ -199,7 +195,7 @@ export class RequestSite implements CallSender {
     }
   }
 
-  #fetch(asked: AskedCall, sets: ReadonlyMap<string, readonly unknown[]>): unknown {
+  #fetch(asked: AskedCall, keys: Map<string, BatchedKey>): unknown {
     const { fence } = this.#around;
     // What is being written may show itself between the fetch and the loop's next turn.
     if (!fence.isQuiet || !this.runner.isPlain) return this.send(asked);
@@ -207,24 +203,29 @@ export class RequestSite implements CallSender {
     const askedAtMs = performance.now();
     const { call, returned } = takeOver(this.runner, asked, this);
     this.#underWay += 1;
-    this.#runBatch(asked.text, sets, (answer, rows) => {
+    this.#runBatch(asked.text, keys, (answer) => {
       this.#underWay -= 1;
       if (answer === null) this.#isBarred = true;
       else {
-        const fetched: FetchedKeys = { keys: sets.size, askedAtMs, used: 1 };
+        const fetched: FetchedKeys = { keys: keys.size, askedAtMs, used: 1 };
         this.statement.fetchedAhead(fetched);
         this.statement.figures.callsBatched += 1;
         if (generation !== this.#aheadGeneration) this.#drop();
         this.#aheadGeneration = generation;
-        for (const [key, found] of rows) this.#keep(key, { answer, rows: found, fetched, isUsed: key === asked.key });
+        for (const key of keys.values()) {
+          key.answer = answer;
+          key.fetched = fetched;
+        }
+        keys.get(asked.key)!.isUsed = true;
+        this.#keep(keys);
       }
-      this.#settle(call, answer, rows.get(asked.key));
+      this.#settle(call, answer, keys.get(asked.key)!.rows);
     });
     return returned;
   }
 
   /** What was fetched ahead for a key and is still good; null where it is not. */
-  #fetched(ahead: Map<string, FetchedAhead>, key: string): FetchedAhead | null {
+  #fetched(ahead: Map<string, BatchedKey>, key: string): FetchedKey | null {
     const statement = this.statement;
     if (!statement.on || this.#aheadGeneration !== this.#around.fence.generation) {
       this.#drop();
@@ -240,14 +241,20 @@ export class RequestSite implements CallSender {
     return found;
   }
 
-  #isFresh(found: FetchedAhead | undefined): found is FetchedAhead {
-    return found !== undefined && performance.now() - found.fetched.askedAtMs <= this.statement.policy.oldestMs;
+  #isFresh(found: BatchedKey | undefined): found is FetchedKey {
+    return found !== undefined && found.fetched !== null && performance.now() - found.fetched.askedAtMs <= this.statement.policy.oldestMs;
   }
 
-  #keep(key: string, fetched: FetchedAhead): void {
-    this.#ahead ??= new Map();
-    if (this.#ahead.get(key)?.isUsed === false) this.statement.figures.keysDropped += 1;
-    this.#ahead.set(key, fetched);
+  #keep(keys: Map<string, BatchedKey>): void {
+    const ahead = this.#ahead;
+    if (ahead === null) {
+      this.#ahead = keys;
+      return;
+    }
+    for (const [key, fetched] of keys) {
+      if (ahead.get(key)?.isUsed === false) this.statement.figures.keysDropped += 1;
+      ahead.set(key, fetched);
+    }
   }
 
   #drop(): void {
@@ -255,7 +262,7 @@ export class RequestSite implements CallSender {
     this.#ahead = null;
   }
 
-  #serve(asked: AskedCall, { answer, rows }: FetchedAhead): unknown {
+  #serve(asked: AskedCall, { answer, rows }: FetchedKey): unknown {
     if (this.#startedAhead && this.#made === 2) this.statement.oneByOne(this.#state.route).wentOn();
     this.#remember(asked);
     this.statement.figures.callsAhead += 1;
@@ -275,22 +282,19 @@ export class RequestSite implements CallSender {
 
   // Both
 
-  #settle(call: WaitingCall, answer: RawAnswer | null, rows: readonly RawRow[] | undefined): void {
-    if (answer === null || rows === undefined) call.alone();
+  #settle(call: WaitingCall, answer: RawAnswer | null, rows: readonly RawRow[]): void {
+    if (answer === null) call.alone();
     else call.answer(answer, rows);
   }
 
-  #runBatch(
-    text: string,
-    sets: ReadonlyMap<string, readonly unknown[]>,
-    then: (answer: RawAnswer | null, rows: Map<string, readonly RawRow[]>) => void,
-  ): void {
+  /** Fills in the rows of each key. */
+  #runBatch(text: string, keys: ReadonlyMap<string, BatchedKey>, then: (answer: RawAnswer | null) => void): void {
     const statement = this.statement;
     const runner = this.runner;
     const { fence } = this.#around;
     const { generation } = fence;
-    const all = [...sets];
-    const values = statement.policy.parameterTypes.map((_, parameter) => all.map(([, set]) => set[parameter]));
+    const all = [...keys.values()];
+    const values = statement.policy.parameterTypes.map((_, parameter) => all.map((key) => key.values[parameter]));
     statement.batched();
     capture(
       runner.Query,
@@ -299,18 +303,16 @@ export class RequestSite implements CallSender {
       (captured) => {
         if (captured === null) {
           statement.batchFailed();
-          then(null, new Map());
+          then(null);
           return;
         }
-        const fields = captured.answer.fields;
-        const byKey = new Map<string, RawRow[]>(all.map(([key]) => [key, []]));
-        for (const row of captured.rows) byKey.get(all[Number(row.pop()) - 1]![0])!.push(row);
-        const answer = captured.answer.withFields(fields.slice(0, -1));
-        then(answer, byKey);
+        for (const row of captured.rows) all[Number(row.pop()) - 1]!.take(row);
+        const answer = captured.answer.withFields(captured.answer.fields.slice(0, -1));
+        then(answer);
         if (Math.random() >= shadowShare) return;
-        const [key, set] = all[Math.floor(Math.random() * all.length)]!;
+        const { values: set, rows } = all[Math.floor(Math.random() * all.length)]!;
         const isUndisturbed = () => fence.generation === generation && fence.isQuiet;
-        compareWithOriginal({ statement, runner, text, values: set, answer, rows: byKey.get(key)!, isUndisturbed });
+        compareWithOriginal({ statement, runner, text, values: set, answer, rows, isUndisturbed });
       },
     );
   }

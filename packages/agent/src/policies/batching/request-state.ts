@@ -27,7 +27,9 @@ export class RequestState {
   }
 
   siteOf(statement: BatchedStatement, runner: Runner): RequestSite | undefined {
-    return this.#sites.find((site) => site.statement === statement && site.runner === runner);
+    // Asked for every call: no closure is made for it.
+    for (const site of this.#sites) if (site.statement === statement && site.runner === runner) return site;
+    return undefined;
   }
 
   add(site: RequestSite): void {
