@@ -20,7 +20,7 @@ import { applySettings } from './shadow-settings.ts';
 import { restoreRelations, restoreStatistics } from './shadow-statistics.ts';
 
 export interface ShadowPlannerOptions extends Pick<ShadowEngineOptions, 'imageFolder' | 'afresh'> {
-  /** Where its data folder (about 40 MB) is made; default: the system's folder for temporary files. */
+  /** Where its data folder (about 13 MB) is made; default: the system's folder for temporary files. */
   readonly folder?: string;
   /** How large an index would be; null or no function: an estimate without deduplication. */
   readonly sizeOf?: (definition: IndexDefinition) => IndexSize | null;
