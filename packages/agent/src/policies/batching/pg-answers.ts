@@ -8,9 +8,9 @@ interface PgResult {
   _prebuiltEmptyResultObject?: unknown;
   command: string | null;
   rowCount: number | null;
+  rows: unknown[];
   addFields(fields: readonly RawField[]): void;
   parseRow(fields: RawRow): unknown;
-  addRow(row: unknown): void;
   addCommandComplete(message: { readonly text: string }): void;
 }
 
@@ -73,7 +73,7 @@ export class RawAnswer {
       result.addFields(this.fields.slice());
       this.#last = { result, rowMode, types };
     }
-    for (const row of rows) result.addRow(result.parseRow(row));
+    result.rows = rows.map((row) => result.parseRow(row));
     this.#complete(result, rows.length);
     return result;
   }

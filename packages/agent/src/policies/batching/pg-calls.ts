@@ -105,7 +105,12 @@ export function valueKey(value: unknown): string | null {
   }
 }
 
-export type PromiseClass = new (executor: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void) => unknown;
+/** As node-postgres uses it: it rejects by the static method itself. */
+export interface PromiseClass {
+  new (executor: (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void): unknown;
+  resolve(value: unknown): unknown;
+  reject(reason: unknown): unknown;
+}
 
 /** Where calls are sent: a pool, or a client that the application holds. */
 export class Runner {
@@ -143,6 +148,14 @@ export class Runner {
 
   promise(executor: ConstructorParameters<PromiseClass>[0]): unknown {
     return new this.#Promise(executor);
+  }
+
+  resolved(value: unknown): unknown {
+    return this.#Promise.resolve(value);
+  }
+
+  rejected(reason: unknown): unknown {
+    return this.#Promise.reject(reason);
   }
 }
 

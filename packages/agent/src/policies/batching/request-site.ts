@@ -267,12 +267,15 @@ export class RequestSite implements CallSender {
     this.#remember(asked);
     this.statement.figures.callsAhead += 1;
     if (asked.callback === null) {
-      return this.runner.promise((resolve) => {
+      let result: unknown;
+      try {
+        result = answer.toResult(asked, rows);
+      } catch (error) {
         // What a type parser throws rejects the promise, as it does without us.
-        const result = answer.toResult(asked, rows);
-        this.received(result);
-        resolve(result);
-      });
+        return this.runner.rejected(error);
+      }
+      this.received(result);
+      return this.runner.resolved(result);
     }
     const { call, returned } = takeOver(this.runner, asked, this);
     // No callback is ever called before the call that takes it has returned.
