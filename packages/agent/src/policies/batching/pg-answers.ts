@@ -106,8 +106,8 @@ type CapturingQueryClass = new (text: string, values: readonly unknown[]) => Cap
 const capturing = new WeakMap<PgQueryClass, CapturingQueryClass>();
 
 /**
- * A query of pg's own that keeps its rows as they come. A class, one for each of pg's: a handler that is put on a query
- * itself outlives every young collection of V8, and all that it refers to with it.
+ * A query of pg's own that keeps its rows as they come. A class, one for each of pg's: where handlers are put on a query
+ * itself, all that they refer to outlives every young collection (measured with V8 13.6: memory.test.ts).
  */
 function capturingClass(Query: PgQueryClass): CapturingQueryClass {
   const known = capturing.get(Query);
