@@ -14,7 +14,7 @@ describe('the shadow', () => {
     const policy = await policyFor(database.client, text);
     const swapped = { ...policy, parametersAt: policy.parametersAt.map(({ at, number }) => ({ at, number: 3 - number })) };
     using inForce = putInForce(observer, swapped);
-    for (let round = 0; round < 400 && inForce.ended.length === 0; round += 1) {
+    for (let round = 0; round < 2_000 && inForce.ended.length === 0; round += 1) {
       await request(() => Promise.all([1, 2, 3, 4].map((words) => pool.query(text, [1 + ((words * 7) % 50), words]))));
     }
     expect(inForce.ended).toEqual(['a batch and its original answered differently']);

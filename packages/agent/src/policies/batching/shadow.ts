@@ -20,16 +20,15 @@ interface Shadowed {
  */
 export function compareWithOriginal(shadowed: Shadowed): void {
   const { statement, runner, text, values, answer, rows, isUndisturbed } = shadowed;
-  const { figures } = statement;
   capture(
     runner.Query,
     (query, callback) => runner.run(query, undefined, callback),
     { text, values },
     (original) => {
-      if (original === null) figures.shadowsFailed += 1;
-      else if (isSame(statement, answer.fields, rows, original.answer.fields, original.rows)) figures.shadowsEqual += 1;
+      if (original === null) statement.figures.shadowsFailed += 1;
+      else if (isSame(statement, answer.fields, rows, original.answer.fields, original.rows)) statement.figures.shadowsEqual += 1;
       else if (isUndisturbed()) confirm(shadowed);
-      else figures.shadowsExplained += 1;
+      else statement.figures.shadowsExplained += 1;
     },
   );
 }
@@ -45,7 +44,6 @@ interface ClientLike {
 const oneSnapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY';
 
 function confirm({ statement, runner, text, values }: Shadowed): void {
-  const { figures } = statement;
   const pool = runner.owner as PoolLike;
   const differs = () => statement.end('a batch and its original answered differently');
   if (runner.kind === 'client' || pool.connect === undefined) {
@@ -70,11 +68,11 @@ function confirm({ statement, runner, text, values }: Shadowed): void {
       capture(runner.Query, run, { text, values }, (original) => {
         capture(runner.Query, run, batch, (again) => {
           client.query('ROLLBACK', undefined, (failed) => release(failed));
-          if (original === null || again === null) figures.shadowsFailed += 1;
+          if (original === null || again === null) statement.figures.shadowsFailed += 1;
           else {
             const rows = again.rows.map((row) => row.slice(0, -1));
             const fields = again.answer.fields.slice(0, -1);
-            if (isSame(statement, fields, rows, original.answer.fields, original.rows)) figures.shadowsExplained += 1;
+            if (isSame(statement, fields, rows, original.answer.fields, original.rows)) statement.figures.shadowsExplained += 1;
             else differs();
           }
         });
