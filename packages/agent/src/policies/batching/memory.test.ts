@@ -25,9 +25,14 @@ test('what was fetched ahead is gone with its request at the next young collecti
     return getHeapStatistics().used_heap_size - before;
   };
   await requests(50);
-  // Those that wait to be counted together are kept, of 96 as of 192 none or the same few.
-  const [fewer, more] = [await keptBytes(96), await keptBytes(192)];
+  // Those that wait to be counted together are kept, of 96 as of 192 none or the same few. A full collection in between keeps
+  // what it finds in the middle of a request; what is always kept is kept in every attempt.
+  const perRequest: number[] = [];
+  for (let attempt = 0; attempt < 4; attempt += 1) {
+    const [fewer, more] = [await keptBytes(96), await keptBytes(192)];
+    perRequest.push((more - fewer) / 96);
+  }
   // A batch of fifty rows is more than 20 kB, of rows, keys and parameters.
-  expect((more - fewer) / 96).toBeLessThan(10_000);
+  expect(Math.min(...perRequest)).toBeLessThan(10_000);
   expect(inForce.take()['callsAhead']).toBeGreaterThan(300 * 45);
 });
