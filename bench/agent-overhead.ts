@@ -27,12 +27,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createAgents, type SwitchableAgent } from '../packages/anneal/src/adapters/agent-listener.ts';
+import { createAgents } from '../packages/anneal/src/adapters/agent-listener.ts';
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
 import { seedAuthorsAndPosts } from './agent-database.ts';
 import type { Account, FlippedPair, Order } from './agent-target.ts';
-import { flipMs } from './flips.ts';
+import { flipMs, flipSettlesMs } from './flips.ts';
 import { writeBenchResults, type BenchRow } from './result-table.ts';
 
 const sliceMs = 200;
@@ -158,8 +158,15 @@ async function measureGeneration(
   try {
     const bare = await serverWith([], {});
     const bareAgain = await serverWith([], {});
-    const observed = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
-    const agent = await listener.connected(10_000);
+    // Each stays as it is: a switch puts wrappers in place or takes them away, and code that relied on either is compiled again.
+    const withAgent = async () => {
+      const server = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
+      return { server, agent: await listener.connected(10_000) };
+    };
+    const off = await withAgent();
+    await off.agent.observe(false);
+    const observed = await withAgent();
+    const profiled = await withAgent();
     const peer = await serverWith(['--require', require.resolve('@opentelemetry/auto-instrumentations-node/register')], {
       OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg',
       OTEL_NODE_RESOURCE_DETECTORS: 'none',
@@ -171,13 +178,12 @@ async function measureGeneration(
     const servers = {
       'no agent': bare,
       'no agent again': bareAgain,
-      off: observed,
-      observing: observed,
-      'with a profile': observed,
+      off: off.server,
+      observing: observed.server,
+      'with a profile': profiled.server,
       OpenTelemetry: peer,
     };
 
-    await agent.observe(true);
     const residentNowMb = async (variant: Variant) => (await accountOf(servers[variant].child)).residentBytes / 1e6;
     const idle = (await residentNowMb('observing')) - (await residentNowMb('no agent'));
     const residentMb = async (variant: Variant) => {
@@ -195,16 +201,16 @@ async function measureGeneration(
 
     for (const { path, name } of routes) {
       for (const { url } of new Set(Object.values(servers))) await order(generator, { url: url + path, durationMs: warmupMs });
-      await agent.flush();
+      for (const { agent } of [observed, profiled]) await agent.flush();
       for (let round = 0; round < roundsEach; round += 1) {
         const cost = {} as Record<Variant, number>;
         for (const variant of random.shuffle(variants)) {
           const { child, url } = servers[variant];
-          if (child === observed.child) await switchTo(agent, variant);
-          // A profiler that has just been started still collects what was compiled before: a window of 30 s hardly sees that.
+          if (variant === 'with a profile') await profiled.agent.startProfile();
+          // One that has just been started still collects what was compiled before, the first drops it: a window of 30 s hardly sees that.
           if (variant === 'with a profile') await order(generator, { url: url + path, durationMs: sliceMs });
           cost[variant] = await costOfSlice(child, generator, url + path);
-          if (variant === 'with a profile') await agent.flush();
+          if (variant === 'with a profile') await profiled.agent.flush();
         }
         measured[name].push(cost);
       }
@@ -230,7 +236,7 @@ async function measureFlipped(surroundings: Surroundings, flipped: Record<RouteN
     for (const { path, name } of routes) {
       await order(generator, { url: url + path, durationMs: 2 * warmupMs });
       server.send('flip');
-      await order(generator, { url: url + path, durationMs: (flipsEach * 2 * flipMs) / generations });
+      await order(generator, { url: url + path, durationMs: (flipsEach * 2 * (flipSettlesMs + flipMs)) / generations });
       server.send('flipped');
       flipped[name].push(...((await once(server, 'message')) as [FlippedPair[]])[0]);
     }
@@ -239,11 +245,6 @@ async function measureFlipped(surroundings: Surroundings, flipped: Record<RouteN
     server.kill('SIGKILL');
     await Promise.all(gone);
   }
-}
-
-async function switchTo(agent: SwitchableAgent, variant: Variant): Promise<void> {
-  await agent.observe(variant !== 'off');
-  if (variant === 'with a profile') await agent.startProfile();
 }
 
 async function costOfSlice(server: ChildProcess, generator: ChildProcess, url: string): Promise<number> {
@@ -271,7 +272,7 @@ function cpuRows(name: RouteName, rounds: readonly Round[], pairs: readonly Flip
   const noise = over('no agent again', (round) => round['no agent']);
   const off = over('off', unobserved);
   const observing = medianInterval(pairs.map((pair) => 100 * (pair.observing / pair.off - 1)));
-  const profiling = over('with a profile', (round) => round.off);
+  const profiling = over('with a profile', unobserved);
   const peer = over('OpenTelemetry', unobserved);
   const overBare = over('observing', unobserved);
   console.error(
@@ -281,7 +282,7 @@ function cpuRows(name: RouteName, rounds: readonly Round[], pairs: readonly Flip
       `  agent off, against none      ${percent(off)}`,
       `  observing, against off       ${percent(observing)} in ${pairs.length} pairs of moments`,
       `  observing, against none      ${percent(overBare)}`,
-      `  with a profile, against off  ${percent(profiling)}`,
+      `  with a profile, against none ${percent(profiling)}`,
       `  OpenTelemetry, against none  ${percent(peer)}`,
     ].join('\n'),
   );

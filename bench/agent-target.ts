@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type pg from 'pg';
 import type { Observer } from '../packages/agent/src/observer.ts';
-import { flipMs, flippedObserver } from './flips.ts';
+import { flippedObserver, flipMs, flipSettlesMs } from './flips.ts';
 import { Pool as HttpPool } from 'undici';
 
 export const connections = 8;
@@ -102,6 +102,7 @@ function flipping(requests: () => number): { begin(): void; end(): readonly Flip
   observer.switch(true);
   let pairs: FlippedPair[] = [];
   let timer: NodeJS.Timeout | undefined;
+  let settling: NodeJS.Timeout | undefined;
   const costs = new Map<boolean, number>();
   let from = { cpuUs: 0, requests: 0 };
   const now = () => {
@@ -118,17 +119,21 @@ function flipping(requests: () => number): { begin(): void; end(): readonly Flip
       costs.clear();
       look(Math.random() < 0.5);
     } else look(!observer.on);
-    from = now();
+    // Requests under way were seen in part; their statements would be taken for nobody's.
+    settling = setTimeout(() => {
+      from = now();
+    }, flipSettlesMs);
   };
   return {
     begin() {
       pairs = [];
       costs.clear();
       from = now();
-      timer = setInterval(flip, flipMs);
+      timer = setInterval(flip, flipSettlesMs + flipMs);
     },
     end() {
       clearInterval(timer);
+      clearTimeout(settling);
       observer.resume();
       return pairs;
     },

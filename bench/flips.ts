@@ -8,3 +8,6 @@ export const flippedObserver = Symbol.for('anneal.bench.observer');
  * slower. Slices of 0.2 s and of 3 s are equally noisy here: only neighbours in time are alike.
  */
 export const flipMs = 100;
+
+/** A few of those requests: what was under way at a flip is answered by then, and not counted. */
+export const flipSettlesMs = 20;

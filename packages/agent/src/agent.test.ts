@@ -94,26 +94,32 @@ test('a sequential loop is counted exactly, located by line, and its parameters 
   expect(text!.parameterSets).toHaveLength(5);
 });
 
-test('under much traffic every request is counted, and those that are followed speak for the others', async () => {
+test('under much traffic those that are opened and followed speak for the others', async () => {
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url });
   const startedMs = performance.now();
   await Promise.all(Array.from({ length: 8 }, () => getAll(target, '/sequential', 100)));
   const seconds = (performance.now() - startedMs) / 1000;
   const summary = await target.flush();
   const route = routeOf(summary, '/sequential');
-  expect(route.requests).toBe(800);
-  expect(route.durationUs.count).toBe(800);
-  // 2,000 statements a second, besides the first 64 requests and the tick it takes to notice.
+  // Where one in two is opened, 400 draws: this is five standard deviations.
+  expect(Math.abs(route.requests - 800)).toBeLessThan((5 * 800) / Math.sqrt(400));
+  expect(route.durationUs.count).toBe(route.requests);
+  // 1,000 statements a second, besides the first 64 requests and the tick it takes to notice.
   expect(route.followed).toBeGreaterThanOrEqual(64);
-  expect(route.followed * 11).toBeLessThan(64 * 11 + 2000 * (seconds + 0.5) * 1.5);
+  expect(route.followed * 11).toBeLessThan(64 * 11 + 1000 * (seconds + 0.5) * 1.5);
   expect(statementOf(summary, '/sequential', /FROM authors/)).toMatchObject({
-    calls: 8000,
-    requests: 800,
-    rows: 8000,
-    repeatingCalls: 8000,
+    calls: 10 * route.requests,
+    requests: route.requests,
+    rows: 10 * route.requests,
+    repeatingCalls: 10 * route.requests,
   });
-  expect(statementOf(summary, '/sequential', /FROM posts/)).toMatchObject({ calls: 800, requests: 800, rows: 8000, repeatingCalls: 0 });
+  expect(statementOf(summary, '/sequential', /FROM posts/)).toMatchObject({
+    calls: route.requests,
+    rows: 10 * route.requests,
+    repeatingCalls: 0,
+  });
   const [pool] = summary.pools;
+  // Checkouts are counted one by one.
   expect(pool).toMatchObject({ checkouts: 8800 });
   expect(Math.abs(pool!.heldUs.count - 8800)).toBeLessThan(8800 * 0.1);
   expect(summary.background).toEqual([]);

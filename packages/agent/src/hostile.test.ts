@@ -44,6 +44,9 @@ const word = (number: number) => String(number).replaceAll(/\d/g, (digit) => 'ab
 describe('memory is bounded', () => {
   test('by 10,000 routes, 10,000 statements and 10,000 places, whatever comes', async () => {
     await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
+    // However fast they come: a policy that keeps requests apart has every one of them opened.
+    const policy = { kind: 'coalesce-requests', routes: ['/nobody'], longestWaitMs: 1_000 } as const;
+    expect(await target.ask({ type: 'apply-policy', policyId: 'every', policy })).toMatchObject({ type: 'done' });
     await json(target, '/places?count=12000');
     await json(target, '/statements?count=50');
     await target.flush();
@@ -76,6 +79,21 @@ describe('memory is bounded', () => {
     await target.flush();
     await json(target, '/state');
     expect((await target.flush()).routes.map(({ route }) => route)).toEqual(['/state']);
+  });
+
+  test('under much traffic some requests are let pass, and those that are opened stand for them', async () => {
+    await using target = await startTarget('hostile.cjs', { DATABASE_URL: database.url });
+    const asked = 20_000;
+    await statusesOf(
+      target.port,
+      Array.from({ length: asked }, () => Buffer.from('/state')),
+    );
+    const [route] = (await target.flush()).routes;
+    expect(route).toMatchObject({ route: '/state' });
+    expect(route!.requests % asked).not.toBe(0);
+    expect(route!.durationUs.count).toBe(route!.requests);
+    // At ten thousand a second one in twenty is opened: a thousand draws, of which this is five standard deviations.
+    expect(Math.abs(route!.requests / asked - 1)).toBeLessThan(5 / Math.sqrt(asked / 20));
   });
 
   test('against a listener that asks and never reads', async () => {

@@ -81,6 +81,10 @@ export class Observer {
   heapQuestion: HeapQuestion = 'who keeps';
   readonly #budget = new CaptureBudget();
   readonly #following = new Following();
+  /** In whose context requests run that are let pass: one for all of them, and closed from the beginning. */
+  readonly #passed = closedRequest();
+  /** Who needs every request opened. */
+  readonly #everyRequest = new Set<object>();
   readonly examination = new Examination();
   /** Closed, and not counted yet. */
   #closed: OpenRequest[] = [];
@@ -130,18 +134,30 @@ export class Observer {
     return new Hook(name, this);
   }
 
-  open(method: string): OpenRequest {
-    this.#opened += 1;
-    const nowMs = performance.now();
-    const teaches = this.#opened <= firstRequests;
-    const followed = this.#following.takesNext(nowMs) || teaches;
-    const examined = this.examination.takesNext(nowMs) || teaches;
-    const keepsRows = followed && (examined || this.#opened % keepsRowsThenOneIn === 0);
-    return new OpenRequest(method, nowMs, followed, keepsRows, examined);
+  /** For policies and exact counters: until the function returned is called no request is let pass, whatever the traffic. */
+  openEvery(): () => void {
+    const asker = {};
+    this.#everyRequest.add(asker);
+    return () => this.#everyRequest.delete(asker);
   }
 
-  within<Result>(request: OpenRequest, work: () => Result): Result {
-    return this.#storage.run(request, work);
+  /** A request arrives. Null where it is let pass: others stand for it. */
+  open(method: string): OpenRequest | null {
+    const nowMs = performance.now();
+    const drawn = this.#following.opensNext(nowMs);
+    const teaches = this.#opened < firstRequests;
+    const every = teaches || this.#everyRequest.size > 0 || this.timeline.recording;
+    if (drawn === 0 && !every) return null;
+    this.#opened += 1;
+    const followed = this.#following.followsNext() || teaches;
+    const examined = this.examination.takesNext(nowMs) || teaches;
+    const keepsRows = followed && (examined || this.#opened % keepsRowsThenOneIn === 0);
+    return new OpenRequest(method, nowMs, every ? 1 : drawn, followed, keepsRows, examined);
+  }
+
+  /** Null for one that is let pass: what it does is neither a request's own nor work of no request. */
+  within<Result>(request: OpenRequest | null, work: () => Result): Result {
+    return this.#storage.run(request ?? this.#passed, work);
   }
 
   /** Whether GETs that arrive now are compared with those under way. */
@@ -158,7 +174,7 @@ export class Observer {
   /** Whether what the running code calls is to be told in detail: that of followed requests, and of none. */
   get follows(): boolean {
     const request = this.#storage.getStore();
-    return request === undefined || request.followed || request.closed;
+    return request === undefined || request.followed || (request.closed && request !== this.#passed);
   }
 
   /** The response is closed: nothing it starts from now on is its own. */
@@ -254,6 +270,11 @@ export class Observer {
     return this.#calling.getStore() ?? null;
   }
 
+  /** Whether it is known where the route sends its answers from. */
+  knowsAnswers(method: string, route: string): boolean {
+    return this.#routes.knowsAnswers(method, route);
+  }
+
   /** A framework tells where a route is declared; asked for where no stack shows where it is answered. */
   declared(method: string, route: string, location: SourceLocation): void {
     this.#routes.declared(method, route, location);
@@ -308,9 +329,11 @@ export class Observer {
   #backgroundCall(template: Template, literals: string, values: readonly unknown[] | undefined): Call | null {
     template.sampleParameters(values);
     const location = this.callSite(template.sampler);
-    const totals = this.#routes.background(template, location);
+    const standsFor = this.#storage.getStore()?.standsFor ?? 1;
+    const totals = this.#routes.background(template, location, standsFor);
     if (totals === null) return null;
     const call = new Call(template, null, location, literals, values);
+    call.standsFor = standsFor;
     call.totals = totals;
     return call;
   }
@@ -346,6 +369,12 @@ export class Observer {
     this.#budget.spend();
     return true;
   }
+}
+
+function closedRequest(): OpenRequest {
+  const request = new OpenRequest('', 0, 0, false, false);
+  request.closedAt = 0;
+  return request;
 }
 
 /** More results than are looked through would only be memory, in a request that streams for hours. */

@@ -11,11 +11,12 @@ export function hookedPg() {
   // `pg.Pool` is a class of its own around that of pg-pool.
   for (const { path, meet } of nodePostgres.files(observer)) meet(path.startsWith('pg-pool') ? Object.getPrototypeOf(pg.Pool) : pg.Client);
   observer.switch(true);
+  observer.openEvery();
   return {
     observer,
     /** As a request that is answered when `work` is done. */
     request: async <Result>(work: () => Promise<Result>): Promise<Result> => {
-      const request = observer.open('GET');
+      const request = observer.open('GET')!;
       request.route = '/test';
       try {
         return await observer.within(request, work);

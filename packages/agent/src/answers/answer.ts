@@ -40,6 +40,12 @@ class Watch {
   readonly answer = new Answer();
   chunks: (string | Uint8Array)[] | null = [];
   isWhole = true;
+  /** Whether it is known where answers like this one are sent from. */
+  readonly isPlaced: () => boolean;
+
+  constructor(isPlaced: () => boolean) {
+    this.isPlaced = isPlaced;
+  }
 
   take(chunk: unknown, encoding: unknown): void {
     // Text in another encoding is rare and only measured.
@@ -81,8 +87,9 @@ export class WatchedAnswers {
     }
   }
 
-  begin(response: ServerResponse): void {
-    if (this.#watched.size < mostWatched) this.#watched.set(response, new Watch());
+  /** `isPlaced` is asked when the answer has been sent. */
+  begin(response: ServerResponse, isPlaced: () => boolean): void {
+    if (this.#watched.size < mostWatched) this.#watched.set(response, new Watch(isPlaced));
   }
 
   /** The response is closed: its request gets what was seen of it. */
@@ -108,7 +115,7 @@ export class WatchedAnswers {
     if (watch === undefined) return;
     try {
       watch.take(chunk, encoding);
-      if (name === 'end' && this.#examination.locates(performance.now())) watch.answer.location = captureCallSite();
+      if (name === 'end' && !watch.isPlaced() && this.#examination.locates(performance.now())) watch.answer.location = captureCallSite();
     } catch {
       watch.chunks = null;
     }

@@ -9,7 +9,7 @@ const readBytesPerSecond = 1_000_000;
 /** Comparing fifty rows with the answer they went into takes some 0.2 ms: a fifth of a per cent of a core. */
 const comparedPerSecond = 10;
 
-/** Ten stacks of 30 us a second: where answers are sent from does not change. */
+/** Ten stacks of 100 us a second, through all that awaits one another down to where an answer is sent from. */
 const locatedPerSecond = 10;
 
 const tickMs = 100;

@@ -54,10 +54,6 @@ export class Channel {
           hooks: [...this.#observer.hooks],
         });
         this.#observer.switch(true);
-        // Whoever asks for a profile where none can be taken is told why.
-        void this.#profiling()
-          .then((profiler) => profiler.watch())
-          .catch(() => undefined);
       },
       heard: (message) => {
         if (message.type === 'heartbeat') return;

@@ -18,6 +18,8 @@ export function startExport(observer: Observer, settings: ExportSettings, standi
   const totals = new Totals();
   const startedMs = Date.now();
   observer.switch(true);
+  // Its counters are counts, not estimates.
+  observer.openEvery();
   const read = () => {
     totals.add({ ...observer.take(null), policies: standing?.take() ?? [] });
     return totals.metrics();

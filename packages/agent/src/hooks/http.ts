@@ -32,7 +32,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
           }
           if (args[0] !== 'request' || !hook.on || (this as { readonly [ownServer]?: true })[ownServer] === true)
             return Reflect.apply(original, this, args);
-          let request: OpenRequest;
+          let request: OpenRequest | null;
           try {
             request = follow(observer, args[1] as IncomingMessage, args[2] as ServerResponse);
           } catch (error) {
@@ -45,13 +45,14 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
   }
   observer.hooks.add('node:http');
 
-  function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest {
+  function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest | null {
     const request = observer.open(incoming.method ?? 'GET');
-    if (request.examined) answers.begin(response);
-    const { socket } = incoming;
-    const sentBefore = socket.bytesWritten;
+    if (request === null) return null;
     // A middleware that strips a prefix rewrites `url`; the name comes from what the client sent.
     const url = incoming.url ?? '/';
+    if (request.examined) answers.begin(response, () => observer.knowsAnswers(request.method, nameOf(request, incoming, url)));
+    const { socket } = incoming;
+    const sentBefore = socket.bytesWritten;
     const compared = observer.comparesReads && request.method === 'GET';
     if (compared) request.identical = running.begin(incoming, url);
     response.on('close', () => {
@@ -59,7 +60,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
         if (compared) running.end(incoming, url);
         if (request.examined) answers.end(request, incoming, response);
         observer.close(request, {
-          route: request.route ?? request.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url),
+          route: nameOf(request, incoming, url),
           failed: response.statusCode >= 500 || !response.writableFinished,
           responseBytes: bodyBytes(response, socket, sentBefore),
         });
@@ -69,6 +70,11 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     });
     return request;
   }
+}
+
+/** `url` as the client sent it. */
+function nameOf(request: OpenRequest, incoming: IncomingMessage, url: string): string {
+  return request.route ?? request.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url);
 }
 
 /** What went over the connection without the head; chunked framing counts. */

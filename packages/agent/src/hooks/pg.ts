@@ -13,7 +13,6 @@ interface ClientLike {
 
 /** What the agent uses of a `pg.Query`, and of anything else a client can submit (`pg-cursor`, `pg-query-stream`). */
 interface QueryLike {
-  [callOf]?: Call;
   readonly _canceledDueToError?: unknown;
   readonly _result?: {
     readonly rows?: readonly unknown[];
@@ -22,7 +21,6 @@ interface QueryLike {
   };
 }
 
-const callOf = Symbol('anneal.call');
 const connectionOf = Symbol('anneal.connection');
 
 /** What the agent keeps with a client of a pool. */
@@ -61,6 +59,8 @@ export const nodePostgres: Library = { packages: { pg: ['8.0', '9.0'], 'pg-pool'
 function hookPg(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('pg');
   const queryPrototypes: object[] = [];
+  /** Beside the queries: a property of the agent's own would make two shapes of them, and V8 compile pg's code for both. */
+  const callOf = new WeakMap<object, Call>();
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
   let pooled: Call | typeof passing | null = null;
   let checkedOut: Call | typeof passing | null = null;
@@ -300,18 +300,13 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function followQueued({ _queryQueue: queue }: ClientLike, call: Call, queuedBefore: number): void {
     if (queue === undefined || queue.length <= queuedBefore) return;
     const last: QueryLike | undefined = queue.at(-1);
-    if (last !== undefined && last[callOf] === undefined) mark(last, call);
-  }
-
-  /** What takes no new properties is not followed. */
-  function mark(query: QueryLike & object, call: Call): void {
-    if (Object.isExtensible(query)) query[callOf] = call;
+    if (last !== undefined && !callOf.has(last)) callOf.set(last, call);
   }
 
   function submit(original: Method): Method {
     return function submit(this: unknown, connection) {
       if (submitting !== null) {
-        if ((this as QueryLike)[callOf] === undefined) mark(this as QueryLike, submitting);
+        if (!callOf.has(this as object)) callOf.set(this as object, submitting);
         submitting = null;
       }
       return original.call(this, connection);
@@ -320,7 +315,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
 
   function handleDataRow(original: Method): Method {
     return function handleDataRow(this: unknown, message) {
-      const call = (this as QueryLike)[callOf];
+      const call = callOf.get(this as object);
       if (call !== undefined) {
         call.rows += 1;
         call.receivedBytes += (message as { readonly length: number }).length;
@@ -332,7 +327,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function handleReadyForQuery(original: Method): Method {
     return function handleReadyForQuery(this: unknown, connection) {
       const query = this as QueryLike;
-      const call = query[callOf];
+      const call = callOf.get(query);
       if (call !== undefined && !call.done) {
         // Statements without rows to give still changed some: pg_stat_statements counts them the same way.
         if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
@@ -345,7 +340,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
 
   function handleError(original: Method): Method {
     return function handleError(this: unknown, error, connection) {
-      const call = (this as QueryLike)[callOf];
+      const call = callOf.get(this as object);
       if (call !== undefined) finish(call, true);
       return original.call(this, error, connection);
     };
@@ -375,7 +370,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
 
   /** A cursor or stream has no prototype the agent knows: its own methods are wrapped, for this one use. */
   function follow(submitted: QueryLike & object, call: Call): void {
-    Object.defineProperty(submitted, callOf, { value: call, configurable: true, writable: true });
+    callOf.set(submitted, call);
     if (!queryPrototypes.some((prototype) => Object.prototype.isPrototypeOf.call(prototype, submitted))) hookAnswers(submitted);
   }
 

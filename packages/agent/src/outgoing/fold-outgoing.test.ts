@@ -8,7 +8,7 @@ const users = new Destination('http', 'users', 'GET /users/:id');
 const keys = new Destination('redis', 'cache:6379', 'GET');
 
 function aRequest(): OpenRequest {
-  const request = new OpenRequest('GET', 0, true, true, false);
+  const request = new OpenRequest('GET', 0, 1, true, true, false);
   request.outgoing = [];
   return request;
 }

@@ -133,6 +133,8 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
       return true;
     };
 
+    // Whose route an answer is says the request that worked on it.
+    const letPassAgain = observer.openEvery();
     const undo = [http.Server.prototype, https.Server.prototype].map((server) =>
       wrapMethod(
         server,
@@ -157,6 +159,7 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
       stop() {
         scatter();
         for (const takeAway of undo) takeAway?.();
+        letPassAgain();
       },
       take() {
         const taken = figures;

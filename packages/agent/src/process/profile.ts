@@ -30,8 +30,8 @@ export class Profiler {
     this.#observed = observed;
   }
 
-  /** From now on V8 keeps whose code is whose: a profile started later misses what was compiled before. Rejects where this Node was built without an inspector. */
-  watch(): Promise<RollingProfile> {
+  /** From the first profile on V8 keeps whose code is whose: one started anew would miss what was compiled between. */
+  #opened(): Promise<RollingProfile> {
     this.#rolling ??= openRollingProfile(intervalUs);
     this.#dropping ??= setInterval(() => {
       if (this.#heap === null) void this.#rolling?.then((rolling) => rolling.next()).catch(() => undefined);
@@ -41,7 +41,7 @@ export class Profiler {
 
   /** Rejects where this Node was built without an inspector. */
   async start(): Promise<void> {
-    const rolling = await this.watch();
+    const rolling = await this.#opened();
     if (this.#heap !== null) return;
     rolling.next();
     this.#observed.timeline.start();
@@ -57,7 +57,7 @@ export class Profiler {
     const timeline = this.#observed.timeline.stop();
     const kinds = { applicationFile, isAgentFile, originalLocation };
     try {
-      const rolling = await this.watch();
+      const rolling = await this.#opened();
       return { ...foldProfile(rolling.next(), intervalUs, kinds, timeline), heap: await heap.summary(kinds) };
     } finally {
       await heap.end();

@@ -80,8 +80,8 @@ function endedAs(title: string, finished: Finished | null): Finished {
 
 /**
  * What was optimised before the first profile has no names either. V8 has one way to drop it: exact coverage begins by
- * undoing all optimised code, because that does not count. At a server's start there is little, and what is needed comes
- * back with its names. Where somebody does count coverage it is left to them: the mode is the whole process's.
+ * undoing all optimised code, because that does not count. What is needed is compiled again within a second or two, with
+ * its names. Where somebody does count coverage it is left to them: the mode is the whole process's.
  */
 async function forgetOptimisedCode(session: InspectorSession): Promise<void> {
   if (process.env['NODE_V8_COVERAGE'] !== undefined) return;

@@ -24,18 +24,18 @@ interface Totals {
 export class SynchronousWork {
   readonly #totals: Totals[] = [];
 
-  /** Those of one request. Calls whose place was not taken count with the one that this function was called from most. */
-  add(calls: readonly SynchronousCall[]): void {
+  /** Those of one request that stands for so many. Calls whose place was not taken count with the one that this function was called from most. */
+  add(calls: readonly SynchronousCall[], times: number): void {
     const touched = new Set<Totals>();
     for (const { name, location, durationMs } of calls) {
       const totals = this.#at(name, location);
       if (totals === null) continue;
       touched.add(totals);
-      totals.calls += 1;
-      totals.totalMs += durationMs;
+      totals.calls += times;
+      totals.totalMs += times * durationMs;
       if (durationMs > totals.longestMs) totals.longestMs = durationMs;
     }
-    for (const totals of touched) totals.requests += 1;
+    for (const totals of touched) totals.requests += times;
   }
 
   toSummaries(): readonly SynchronousCallSummary[] {

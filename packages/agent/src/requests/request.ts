@@ -47,6 +47,8 @@ export class Call {
   checkout: Checkout | null = null;
   /** The pool that took a connection for this call alone. */
   record: PoolRecord | null = null;
+  /** Itself and its like of requests that were let pass, where it is work that a request left behind. */
+  standsFor = 1;
   /** Where it is added when it ends, if its request was counted before. */
   totals: CallTotals | null = null;
 
@@ -70,10 +72,11 @@ export class Call {
   }
 
   addTo(totals: CallTotals): void {
-    if (this.failed) totals.errors += 1;
-    totals.rows += this.rows;
-    totals.receivedBytes += this.receivedBytes;
-    if (!Number.isNaN(this.sentAt)) totals.totalMs += this.endedAt - this.sentAt;
+    const times = this.standsFor;
+    if (this.failed) totals.errors += times;
+    totals.rows += times * this.rows;
+    totals.receivedBytes += times * this.receivedBytes;
+    if (!Number.isNaN(this.sentAt)) totals.totalMs += times * (this.endedAt - this.sentAt);
   }
 }
 
@@ -81,6 +84,8 @@ export class Call {
 export class OpenRequest {
   readonly method: string;
   readonly startedAt: number;
+  /** Itself and those that were let pass (see `following.ts`). */
+  readonly standsFor: number;
   /** Whether its statements are followed; if not it is counted and timed only (see `following.ts`). */
   readonly followed: boolean;
   /** Whether results are kept until it is counted, to see where later parameters come from. */
@@ -117,9 +122,10 @@ export class OpenRequest {
   longestSerialisationMs = 0;
   #sequence = 0;
 
-  constructor(method: string, startedAt: number, followed: boolean, keepsRows: boolean, examined = false) {
+  constructor(method: string, startedAt: number, standsFor: number, followed: boolean, keepsRows: boolean, examined = false) {
     this.method = method;
     this.startedAt = startedAt;
+    this.standsFor = standsFor;
     this.followed = followed;
     this.keepsRows = keepsRows;
     this.examined = examined;

@@ -170,16 +170,25 @@ class RouteWindow {
 
 const mostUnknown = 5;
 
+/** Routes send errors, empty lists and lists from different lines: so many stacks show the usual one. */
+const locatedAnswers = 8;
+
 /** From where one route is known to use one template or pool; kept over windows. */
 export class KnownPlaces {
   readonly #calls = new Map<SourceLocation, number>();
   #usual: SourceLocation | null = null;
+  #total = 0;
   #unknown = 0;
 
   add(location: SourceLocation, calls: number): void {
     const total = (this.#calls.get(location) ?? 0) + calls;
+    this.#total += calls;
     this.#calls.set(location, total);
     if (this.#usual === null || total > this.#calls.get(this.#usual)!) this.#usual = location;
+  }
+
+  get total(): number {
+    return this.#total;
   }
 
   get several(): boolean {
@@ -247,19 +256,20 @@ export class Routes {
   count(request: OpenRequest): void {
     const route = this.#routeOf(request);
     const { window } = route;
-    window.requests += 1;
-    if (request.failed) window.errors += 1;
+    const times = request.standsFor;
+    window.requests += times;
+    if (request.failed) window.errors += times;
     if (request.identical !== null) {
       window.compared += 1;
       if (request.identical) window.identical += 1;
     }
-    window.duration.recordMs(request.closedAt - request.startedAt);
-    window.serialisationMs += request.serialisationMs;
+    window.duration.recordMs(request.closedAt - request.startedAt, times);
+    window.serialisationMs += times * request.serialisationMs;
     window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
-    window.responseBytes += request.responseBytes;
+    window.responseBytes += times * request.responseBytes;
     window.largestResponseBytes = Math.max(window.largestResponseBytes, request.responseBytes);
     request.counted = true;
-    if (request.synchronous !== null) (window.synchronous ??= new SynchronousWork()).add(request.synchronous);
+    if (request.synchronous !== null) (window.synchronous ??= new SynchronousWork()).add(request.synchronous, times);
     if (request.answer !== null) {
       if (request.answer.location !== null) route.placesOf(answers).add(request.answer.location, 1);
       (window.answers ??= new RouteAnswers()).add(request.method, request.answer);
@@ -286,14 +296,20 @@ export class Routes {
     if (this.#declared.size < mostRoutes) this.#declared.set(`${method} ${route}`, location);
   }
 
+  /** Whether more stacks would only say again where the route sends its answers from. */
+  knowsAnswers(method: string, name: string): boolean {
+    const places = this.#routes.get(name)?.get(method)?.places.get(answers);
+    return places !== undefined && places.total >= locatedAnswers;
+  }
+
   /** A connection that was given back after its request was counted. */
   heldAfter(request: OpenRequest, location: SourceLocation | null, heldIdleMs: number): void {
     const route = this.#routeOf(request);
     route.window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 0);
   }
 
-  /** A call of no request begins; what it receives is added to the answer. Null when there is no room. */
-  background(template: Template, location: SourceLocation | null): CallTotals | null {
+  /** A call of no request begins, and `times - 1` like it that nobody saw; what it receives is added to the answer. Null when there is no room. */
+  background(template: Template, location: SourceLocation | null, times: number): CallTotals | null {
     const places = this.#backgroundPlaces.placesOf(template);
     if (location !== null) places.add(location, 1);
     else if (places.usual === null && places.wanted()) template.sampler.askAgain();
@@ -302,7 +318,7 @@ export class Routes {
       this.#noteStatements();
       return null;
     }
-    statement.calls += 1;
+    statement.calls += times;
     return statement;
   }
 

@@ -51,6 +51,7 @@ export class Batcher implements CallGate {
   /** Null: its driver, or one of its options, is not one that is known here. */
   readonly #runners = new WeakMap<object, Runner | null>();
   #standDown: (() => void) | null = null;
+  #letPassAgain: (() => void) | null = null;
 
   static of({ observer, drivers }: PolicyContext): Batcher {
     const known = batchers.get(observer);
@@ -67,6 +68,8 @@ export class Batcher implements CallGate {
 
   add(statement: BatchedStatement): void {
     this.#standDown ??= standBefore(this.#drivers, this);
+    // What a request will ask for next is kept with the request.
+    this.#letPassAgain ??= this.#observer.openEvery();
     this.#book.add(statement);
   }
 
@@ -76,6 +79,8 @@ export class Batcher implements CallGate {
     if (this.#book.statements.length > 0) return;
     this.#standDown?.();
     this.#standDown = null;
+    this.#letPassAgain?.();
+    this.#letPassAgain = null;
     batchers.delete(this.#observer);
   }
 

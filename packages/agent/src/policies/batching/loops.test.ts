@@ -170,7 +170,7 @@ describe('what applications do at the wrong moment', () => {
     await using pool = poolOn(database.url);
     const expected = await loop(pool, 10, 30);
     using inForce = putInForce(observer, await policyFor(database.client, author, { parent: list }));
-    const cancelled = observer.open('GET');
+    const cancelled = observer.open('GET')!;
     const found = await observer.within(cancelled, () =>
       loop(pool, 10, 30, (rows) => {
         setImmediate(() => observer.close(cancelled, { route: '/test', failed: true, responseBytes: 0 }));
