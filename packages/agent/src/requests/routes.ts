@@ -1,5 +1,6 @@
 import type { CallSiteSampler } from '../places/call-site.ts';
 import { Durations } from '../process/durations.ts';
+import { KnownPlaces } from './known-places.ts';
 import { queryMsOf, templatesOf, type RequestStatement, type RequestTemplate } from './fold-request.ts';
 import { destinationsOf, outgoingTimesOf, type RequestDestination } from '../outgoing/fold-outgoing.ts';
 import type { Destination } from '../outgoing/outgoing.ts';
@@ -168,45 +169,6 @@ class RouteWindow {
   }
 }
 
-const mostUnknown = 5;
-
-/** Routes send errors, empty lists and lists from different lines: so many stacks show the usual one. */
-const locatedAnswers = 8;
-
-/** From where one route is known to use one template or pool; kept over windows. */
-export class KnownPlaces {
-  readonly #calls = new Map<SourceLocation, number>();
-  #usual: SourceLocation | null = null;
-  #total = 0;
-  #unknown = 0;
-
-  add(location: SourceLocation, calls: number): void {
-    const total = (this.#calls.get(location) ?? 0) + calls;
-    this.#total += calls;
-    this.#calls.set(location, total);
-    if (this.#usual === null || total > this.#calls.get(this.#usual)!) this.#usual = location;
-  }
-
-  get total(): number {
-    return this.#total;
-  }
-
-  get several(): boolean {
-    return this.#calls.size > 1;
-  }
-
-  /** The one seen most often; null when none was. */
-  get usual(): SourceLocation | null {
-    return this.#usual;
-  }
-
-  /** Whether it is worth asking for stacks: some drivers never show the caller, and each stack costs. */
-  wanted(): boolean {
-    this.#unknown += 1;
-    return this.#unknown <= mostUnknown;
-  }
-}
-
 class Route {
   readonly method: string;
   readonly name: string;
@@ -298,8 +260,7 @@ export class Routes {
 
   /** Whether more stacks would only say again where the route sends its answers from. */
   knowsAnswers(method: string, name: string): boolean {
-    const places = this.#routes.get(name)?.get(method)?.places.get(answers);
-    return places !== undefined && places.total >= locatedAnswers;
+    return this.#routes.get(name)?.get(method)?.places.get(answers)?.areKnownWell === true;
   }
 
   /** A connection that was given back after its request was counted. */
