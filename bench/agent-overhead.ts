@@ -4,18 +4,15 @@
  * under the agent (off, observing, observing with a profile) and once under OpenTelemetry's
  * auto-instrumentation of http and pg, whose batches go to a local sink that drops them.
  *
- * All servers are alive at once. A round gives each variant one slice of load, in shuffled order, and
- * compares only within the round; the whole is repeated with fresh processes, because two equal
- * processes keep differing by some per cent for as long as they live. A slice's account
- * closes a little after its last response, so that work put off is paid by those who put it off.
- *
- * What observing adds is far less than what a shared machine's speed changes by from one slice to the next, so
- * it is measured inside one process, in pairs of neighbouring moments of which one is observed (`agent-target.ts`).
+ * Each variant is loaded beside the server without an agent, both at the same moments and by a generator of its own: what
+ * makes a shared machine faster and slower meets both, and their ratio in windows of half a second is steady to a few per
+ * cent. Each server stays in one state, because a switch makes V8 compile again what relied on the other. The whole is
+ * repeated with fresh processes: two equal processes keep differing for as long as they live.
  *
  * The agent is compiled first and loaded as it is installed: loading TypeScript would add Node's compiler, 20 MB of it,
  * to what the agent seems to take.
  *
- *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--rounds 15] [--requests 6000] [--flips 200]
+ *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--windows 12] [--requests 6000]
  */
 
 import { execFileSync, fork, type ChildProcess } from 'node:child_process';
@@ -30,14 +27,17 @@ import { parseArgs } from 'node:util';
 import { createAgents } from '../packages/anneal/src/adapters/agent-listener.ts';
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
+import { median } from '../packages/anneal/src/stats/sample.ts';
 import { seedAuthorsAndPosts } from './agent-database.ts';
-import type { Account, FlippedPair, Order } from './agent-target.ts';
-import { flipMs, flipSettlesMs } from './flips.ts';
+import type { Account, Order } from './agent-target.ts';
 import { writeBenchResults, type BenchRow } from './result-table.ts';
 
-const sliceMs = 200;
-/** Long enough for what a slice left behind: batches being sent, collections of its garbage. */
-const settleMs = 25;
+/** What one of the two had to wait for falls into the same window for the other. */
+const windowMs = 500;
+/** What was loaded before has left its caches, and V8 has the names back that a first profile drops. */
+const settleMs = 2_000;
+/** Of each of the two generators: enough to keep its server at work for all of its share of the machine. */
+const connectionsEach = 4;
 /**
  * V8 doubles a young generation when enough has survived its collections: every process gets there, with 6,000 requests
  * one and with 20,000 another, and 14 MB would be put down to whoever was first. So all begin where all end.
@@ -46,7 +46,7 @@ const grownYoungGeneration = ['--min-semi-space-size=16', '--max-semi-space-size
 /** Per server and route, before anything counts: the compiler has seen everything by then. */
 const warmupMs = 1500;
 
-const variants = ['no agent', 'no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
+const variants = ['no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
 type Variant = (typeof variants)[number];
 
 const routes = [
@@ -55,8 +55,11 @@ const routes = [
 ] as const;
 type RouteName = (typeof routes)[number]['name'];
 
-/** CPU microseconds per request of one round's slices. */
-type Round = Readonly<Record<Variant, number>>;
+/** Of one generation: what a request cost without an agent, and what each variant added to what it cost at the same moments. */
+interface Added {
+  readonly bareUs: number;
+  readonly percent: Readonly<Record<Variant, number>>;
+}
 
 /** What the servers gained in resident memory over one without an agent, after the same requests. */
 interface MemoryGains {
@@ -66,10 +69,11 @@ interface MemoryGains {
   readonly OpenTelemetry: number;
 }
 
-interface Interval {
-  readonly point: number;
-  readonly lower: number;
-  readonly upper: number;
+/** The middle of the generations, and the least and the most of them. */
+interface Spread {
+  readonly middle: number;
+  readonly least: number;
+  readonly most: number;
 }
 
 interface Surroundings {
@@ -82,22 +86,18 @@ const budgets = { observingPercent: 5, profilingPercent: 10, residentMb: 15 };
 
 const require = createRequire(import.meta.url);
 const compiledAgent = fileURLToPath(new URL('../packages/agent/dist/agent.js', import.meta.url));
-const flippedAgent = fileURLToPath(new URL('./agent-flipped.ts', import.meta.url));
 const targetFile = fileURLToPath(new URL('./agent-target.ts', import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
     generations: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '15' },
+    windows: { type: 'string', default: '12' },
     requests: { type: 'string', default: '6000' },
-    flips: { type: 'string', default: '200' },
   },
 });
 const generations = wholeNumber('generations');
-const roundsEach = wholeNumber('rounds');
+const windowsEach = wholeNumber('windows');
 const requestsForMemory = wholeNumber('requests');
-/** Pairs of moments. */
-const flipsEach = wholeNumber('flips');
 
 await compare();
 
@@ -108,16 +108,14 @@ async function compare(): Promise<void> {
   const sink = await openSink();
   const surroundings = { databaseUrl: postgres.url, sinkUrl: sink.url };
   const random = seededRandom(1, 'agent-overhead');
-  const measured: Record<RouteName, Round[]> = { '11 queries': [], '1 query': [] };
-  const flipped: Record<RouteName, FlippedPair[]> = { '11 queries': [], '1 query': [] };
+  const measured: Record<RouteName, Added[]> = { '11 queries': [], '1 query': [] };
   const memory: MemoryGains[] = [];
   try {
     for (let generation = 1; generation <= generations; generation += 1) {
       console.error(
-        `generation ${generation} of ${generations}: memory after ${requestsForMemory} requests, then ${roundsEach} rounds per route`,
+        `generation ${generation} of ${generations}: memory after ${requestsForMemory} requests, then each variant beside none`,
       );
       await measureGeneration(surroundings, random, measured, memory);
-      await measureFlipped(surroundings, flipped);
     }
     if (sink.received() === 0) throw new Error('OpenTelemetry exported nothing: the comparison would flatter it');
   } finally {
@@ -125,7 +123,7 @@ async function compare(): Promise<void> {
     sink.server.closeAllConnections();
   }
   await writeBenchResults('agent', [
-    ...routes.flatMap(({ name, isBudgeted }) => cpuRows(name, measured[name], flipped[name], isBudgeted)),
+    ...routes.flatMap(({ name, isBudgeted }) => cpuRows(name, measured[name], isBudgeted)),
     ...memoryRows(memory),
   ]);
 }
@@ -139,13 +137,13 @@ function compileAgent(): void {
 async function measureGeneration(
   surroundings: Surroundings,
   random: Random,
-  measured: Record<RouteName, Round[]>,
+  measured: Record<RouteName, Added[]>,
   memory: MemoryGains[],
 ): Promise<void> {
   const agents = createAgents();
   await using listener = await agents.listen();
-  const generator = fork(targetFile, ['load']);
-  const children: ChildProcess[] = [generator];
+  const [generator, beside] = [fork(targetFile, ['load']), fork(targetFile, ['load'])];
+  const children: ChildProcess[] = [generator, beside];
   const serverWith = async (execArgv: readonly string[], env: Readonly<Record<string, string>>) => {
     const child = fork(targetFile, ['server'], {
       execArgv: [...process.execArgv, ...grownYoungGeneration, ...execArgv],
@@ -176,7 +174,6 @@ async function measureGeneration(
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: surroundings.sinkUrl,
     });
     const servers = {
-      'no agent': bare,
       'no agent again': bareAgain,
       off: off.server,
       observing: observed.server,
@@ -184,36 +181,32 @@ async function measureGeneration(
       OpenTelemetry: peer,
     };
 
-    const residentNowMb = async (variant: Variant) => (await accountOf(servers[variant].child)).residentBytes / 1e6;
-    const idle = (await residentNowMb('observing')) - (await residentNowMb('no agent'));
-    const residentMb = async (variant: Variant) => {
-      const { url } = servers[variant];
-      await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
-      return residentNowMb(variant);
+    const residentNowMb = async ({ child }: TargetServer) => (await accountOf(child)).residentBytes / 1e6;
+    const idle = (await residentNowMb(servers.observing)) - (await residentNowMb(bare));
+    const residentMb = async (server: TargetServer) => {
+      await order(generator, { url: `${server.url}/eleven`, requests: requestsForMemory });
+      return residentNowMb(server);
     };
-    const alone = await residentMb('no agent');
+    const alone = await residentMb(bare);
     memory.push({
       idle,
-      'no agent again': (await residentMb('no agent again')) - alone,
-      observing: (await residentMb('observing')) - alone,
-      OpenTelemetry: (await residentMb('OpenTelemetry')) - alone,
+      'no agent again': (await residentMb(servers['no agent again'])) - alone,
+      observing: (await residentMb(servers.observing)) - alone,
+      OpenTelemetry: (await residentMb(servers.OpenTelemetry)) - alone,
     });
 
     for (const { path, name } of routes) {
-      for (const { url } of new Set(Object.values(servers))) await order(generator, { url: url + path, durationMs: warmupMs });
-      for (const { agent } of [observed, profiled]) await agent.flush();
-      for (let round = 0; round < roundsEach; round += 1) {
-        const cost = {} as Record<Variant, number>;
-        for (const variant of random.shuffle(variants)) {
-          const { child, url } = servers[variant];
-          if (variant === 'with a profile') await profiled.agent.startProfile();
-          // One that has just been started still collects what was compiled before, the first drops it: a window of 30 s hardly sees that.
-          if (variant === 'with a profile') await order(generator, { url: url + path, durationMs: sliceMs });
-          cost[variant] = await costOfSlice(child, generator, url + path);
-          if (variant === 'with a profile') await profiled.agent.flush();
-        }
-        measured[name].push(cost);
+      for (const { url } of [bare, ...Object.values(servers)]) await order(generator, { url: url + path, durationMs: warmupMs });
+      const percent = {} as Record<Variant, number>;
+      const bareUs: number[] = [];
+      for (const variant of random.shuffle(variants)) {
+        if (variant === 'with a profile') await profiled.agent.startProfile();
+        const windows = await sideBySide({ server: bare, generator }, { server: servers[variant], generator: beside }, path);
+        if (variant === 'with a profile') await profiled.agent.flush();
+        percent[variant] = median(windows.map(({ oneUs, otherUs }) => 100 * (otherUs / oneUs - 1)));
+        bareUs.push(...windows.map(({ oneUs }) => oneUs));
       }
+      measured[name].push({ bareUs: median(bareUs), percent });
     }
   } finally {
     // Gone before the database is: its end would be an error to them. OpenTelemetry answers SIGTERM itself and stays.
@@ -223,35 +216,42 @@ async function measureGeneration(
   }
 }
 
-/** What observing adds, in a process of its own. */
-async function measureFlipped(surroundings: Surroundings, flipped: Record<RouteName, FlippedPair[]>): Promise<void> {
-  const generator = fork(targetFile, ['load']);
-  const server = fork(targetFile, ['server'], {
-    execArgv: [...process.execArgv, ...grownYoungGeneration, '--import', flippedAgent],
-    env: { ...process.env, DATABASE_URL: surroundings.databaseUrl },
-  });
-  const gone = [generator, server].map((child) => once(child, 'exit'));
-  try {
-    const [url] = (await once(server, 'message')) as [string];
-    for (const { path, name } of routes) {
-      await order(generator, { url: url + path, durationMs: 2 * warmupMs });
-      server.send('flip');
-      await order(generator, { url: url + path, durationMs: (flipsEach * 2 * (flipSettlesMs + flipMs)) / generations });
-      server.send('flipped');
-      flipped[name].push(...((await once(server, 'message')) as [FlippedPair[]])[0]);
-    }
-  } finally {
-    generator.kill('SIGKILL');
-    server.kill('SIGKILL');
-    await Promise.all(gone);
-  }
+interface TargetServer {
+  readonly child: ChildProcess;
+  readonly url: string;
 }
 
-async function costOfSlice(server: ChildProcess, generator: ChildProcess, url: string): Promise<number> {
-  const before = await accountOf(server);
-  await order(generator, { url, durationMs: sliceMs });
+interface LoadedServer {
+  readonly server: TargetServer;
+  readonly generator: ChildProcess;
+}
+
+/** CPU per request of both in windows at the same moments. */
+async function sideBySide(
+  one: LoadedServer,
+  other: LoadedServer,
+  path: string,
+): Promise<readonly { readonly oneUs: number; readonly otherUs: number }[]> {
+  const both = [one, other] as const;
+  const durationMs = settleMs + (windowsEach + 1) * windowMs;
+  const loaded = both.map(({ server, generator }) =>
+    order(generator, { url: server.url + path, connections: connectionsEach, durationMs }),
+  );
+  const accounts = () => Promise.all([accountOf(one.server.child), accountOf(other.server.child)]);
   await sleep(settleMs);
-  const after = await accountOf(server);
+  const windows = [];
+  let before = await accounts();
+  for (let window = 0; window < windowsEach; window += 1) {
+    await sleep(windowMs);
+    const after = await accounts();
+    windows.push({ oneUs: costBetween(before[0], after[0]), otherUs: costBetween(before[1], after[1]) });
+    before = after;
+  }
+  await Promise.all(loaded);
+  return windows;
+}
+
+function costBetween(before: Account, after: Account): number {
   return (after.cpuUs - before.cpuUs) / (after.requests - before.requests);
 }
 
@@ -265,50 +265,42 @@ async function order(generator: ChildProcess, wanted: Order): Promise<void> {
   await once(generator, 'message');
 }
 
-function cpuRows(name: RouteName, rounds: readonly Round[], pairs: readonly FlippedPair[], isBudgeted: boolean): readonly BenchRow[] {
-  const over = (variant: Variant, base: (round: Round) => number) =>
-    medianInterval(rounds.map((round) => 100 * (round[variant] / base(round) - 1)));
-  const unobserved = (round: Round) => (round['no agent'] + round['no agent again']) / 2;
-  const noise = over('no agent again', (round) => round['no agent']);
-  const off = over('off', unobserved);
-  const observing = medianInterval(pairs.map((pair) => 100 * (pair.observing / pair.off - 1)));
-  const profiling = over('with a profile', unobserved);
-  const peer = over('OpenTelemetry', unobserved);
-  const overBare = over('observing', unobserved);
+function cpuRows(name: RouteName, generationsAdded: readonly Added[], isBudgeted: boolean): readonly BenchRow[] {
+  const added = (variant: Variant) => spreadOf(generationsAdded.map(({ percent }) => percent[variant]));
+  const [noise, off, observing, profiling, peer] = variants.map(added) as [Spread, Spread, Spread, Spread, Spread];
   console.error(
     [
-      `${name}: ${medianInterval(rounds.map((round) => round['no agent'])).point.toFixed(0)} us per request without an agent`,
-      `  no agent, against no agent   ${percent(noise)}`,
-      `  agent off, against none      ${percent(off)}`,
-      `  observing, against off       ${percent(observing)} in ${pairs.length} pairs of moments`,
-      `  observing, against none      ${percent(overBare)}`,
-      `  with a profile, against none ${percent(profiling)}`,
-      `  OpenTelemetry, against none  ${percent(peer)}`,
+      `${name}: ${median(generationsAdded.map(({ bareUs }) => bareUs)).toFixed(0)} us per request without an agent; beside it`,
+      `  another without an agent  ${percentText(noise)}`,
+      `  agent off                 ${percentText(off)}`,
+      `  observing                 ${percentText(observing)}`,
+      `  with a profile            ${percentText(profiling)}`,
+      `  OpenTelemetry             ${percentText(peer)}`,
     ].join('\n'),
   );
   // Two equal processes differ by up to this much, in either direction. A run with more noise than the budget can tell nothing.
-  const floor = Math.min(Math.max(Math.abs(noise.lower), Math.abs(noise.upper)), budgets.observingPercent);
+  const floor = Math.min(Math.max(Math.abs(noise.least), Math.abs(noise.most)), budgets.observingPercent);
   const rows: readonly BenchRow[] = [
     {
       name: `CPU added by the agent, observing, to a request of ${name}`,
-      value: observing.point,
+      value: observing.middle,
       unit: '%',
       target: `<= ${budgets.observingPercent}`,
-      peers: { 'no agent, twice': noise.point, 'observing against no agent': overBare.point, OpenTelemetry: peer.point },
+      peers: { 'no agent, twice': noise.middle, OpenTelemetry: peer.middle },
     },
     {
       name: `CPU added by the agent, with a profile, to a request of ${name}`,
-      value: profiling.point,
+      value: profiling.middle,
       unit: '%',
       target: `<= ${budgets.profilingPercent}`,
       peers: {},
     },
     {
       name: `CPU added by the agent that is off, to a request of ${name}`,
-      value: off.point,
+      value: off.middle,
       unit: '%',
       target: `<= ${Number(floor.toFixed(1))}`,
-      peers: { 'no agent, twice': noise.point },
+      peers: { 'no agent, twice': noise.middle },
     },
   ];
   // Outside of the budgeted route the cost per request is told without a promise.
@@ -316,7 +308,7 @@ function cpuRows(name: RouteName, rounds: readonly Round[], pairs: readonly Flip
 }
 
 function memoryRows(gains: readonly MemoryGains[]): readonly BenchRow[] {
-  const middle = (of: keyof MemoryGains) => medianInterval(gains.map((gain) => gain[of])).point;
+  const middle = (of: keyof MemoryGains) => median(gains.map((gain) => gain[of]));
   return [
     {
       name: `resident memory added by the agent, observing, after ${requestsForMemory} requests of 11 queries`,
@@ -332,22 +324,13 @@ function memoryRows(gains: readonly MemoryGains[]): readonly BenchRow[] {
   ];
 }
 
-/** The median with its 95 % interval by order statistics (binomial, normal approximation): nothing is assumed of the noise. */
-function medianInterval(values: readonly number[]): Interval {
-  const sorted = values.toSorted((one, other) => one - other);
-  const reach = (1.96 * Math.sqrt(sorted.length)) / 2;
-  const at = (rank: number) => sorted[Math.min(Math.max(rank, 0), sorted.length - 1)]!;
-  const middle = (sorted.length - 1) / 2;
-  return {
-    point: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
-    lower: at(Math.floor(sorted.length / 2 - reach)),
-    upper: at(Math.ceil(sorted.length / 2 + reach)),
-  };
+function spreadOf(values: readonly number[]): Spread {
+  return { middle: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
-function percent({ point, lower, upper }: Interval): string {
-  const figures = [point, lower, upper].map((value) => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`);
-  return `${figures[0]} % (95 % interval ${figures[1]} to ${figures[2]})`;
+function percentText({ middle, least, most }: Spread): string {
+  const [inTheMiddle, from, to] = [middle, least, most].map((value) => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`);
+  return `${inTheMiddle} % (${from} to ${to} in ${generations} generations)`;
 }
 
 /** Accepts every batch and keeps nothing of it. */

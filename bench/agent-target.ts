@@ -6,11 +6,9 @@
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type pg from 'pg';
-import type { Observer } from '../packages/agent/src/observer.ts';
-import { flippedObserver, flipMs, flipSettlesMs } from './flips.ts';
 import { Pool as HttpPool } from 'undici';
 
-export const connections = 8;
+const connections = 8;
 
 /** What a server has used since it started, garbage collection and the threads of whatever observes it included. */
 export interface Account {
@@ -24,14 +22,10 @@ export interface Account {
 /** Load for that long, or for that many requests; answered when the last response is in. */
 export interface Order {
   readonly url: string;
+  /** At once; 8 if not said. */
+  readonly connections?: number;
   readonly durationMs?: number;
   readonly requests?: number;
-}
-
-/** CPU microseconds per request of neighbouring moments in one process, the one observed and the other not. */
-export interface FlippedPair {
-  readonly observing: number;
-  readonly off: number;
 }
 
 interface FastifyLike {
@@ -76,7 +70,6 @@ async function serve(): Promise<void> {
     return answer;
   });
   const { gc } = globalThis;
-  const flips = flipping(() => requests);
   const account = (): Account => {
     // The second one takes what finalisers of the first let go.
     gc?.();
@@ -85,59 +78,8 @@ async function serve(): Promise<void> {
     const { rss, heapUsed } = process.memoryUsage();
     return { cpuUs: user + system, requests, residentBytes: rss, heapUsedBytes: heapUsed };
   };
-  process.on('message', (message) => {
-    if (message === 'flip') flips?.begin();
-    else process.send!(message === 'flipped' ? flips?.end() : account());
-  });
+  process.on('message', () => process.send!(account()));
   process.send!(await app.listen({ port: 0, host: '127.0.0.1' }));
-}
-
-/**
- * Observation is on and off in pairs of moments, in random order. Only what hooks ask first is flipped: a real switch
- * also puts wrappers in place, and code compiled for the one state would be compiled again in the other.
- */
-function flipping(requests: () => number): { begin(): void; end(): readonly FlippedPair[] } | null {
-  const observer = Reflect.get(globalThis, flippedObserver) as Observer | undefined;
-  if (observer === undefined) return null;
-  observer.switch(true);
-  let pairs: FlippedPair[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let settling: NodeJS.Timeout | undefined;
-  const costs = new Map<boolean, number>();
-  let from = { cpuUs: 0, requests: 0 };
-  const now = () => {
-    const { user, system } = process.cpuUsage();
-    return { cpuUs: user + system, requests: requests() };
-  };
-  const look = (on: boolean) => (on ? observer.resume() : observer.pause());
-  const flip = () => {
-    const at = now();
-    costs.set(observer.on, (at.cpuUs - from.cpuUs) / (at.requests - from.requests));
-    const [observing, off] = [costs.get(true), costs.get(false)];
-    if (observing !== undefined && off !== undefined) {
-      if (Number.isFinite(observing) && Number.isFinite(off)) pairs.push({ observing, off });
-      costs.clear();
-      look(Math.random() < 0.5);
-    } else look(!observer.on);
-    // Requests under way were seen in part; their statements would be taken for nobody's.
-    settling = setTimeout(() => {
-      from = now();
-    }, flipSettlesMs);
-  };
-  return {
-    begin() {
-      pairs = [];
-      costs.clear();
-      from = now();
-      timer = setInterval(flip, flipSettlesMs + flipMs);
-    },
-    end() {
-      clearInterval(timer);
-      clearTimeout(settling);
-      observer.resume();
-      return pairs;
-    },
-  };
 }
 
 function load(): void {
@@ -147,7 +89,8 @@ function load(): void {
     pools.set(origin, pool);
     return pool;
   };
-  process.on('message', ({ url, durationMs = Number.POSITIVE_INFINITY, requests = Number.POSITIVE_INFINITY }: Order) => {
+  process.on('message', (order: Order) => {
+    const { url, connections: atOnce = connections, durationMs = Infinity, requests = Infinity } = order;
     const { origin, pathname } = new URL(url);
     const pool = poolOf(origin);
     const until = performance.now() + durationMs;
@@ -159,6 +102,6 @@ function load(): void {
         await body.dump();
       }
     };
-    void Promise.all(Array.from({ length: connections }, one)).then(() => process.send!('done'));
+    void Promise.all(Array.from({ length: atOnce }, one)).then(() => process.send!('done'));
   });
 }

@@ -103,10 +103,13 @@ export class Observer {
     if (on === this.on) return;
     if (on) {
       this.#runtime.start();
-      this.resume();
+      this.on = true;
+      // No rate is counted over the time in between.
+      this.#following.resume(performance.now());
+      this.examination.resume(performance.now());
     } else {
       this.#runtime.stop();
-      this.pause();
+      this.on = false;
     }
     for (const listener of this.#switched) {
       try {
@@ -116,18 +119,6 @@ export class Observer {
         this.problems.note(`observation was not switched ${on ? 'on' : 'off'} everywhere: ${String(error)}`);
       }
     }
-  }
-
-  /** Looks away: what is in place stays, for a look again in a moment. */
-  pause(): void {
-    this.on = false;
-  }
-
-  /** Looks again; no rate is counted over the time in between. */
-  resume(): void {
-    this.on = true;
-    this.#following.resume(performance.now());
-    this.examination.resume(performance.now());
   }
 
   hook(name: string): Hook {
