@@ -43,8 +43,11 @@ const connectionsEach = 4;
  * one and with 20,000 another, and 14 MB would be put down to whoever was first. So all begin where all end.
  */
 const grownYoungGeneration = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
-/** Per server and route, before anything counts: the compiler has seen everything by then. */
-const warmupMs = 1500;
+/**
+ * Per server and route, alone and before anything counts, after the requests for memory. V8 is long in settling where it shares
+ * its cores, and longer where methods are wrapped: a server that has served less looks some 30 % dearer than its twin.
+ */
+const warmupMs = 5000;
 
 const variants = ['no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
 type Variant = (typeof variants)[number];
@@ -194,6 +197,7 @@ async function measureGeneration(
       observing: (await residentMb(servers.observing)) - alone,
       OpenTelemetry: (await residentMb(servers.OpenTelemetry)) - alone,
     });
+    for (const { url } of [off.server, profiled.server]) await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
 
     for (const { path, name } of routes) {
       for (const { url } of [bare, ...Object.values(servers)]) await order(generator, { url: url + path, durationMs: warmupMs });
