@@ -44,8 +44,8 @@ const connectionsEach = 4;
  */
 const grownYoungGeneration = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
 /**
- * Per server and route, alone and before anything counts, after the requests for memory. V8 is long in settling where it shares
- * its cores, and longer where methods are wrapped: a server that has served less looks some 30 % dearer than its twin.
+ * Per server and route, alone and before anything counts, after the requests for memory: V8 is long in settling where it
+ * shares its cores, and longer where methods are wrapped.
  */
 const warmupMs = 5000;
 
