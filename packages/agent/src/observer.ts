@@ -125,7 +125,7 @@ export class Observer {
     return new Hook(name, this);
   }
 
-  /** For policies and exact counters: until the function returned is called no request is let pass, whatever the traffic. */
+  /** For policies, profiles and exact counters: until the function returned is called no request is let pass, whatever the traffic. */
   openEvery(): () => void {
     const asker = {};
     this.#everyRequest.add(asker);
@@ -137,7 +137,7 @@ export class Observer {
     const nowMs = performance.now();
     const drawn = this.#following.opensNext(nowMs);
     const teaches = this.#opened < firstRequests;
-    const every = teaches || this.#everyRequest.size > 0 || this.timeline.recording;
+    const every = teaches || this.#everyRequest.size > 0;
     if (drawn === 0 && !every) return null;
     this.#opened += 1;
     const followed = this.#following.followsNext() || teaches;

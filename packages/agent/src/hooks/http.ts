@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { WatchedAnswers } from '../answers/answer.ts';
 import type { Observer } from '../observer.ts';
 import type { OpenRequest } from '../requests/request.ts';
-import { expressRoute, templatedPath } from '../requests/route-name.ts';
+import { routeNameOf } from '../requests/route-name.ts';
 import { RunningReads } from '../requests/running-reads.ts';
 import { patchMethod } from './patch.ts';
 
@@ -50,7 +50,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     if (request === null) return null;
     // A middleware that strips a prefix rewrites `url`; the name comes from what the client sent.
     const url = incoming.url ?? '/';
-    if (request.examined) answers.begin(response, () => observer.knowsAnswers(request.method, nameOf(request, incoming, url)));
+    if (request.examined) answers.begin(response, () => observer.knowsAnswers(request.method, routeNameOf(request, incoming, url)));
     const { socket } = incoming;
     const sentBefore = socket.bytesWritten;
     const compared = observer.comparesReads && request.method === 'GET';
@@ -60,7 +60,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
         if (compared) running.end(incoming, url);
         if (request.examined) answers.end(request, incoming, response);
         observer.close(request, {
-          route: nameOf(request, incoming, url),
+          route: routeNameOf(request, incoming, url),
           failed: response.statusCode >= 500 || !response.writableFinished,
           responseBytes: bodyBytes(response, socket, sentBefore),
         });
@@ -70,11 +70,6 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     });
     return request;
   }
-}
-
-/** `url` as the client sent it. */
-function nameOf(request: OpenRequest, incoming: IncomingMessage, url: string): string {
-  return request.route ?? request.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url);
 }
 
 /** What went over the connection without the head; chunked framing counts. */

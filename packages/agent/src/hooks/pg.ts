@@ -334,6 +334,8 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
         finish(call, Boolean(query._canceledDueToError), query._result?.rows);
         if (Array.isArray(call.received?.[0])) call.columns = query._result?.fields?.map(({ name }) => name) ?? null;
       }
+      // What a WeakMap holds outlives every young collection of V8.
+      if (call !== undefined) callOf.delete(query);
       return original.call(this, connection);
     };
   }

@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { wrapMethod } from '../hooks/patch.ts';
 import type { Observer } from '../observer.ts';
-import { expressRoute, templatedPath } from '../requests/route-name.ts';
+import { routeNameOf } from '../requests/route-name.ts';
 import { recordAnswer, sendAnswer, type Answer, type Outcome } from './cache-responses/answer.ts';
 import { clientKey, ignoredNames, requestKey, routeMatcher } from './cache-responses/request-key.ts';
 import type { PolicyKind } from './policy.ts';
@@ -172,9 +172,7 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
 
 /** The route that worked on it, by its framework's word where that says: a pattern may match another route's URL. */
 function answeredBy(observer: Observer, incoming: IncomingMessage): string {
-  const open = observer.current();
-  const url = askedUrl(incoming);
-  return open?.route ?? open?.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url);
+  return routeNameOf(observer.current(), incoming, askedUrl(incoming));
 }
 
 function reply(observer: Observer, route: string, { response }: Held, answer: Answer): void {

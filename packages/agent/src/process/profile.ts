@@ -10,6 +10,8 @@ import type { TimelineRecorder } from './timeline.ts';
 interface Observed {
   readonly timeline: TimelineRecorder;
   readonly heapQuestion: HeapQuestion;
+  /** Without it, what runs for a request that is let pass would be another's. */
+  openEvery(): () => void;
 }
 
 /** Profiling at 10 ms stays inside the noise; at 1 ms it costs 9 % of a request. */
@@ -25,6 +27,7 @@ export class Profiler {
   #dropping: NodeJS.Timeout | undefined;
   /** Not null while a profile is taken. */
   #heap: HeapSampling | null = null;
+  #letPassAgain: (() => void) | null = null;
 
   constructor(observed: Observed) {
     this.#observed = observed;
@@ -44,6 +47,7 @@ export class Profiler {
     const rolling = await this.#opened();
     if (this.#heap !== null) return;
     rolling.next();
+    this.#letPassAgain = this.#observed.openEvery();
     this.#observed.timeline.start();
     this.#heap = new HeapSampling(rolling.session, this.#observed.heapQuestion);
     await this.#heap.start();
@@ -54,6 +58,7 @@ export class Profiler {
     const heap = this.#heap;
     if (heap === null) return null;
     this.#heap = null;
+    this.#letPassAgain?.();
     const timeline = this.#observed.timeline.stop();
     const kinds = { applicationFile, isAgentFile, originalLocation };
     try {

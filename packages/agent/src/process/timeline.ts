@@ -39,10 +39,6 @@ export class TimelineRecorder {
     this.#timer.unref();
   }
 
-  get recording(): boolean {
-    return this.#timer !== null;
-  }
-
   stop(): Timeline {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;

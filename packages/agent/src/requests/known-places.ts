@@ -9,19 +9,17 @@ const knownWellFrom = 8;
 export class KnownPlaces {
   readonly #calls = new Map<SourceLocation, number>();
   #usual: SourceLocation | null = null;
-  #total = 0;
   #unknown = 0;
 
   add(location: SourceLocation, calls: number): void {
     const total = (this.#calls.get(location) ?? 0) + calls;
-    this.#total += calls;
     this.#calls.set(location, total);
     if (this.#usual === null || total > this.#calls.get(this.#usual)!) this.#usual = location;
   }
 
   /** Whether more stacks would only say again which one is the usual. */
   get areKnownWell(): boolean {
-    return this.#total >= knownWellFrom;
+    return this.#calls.values().reduce((sum, calls) => sum + calls, 0) >= knownWellFrom;
   }
 
   get several(): boolean {

@@ -1,3 +1,10 @@
+import type { OpenRequest } from './request.ts';
+
+/** A request's route: by its framework's word where that says, else by its URL as the client sent it. `request` is null where none is open. */
+export function routeNameOf(request: Pick<OpenRequest, 'route' | 'nameAtClose'> | null, incoming: object, url: string): string {
+  return request?.route ?? request?.nameAtClose?.() ?? expressRoute(incoming, url) ?? templatedPath(url);
+}
+
 /**
  * A route's name where no framework gives one: the path with every segment that looks like data
  * (numbers, UUIDs, long tokens with digits in them) replaced by `:id`.
