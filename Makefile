@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test check install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-policies test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
+.PHONY: demo test install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-policies test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
