@@ -39,10 +39,10 @@ test: install redis
 	npm run --silent test:end-to-end
 
 matrix: install
-	npx --no vitest run --project lab --disable-console-intercept test/lab/matrix.test.ts
+	npx --no vitest run --project lab test/lab/matrix.test.ts --disable-console-intercept
 
 test-policies: install
-	npx --no vitest run --project lab --disable-console-intercept test/lab/policies.test.ts
+	npx --no vitest run --project lab test/lab/policies.test.ts --disable-console-intercept
 
 test-try: install
 	ANNEAL_THOROUGH=1 npx --no vitest run --project end-to-end test/end-to-end/try-change.test.ts test/end-to-end/try-policy.test.ts test/end-to-end/optimize-patches.test.ts

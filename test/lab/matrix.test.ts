@@ -29,6 +29,8 @@ let databaseUrl: string;
 let outputFolder: string;
 const cells: { readonly window: number; readonly defect: Defect; readonly isOn: boolean; readonly isFound: boolean }[] = [];
 const invented: string[] = [];
+/** What the rules of missed defects were silent about, and why. */
+const reasons: string[] = [];
 
 beforeAll(async () => {
   postgres = await startEmbeddedPostgres({ settings: { shared_buffers: '512MB' } });
@@ -49,9 +51,14 @@ async function diagnoseWith(fixed: readonly Defect[]): Promise<Assessment> {
 }
 
 test.each(windows.map((fixed, window) => ({ window, fixed })))('window $window', { timeout: 300_000 }, async ({ window, fixed }) => {
-  const { findings } = await diagnoseWith(fixed);
+  const { findings, silences } = await diagnoseWith(fixed);
   for (const defect of defects) {
-    cells.push({ window, defect, isOn: !fixed.includes(defect), isFound: findings.some((finding) => isAbout(finding, defect)) });
+    const isOn = !fixed.includes(defect);
+    const isFound = findings.some((finding) => isAbout(finding, defect));
+    cells.push({ window, defect, isOn, isFound });
+    if (!isOn || isFound) continue;
+    reasons.push(`${defect.id} in window ${window}`);
+    for (const { ruleId, subject, reason } of silences) if (ruleId === defect.rule) reasons.push(`  ${subject}: ${reason}`);
   }
   const accusations = findings.filter(({ level }) => level !== 'note');
   invented.push(
@@ -77,6 +84,7 @@ test('every defect is found with all of them on, silent wherever it is off, and 
   console.log(
     `precision ${precision.toFixed(3)}, recall ${recall.toFixed(3)} over ${windows.length} windows, ${defects.length} defects, ${decoys.length} decoys`,
   );
+  if (reasons.length > 0) console.log(['missed; what their rules were silent about:', ...reasons].join('\n'));
   const named = (wrong: typeof cells) => wrong.map((cell) => `${cell.defect.id} in window ${cell.window}`);
   expect(named(cells.filter((cell) => cell.window === 0 && !cell.isFound))).toEqual([]);
   expect(named(cells.filter((cell) => !cell.isOn && cell.isFound))).toEqual([]);
