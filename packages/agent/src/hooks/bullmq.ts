@@ -28,6 +28,7 @@ function hookBullmq(observer: Observer): readonly LibraryFile[] {
         });
         return exported;
       },
+      bundled: { methods: ['callProcessJob', 'run'], as: 'Worker' },
     },
     {
       path: 'bullmq/dist/cjs/classes/queue.js',
@@ -36,6 +37,7 @@ function hookBullmq(observer: Observer): readonly LibraryFile[] {
         for (const operation of ['add', 'addBulk']) patchMethod(prototype, operation, (original) => told(operation, original));
         return exported;
       },
+      bundled: { methods: ['obliterate', 'add', 'addBulk'], as: 'Queue' },
     },
   ];
 

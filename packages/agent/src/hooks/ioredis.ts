@@ -29,8 +29,16 @@ function hookIoredis(observer: Observer): readonly LibraryFile[] {
   const peers = new WeakMap<object, string>();
 
   return [
-    { path: 'ioredis/built/Redis.js', meet: (exported) => meet(exported as Exported, ({ options }) => redisPeer(options)) },
-    { path: 'ioredis/built/cluster/index.js', meet: (exported) => meet(exported as Exported, clusterName) },
+    {
+      path: 'ioredis/built/Redis.js',
+      meet: (exported) => meet(exported as Exported, ({ options }) => redisPeer(options)),
+      bundled: { methods: ['recoverFromFatalError', 'sendCommand'], as: 'default' },
+    },
+    {
+      path: 'ioredis/built/cluster/index.js',
+      meet: (exported) => meet(exported as Exported, clusterName),
+      bundled: { methods: ['natMapper', 'sendCommand'], as: 'default' },
+    },
   ];
 
   function meet(exported: Exported, nameOf: (client: Record<string, unknown>) => string): unknown {

@@ -26,6 +26,7 @@ function hookKoa(observer: Observer): readonly LibraryFile[] {
         });
         return exported;
       },
+      bundled: { methods: ['createContext', 'handleRequest', 'callback', 'use'] },
     },
   ];
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Observer } from '../observer.ts';
+import { BundledClasses } from './bundled-classes.ts';
 import { isImportedCommonJs, loadedByRequire, misloadsImported } from './imported-commonjs.ts';
 import type { KnownVersions, Library, LibraryFile } from './library.ts';
 
@@ -13,19 +14,27 @@ const packageFile = /^(?<folder>.*\/node_modules\/(?<name>(?:@[^/]+\/)?[^/]+))\/
 
 interface Known {
   readonly file: LibraryFile;
+  readonly name: string;
   readonly versions: KnownVersions;
 }
 
 /**
  * Meets libraries as they are loaded: by `require` or `import`, early or late, one copy or several.
  * Only the listed files are touched, by a line at their end, so that their own lines keep their
- * numbers; everything else passes through unread.
+ * numbers. The application's own files are read for libraries compiled into them; packages' pass through unread.
  */
 export function hookModules(observer: Observer, libraries: readonly Library[]): void {
   const byPath = knownFiles(observer, libraries);
+  const bundled = new BundledClasses(
+    [...byPath.values()].map(({ file }) => file),
+    meetInBundle,
+  );
   const meet = (path: string, exported: unknown): unknown => {
     try {
-      return byPath.get(path)?.file.meet(exported) ?? exported;
+      const file = byPath.get(path)?.file;
+      if (file === undefined) return exported;
+      bundled.metInFile(file, exported);
+      return file.meet(exported) ?? exported;
     } catch (error) {
       cannotHook(path, error);
       return exported;
@@ -38,7 +47,10 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
       const loaded = nextLoad(url, context);
       if (misloads && isImportedCommonJs(context.conditions, loaded)) return loadedByRequire(url, loaded);
       const { folder, name, path } = packageFile.exec(url)?.groups ?? {};
-      if (folder === undefined || name === undefined) return loaded;
+      if (folder === undefined || name === undefined) {
+        lookIn(url, loaded.source);
+        return loaded;
+      }
       const known = byPath.get(`${name}/${path}`);
       if (known === undefined || loaded.source === undefined || loaded.source === null) return loaded;
       try {
@@ -60,6 +72,23 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
     },
   });
 
+  function lookIn(url: string, source: unknown): void {
+    try {
+      if (typeof source === 'string' || source instanceof Uint8Array) bundled.lookIn(source);
+    } catch (error) {
+      cannotHook(url, error);
+    }
+  }
+
+  function meetInBundle(file: LibraryFile, exported: unknown): void {
+    try {
+      file.meet(exported);
+      observer.hooks.add(`${byPath.get(file.path)?.name} (bundled)`);
+    } catch (error) {
+      cannotHook(`${file.path} in a bundle`, error);
+    }
+  }
+
   function cannotHook(what: string, error: unknown): void {
     observer.problems.note(`${what} could not be hooked: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -70,7 +99,7 @@ function knownFiles(observer: Observer, libraries: readonly Library[]): Readonly
   for (const { packages, files } of libraries) {
     for (const file of files(observer)) {
       const name = Object.keys(packages).find((candidate) => file.path.startsWith(`${candidate}/`));
-      if (name !== undefined) byPath.set(file.path, { file, versions: packages[name]! });
+      if (name !== undefined) byPath.set(file.path, { file, name, versions: packages[name]! });
     }
   }
   return byPath;

@@ -2,7 +2,7 @@ import type { Observer } from '../observer.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
 import type { Call } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
-import { patchMethod, type Method } from './patch.ts';
+import { patchMethod, whenMade, type Method } from './patch.ts';
 import { askedAtOf, waitEnds } from './pool-wait.ts';
 
 /** What the agent uses of mysql2's pool; names with an underscore are its internals and may be missing. */
@@ -73,38 +73,46 @@ function hookMysql2(observer: Observer): readonly LibraryFile[] {
   let submitting: Call | null = null;
 
   return [
-    { path: 'mysql2/lib/create_pool.js', meet: (exported) => meetMaker(exported as Method) },
-    { path: 'mysql2/lib/base/pool.js', meet: meetPool },
+    {
+      path: 'mysql2/lib/base/pool.js',
+      meet: meetPool,
+      bundled: { methods: ['_removeIdleTimeoutConnections', 'query', 'execute', 'getConnection'] },
+    },
     { path: 'mysql2/lib/pool.js', meet: meetPool },
-    { path: 'mysql2/lib/base/connection.js', meet: meetConnection },
+    {
+      path: 'mysql2/lib/base/connection.js',
+      meet: meetConnection,
+      bundled: { methods: ['_addCommandClosedState', 'query', 'execute', 'addCommand'] },
+    },
     { path: 'mysql2/lib/connection.js', meet: meetConnection },
-    { path: 'mysql2/lib/commands/command.js', meet: (exported) => patchOwn(exported, 'execute', workOff) },
-    { path: 'mysql2/lib/commands/query.js', meet: meetQuery },
-    { path: 'mysql2/lib/commands/execute.js', meet: (exported) => patchOwn(exported, 'start', start) },
+    {
+      path: 'mysql2/lib/commands/command.js',
+      meet: (exported) => patchOwn(exported, 'execute', workOff),
+      bundled: { methods: ['stateName', 'execute'] },
+    },
+    { path: 'mysql2/lib/commands/query.js', meet: meetQuery, bundled: { methods: ['resultsetHeader', 'start', 'row'] } },
+    {
+      path: 'mysql2/lib/commands/execute.js',
+      meet: (exported) => patchOwn(exported, 'start', start),
+      bundled: { methods: ['buildParserFromFields', 'start'] },
+    },
   ];
 
   function meetPool(exported: unknown): unknown {
     patchOwn(exported, 'query', poolCall);
     patchOwn(exported, 'execute', poolCall);
     patchOwn(exported, 'getConnection', getConnection);
-    return patchOwn(exported, 'releaseConnection', releaseConnection);
-  }
-
-  /** A pool is named by where it is made, so it has to be seen being made. */
-  function meetMaker(original: Method): unknown {
-    const holder = { createPool: original };
-    patchMethod(holder, 'createPool', (make) => {
-      return function createPool(this: unknown, ...args) {
-        const pool = make.apply(this, args);
+    // A pool is named by where it is made, so it has to be seen being made.
+    if (Object.hasOwn((exported as Class).prototype, 'getConnection')) {
+      whenMade((exported as Class).prototype, '_closed', (pool) => {
         try {
           recordOf(pool as Mysql2Pool & object);
         } catch (error) {
           hook.failed(error);
         }
-        return pool;
-      };
-    });
-    return holder.createPool;
+      });
+    }
+    return patchOwn(exported, 'releaseConnection', releaseConnection);
   }
 
   function meetConnection(exported: unknown): unknown {

@@ -19,6 +19,7 @@ function hookNodeRedis(observer: Observer): readonly LibraryFile[] {
     {
       path: '@redis/client/dist/lib/client/index.js',
       meet: (exported) => meet(exported as { readonly default: { readonly prototype: object } }),
+      bundled: { methods: ['_executePipeline', '_executeMulti', 'sendCommand'], as: 'default' },
     },
   ];
 

@@ -31,3 +31,18 @@ export function wrapMethod(owner: object, name: string, make: (original: Method)
     else Object.defineProperty(owner, name, before);
   };
 }
+
+/**
+ * Tells of each object a class makes, with its maker on the stack: when the constructor sets that property. The class
+ * itself need not be replaced, which others may hold already; the property is a plain one from then on.
+ */
+export function whenMade(prototype: object, property: string, made: (object: object, value: unknown) => void): void {
+  Object.defineProperty(prototype, property, {
+    get: () => undefined,
+    set(this: object, value: unknown) {
+      Object.defineProperty(this, property, { value, writable: true, enumerable: true, configurable: true });
+      made(this, value);
+    },
+    configurable: true,
+  });
+}

@@ -3,7 +3,7 @@ import { trimOnRelease } from '../policies/pool-size.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
 import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
-import { patchMethod, type Method } from './patch.ts';
+import { patchMethod, whenMade, type Method } from './patch.ts';
 
 /** What the agent uses of a `pg.Client`. */
 interface ClientLike {
@@ -70,38 +70,41 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   let eventAt = 0;
 
   return [
-    { path: 'pg/lib/client.js', meet: (exported) => hookClient(exported as Constructor) },
-    { path: 'pg-pool/index.js', meet: (exported) => hookPool(exported as Constructor) },
+    {
+      path: 'pg/lib/client.js',
+      meet: (exported) => hookClient(exported as Constructor),
+      bundled: { methods: ['_pulseQueryQueue', 'query', 'connect', 'end'] },
+    },
+    {
+      path: 'pg-pool/index.js',
+      meet: (exported) => hookPool(exported as Constructor),
+      bundled: { methods: ['_pulseQueue', 'query', 'connect', 'newClient', '_release'] },
+    },
   ];
 
-  function hookPool(Pool: Constructor): unknown {
+  function hookPool(Pool: Constructor): void {
     observer.drivers.pgPools.add(Pool.prototype);
     patchMethod(Pool.prototype, 'query', poolQuery);
     patchMethod(Pool.prototype, 'connect', poolConnect);
-    // A pool is named by where it is made, so it has to be seen being made.
-    return new Proxy(Pool, {
-      construct(target, args, newTarget) {
-        const pool = Reflect.construct(target, args, newTarget) as PoolLike;
-        try {
-          recordOf(pool);
-        } catch (error) {
-          hook.failed(error);
-        }
-        return pool;
-      },
+    // A pool is named by where it is made, so it has to be seen being made. Its constructor sets this last.
+    whenMade(Pool.prototype, 'ended', (pool) => {
+      try {
+        recordOf(pool as PoolLike);
+      } catch (error) {
+        hook.failed(error);
+      }
     });
   }
 
-  function hookClient(Client: Constructor & { readonly Query?: Constructor }): unknown {
+  function hookClient(Client: Constructor & { readonly Query?: Constructor }): void {
+    const query = Client.Query?.prototype;
+    // No call would ever end.
+    if (query === undefined || !('handleReadyForQuery' in query)) throw new Error('its Query is not one that the agent knows');
     observer.drivers.pgClients.add(Client.prototype);
     patchMethod(Client.prototype, 'query', clientQuery);
-    const query = Client.Query?.prototype;
-    if (query !== undefined) {
-      queryPrototypes.push(query);
-      patchMethod(query, 'submit', submit);
-      hookAnswers(query);
-    }
-    return Client;
+    queryPrototypes.push(query);
+    patchMethod(query, 'submit', submit);
+    hookAnswers(query);
   }
 
   function hookAnswers(query: object): void {

@@ -3,7 +3,7 @@ import type { Observer } from '../observer.ts';
 import type { SourceLocation } from '../protocol.ts';
 import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
-import { patchMethod, type Method } from './patch.ts';
+import { patchMethod, whenMade, type Method } from './patch.ts';
 
 /** What the agent uses of a postgres.js `Query`. `string` is set when it is built, `active` when its connection turns to it. */
 interface QueryLike {
@@ -64,18 +64,13 @@ function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
   function meet(exported: unknown): void {
     const { prototype } = (exported as { readonly Query: Class }).Query;
     patchMethod(prototype, 'handle', handle);
-    Object.defineProperty(prototype, 'strings', {
-      get: () => undefined,
-      set(this: object, strings: QueryLike['strings']) {
-        Object.defineProperty(this, 'strings', asPlain(strings));
-        if (!hook.on) return;
-        try {
-          locate(this, strings);
-        } catch (error) {
-          hook.failed(error);
-        }
-      },
-      configurable: true,
+    whenMade(prototype, 'strings', (query, strings) => {
+      if (!hook.on) return;
+      try {
+        locate(query, strings as QueryLike['strings']);
+      } catch (error) {
+        hook.failed(error);
+      }
     });
   }
 

@@ -28,6 +28,7 @@ function hookSocketIo(observer: Observer): readonly LibraryFile[] {
         );
         return exported;
       },
+      bundled: { methods: ['emitUntyped', 'emitReserved'], as: 'StrictEventEmitter' },
     },
   ];
 }

@@ -27,6 +27,7 @@ function hookWs(observer: Observer): readonly LibraryFile[] {
         });
         return exported;
       },
+      bundled: { methods: ['completeUpgrade', 'handleUpgrade', 'shouldHandle'] },
     },
     {
       path: 'ws/lib/websocket.js',
@@ -38,6 +39,7 @@ function hookWs(observer: Observer): readonly LibraryFile[] {
         });
         return exported;
       },
+      bundled: { methods: ['emitClose', 'setSocket', 'terminate'] },
     },
   ];
 

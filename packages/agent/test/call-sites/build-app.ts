@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
 const sources = fileURLToPath(new URL('./apps/', import.meta.url));
 const packages = fileURLToPath(new URL('../../../../node_modules', import.meta.url));
@@ -18,6 +18,8 @@ export interface Workshop extends AsyncDisposable {
   asCommonJs(app: string): Promise<string>;
   /** Compiled into one ES module, and nothing tells where a line came from. */
   asBundle(app: string): Promise<string>;
+  /** The same with all its packages inside. */
+  withPackages(app: string, form: Pick<BuildOptions, 'minify' | 'sourcemap'> & { readonly format: 'cjs' | 'esm' }): Promise<string>;
 }
 
 export async function openWorkshop(): Promise<Workshop> {
@@ -41,11 +43,27 @@ export async function openWorkshop(): Promise<Workshop> {
       await compile({ entryPoints: [source(app)], outfile, format: 'esm' });
       return outfile;
     },
+    async withPackages(app, form) {
+      const { format, minify = false, sourcemap = false } = form;
+      const extension = format === 'esm' ? 'mjs' : 'cjs';
+      const outfile = join(folder, 'dist', `${app}.${minify ? 'min' : 'whole'}.${String(sourcemap)}.${extension}`);
+      // What packages require of Node itself; a module has no `require`.
+      const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
+      await compile({
+        entryPoints: [source(app)],
+        outfile,
+        packages: 'bundle',
+        external: ['pg-native'],
+        ...form,
+        ...(format === 'esm' ? { banner } : {}),
+      });
+      return outfile;
+    },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-async function compile(options: Parameters<typeof build>[0]): Promise<void> {
+async function compile(options: BuildOptions): Promise<void> {
   await build({ bundle: true, packages: 'external', platform: 'node', target: 'node22', logLevel: 'silent', ...options });
 }
 
