@@ -63,6 +63,26 @@ test('what users ask for while it is recorded becomes the workload: no secret, n
   await expect(ask('/ready')).rejects.toThrow('fetch failed');
 });
 
+test('of a cluster one worker is recorded, and that is said', async () => {
+  const cluster = `import cluster from 'node:cluster';
+if (cluster.isPrimary) {
+  for (const _ of [1, 2]) cluster.fork();
+  process.on('SIGTERM', () => process.exit());
+} else await import('./server.mjs');`;
+  await writeFile(join(folder, 'cluster.mjs'), cluster);
+  const port = await outside.processes.freePort();
+  const begun = Promise.withResolvers<void>();
+  const stage = (title: string) => void (title.startsWith('Recording') && begun.resolve());
+  const given = settings({ consent: true, port });
+  const inCluster = { ...given, target: { ...given.target, start: 'exec node cluster.mjs' } };
+  const recording = recordTraffic(inCluster, options(undefined, { ...silentProgress, stage }));
+  await Promise.race([begun.promise, recording]);
+  // Side by side each has a connection of its own: the workers take turns, and the one that is heard gets some.
+  await Promise.all(Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${port}/items/3`)));
+  const { problems } = await recording;
+  expect(problems).toContain('2 processes answered, as workers of a cluster do, and only what one of them was asked was recorded');
+});
+
 test('without consent nothing is started', async () => {
   expect(() => recordTraffic(settings(), options())).toThrow(expect.objectContaining({ code: 'ANNEAL_RECORDING_REFUSED' }) as Error);
 });

@@ -35,6 +35,7 @@ export function recordTraffic(settings: Settings, options: RunOptions & { readon
       progress.update(1 - Math.max(leftMs, 0) / options.durationMs);
     }
     const { requests, missed } = await agent.stopRecording();
+    const others = agent.othersUnseen();
     const name = settings.target.name;
     const imported = workloadFromTraffic(
       [
@@ -43,6 +44,9 @@ export function recordTraffic(settings: Settings, options: RunOptions & { readon
           recorded: requests.map((request) => ({ ...request, origin: null })),
           problems: [
             ...(record.share < 1 ? [`a share of ${record.share} of the requests was recorded: their rate is that much lower`] : []),
+            ...(others > 0
+              ? [`${others + 1} processes answered, as workers of a cluster do, and only what one of them was asked was recorded`]
+              : []),
             ...(missed > 0 ? [`${missed} requests beyond the first ${mostRequests} were left out`] : []),
           ],
         },

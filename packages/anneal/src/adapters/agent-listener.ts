@@ -45,8 +45,10 @@ async function listen(): Promise<SwitchableAgentListener> {
         return;
       }
       // A process that the target starts may load the agent too; without a listener it observes nothing.
-      if (current !== null && current.open) conversation.end();
-      else {
+      if (current !== null && current.open) {
+        current.others.add(hello.pid);
+        conversation.end();
+      } else {
         current = conversation;
         settle(conversation);
       }
@@ -104,6 +106,8 @@ interface Pending {
 
 /** One agent's end of the socket: questions by number, answers matched to them. */
 class Conversation implements SwitchableAgent {
+  /** Process ids of those that were turned away because this one is heard. */
+  readonly others = new Set<number>();
   #socket: Socket;
   readonly #pending = new Map<number, Pending>();
   #hello: AgentHello | null = null;
@@ -221,6 +225,10 @@ class Conversation implements SwitchableAgent {
     const answer = await this.#ask({ type: 'list-policies' });
     if (answer.type === 'policies') return answer.ids;
     throw this.#unexpected(answer);
+  }
+
+  othersUnseen() {
+    return this.others.size;
   }
 
   end(): void {

@@ -82,6 +82,15 @@ test('what requests ask of other services is told by route, with places relative
   expect(fanOut.outgoingMs).toBeLessThanOrEqual(fanOut.totalMs);
 });
 
+test('that other processes of a cluster serve as well is said with the figures of the one', async () => {
+  await using listener = await createAgents().listen();
+  await using _ = await startApp('cluster.cjs', { ANNEAL_SOCKET: listener.socketPath });
+  const agent = await listener.connected(10_000);
+  await expect.poll(() => agent.othersUnseen()).toBe(2);
+  const { problems } = await (await agentProbe.open(await aProbeContext({ agent }))).close();
+  expect(problems).toEqual([expect.stringMatching(/^agent: 2 other processes of the target served as well/)]);
+});
+
 test('what the target does not have is a gap with its reason', async () => {
   const { observations, gaps } = await observe('bare.mjs', {}, ['/things/1']);
   expect(observations['agent.routes']).toMatchObject([{ route: '/things/:id', requests: 1 }]);

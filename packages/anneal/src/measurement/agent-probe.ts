@@ -60,7 +60,22 @@ function readingOf(summary: AgentSummary, agent: AgentControl, context: ProbeCon
   if (summary.profile === null) {
     gaps.push({ capability: 'agent.profile', reason: profileRefusal ?? 'the agent took no profile' });
   } else observations['agent.profile'] = profileObservation(summary.profile, locate);
-  return { observations, samples, gaps, problems: summary.problems.map((problem) => `agent: ${problem}`) };
+  return {
+    observations,
+    samples,
+    gaps,
+    problems: [...summary.problems, ...unseen(agent.othersUnseen())].map((problem) => `agent: ${problem}`),
+  };
+}
+
+/** What one of several processes did cannot be multiplied: nobody knows how the traffic was spread over them. */
+export function unseen(others: number): readonly string[] {
+  if (others === 0) return [];
+  const [who, what] = others === 1 ? ['another process', 'what it does'] : [`${others} other processes`, 'what they do'];
+  return [
+    `${who} of the target served as well, as workers of a cluster do: ${what} is in no figure of the agent's, and no policy acts on it. ` +
+      'Start the backend as one process to see all of it',
+  ];
 }
 
 function poolObservation(pool: PoolSummary, locate: Locate): PoolObservation {

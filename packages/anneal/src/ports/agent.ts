@@ -28,6 +28,8 @@ export interface AgentControl {
   stopRecording(): Promise<Recording>;
   /** Ids of policies in force, asked of the agent. */
   policies(): Promise<readonly string[]>;
+  /** How many other processes of the target have begun to serve, as the workers of a cluster do, and were turned away: nobody sees what they do. */
+  othersUnseen(): number;
 }
 
 export interface AgentListener extends AsyncDisposable {

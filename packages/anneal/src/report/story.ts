@@ -266,11 +266,11 @@ export function reservations(assessment: Assessment): readonly string[] {
       return guardedAnywhere.filter((metric) => !measured.has(metric));
     });
   const lateRounds = trials.flatMap((trial) => trial.rounds).filter((round) => round.late.length > 0).length;
-  const unread = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
+  const ruleless = domains.filter((domain) => domain.rules === 0).map((domain) => domain.title);
   return [
     ...distrust(assessment),
     // A source that rules would have read takes nothing from a trial; what a trial lacks is said below.
-    ...(trials.some(isBrought) ? [] : windows).flatMap(({ gaps }) => gaps.map((gap) => `${gap.capability} was not read: ${gap.reason}.`)),
+    ...(trials.some(isBrought) ? [] : windows).flatMap(unread),
     ...blindRules(assessment),
     ...(inconclusive.length === 0
       ? []
@@ -288,25 +288,43 @@ export function reservations(assessment: Assessment): readonly string[] {
     ...(lateRounds === 0
       ? []
       : [`${counted(lateRounds, 'round')} of trials counted latency from the actual send instead of the due time.`]),
-    ...(unread.length === 0 ? [] : [`No rules yet for: ${unread.join(', ')}.`]),
+    ...(ruleless.length === 0 ? [] : [`No rules yet for: ${ruleless.join(', ')}.`]),
   ].map(plain);
 }
 
 /** Windows whose figures are not, or not all, to be trusted, and why; to be said before anything is believed. */
 export function distrust({ windows }: Pick<Assessment, 'windows'>): readonly string[] {
-  return windows.flatMap(({ title, quality }) => {
-    if (quality.trusted && quality.problems.length === 0) return [];
+  return windows.flatMap(({ title, quality, load }) => {
+    const ofLoad = new Set(load?.validity.problems);
+    const doubts = quality.trusted ? quality.problems.filter((problem) => ofLoad.has(problem)) : quality.problems;
     const doubt = quality.trusted ? 'is exact in counts and costs, not in latencies' : 'is not to be trusted';
-    return [`The window "${title}" ${doubt}: ${quality.problems.join('; ') || 'no reason given'}.`];
+    return [
+      ...(quality.trusted && doubts.length === 0 ? [] : [`The window "${title}" ${doubt}: ${doubts.join('; ') || 'no reason given'}.`]),
+      // What a source says of itself is no doubt of the load's latencies.
+      ...quality.problems.filter((problem) => !doubts.includes(problem)).map((problem) => `In the window "${title}": ${problem}.`),
+    ];
   });
 }
 
-/** Rules that could not look, by what they lacked (see `finding/diagnose.ts`). */
+/** What no probe could read, by why: a target without a database has one such reason and not a page of them. */
+function unread({ gaps }: Window): readonly string[] {
+  return [...Map.groupBy(gaps, ({ reason }) => reason)].map(([reason, group]) => {
+    const names = group.map(({ capability }) => capability).join(', ');
+    return `${names} ${group.length === 1 ? 'was' : 'were'} not read: ${reason}.`;
+  });
+}
+
+/** Rules that could not look, by why what they lacked was not there (see `finding/diagnose.ts`). */
 function blindRules({ silences }: Pick<Assessment, 'silences'>): readonly string[] {
-  const blind = silences.filter(({ reason }) => reason.startsWith('no data: '));
-  return [...Map.groupBy(blind, ({ reason }) => reason.slice('no data: '.length))].map(
-    ([lack, group]) => `${counted(new Set(group.map(({ ruleId }) => ruleId)).size, 'rule')} had no data: ${lack}.`,
-  );
+  const blind = silences.flatMap(({ ruleId, subject, reason }) => {
+    const beginning = `no data: ${subject}: `;
+    return reason.startsWith(beginning) ? [{ ruleId, lacked: subject, reason: reason.slice(beginning.length) }] : [];
+  });
+  return [...Map.groupBy(blind, ({ reason }) => reason)].map(([reason, group]) => {
+    const rules = counted(new Set(group.map(({ ruleId }) => ruleId)).size, 'rule');
+    const lacked = new Set(group.map(({ lacked }) => lacked));
+    return `${rules} had no data: ${lacked.size === 1 ? `${[...lacked][0]!}: ` : ''}${reason}.`;
+  });
 }
 
 export interface RuleSilences {

@@ -94,6 +94,24 @@ test('a window that is not to be trusted is said before anything is believed', (
   );
 });
 
+test('what a source says of itself is no doubt of the latencies, and one reason is said once', () => {
+  const assessment = anEmptyAssessment();
+  const [window] = assessment.windows;
+  const quality = { trusted: true, problems: ['agent: another process served as well'] };
+  const reason = 'the target has no database';
+  const gaps = (['postgres.tables', 'postgres.indexes'] as const).map((capability) => ({ capability, reason }));
+  const silences = gaps.map(({ capability }) => ({
+    ruleId: 'database/x' as const,
+    subject: capability,
+    reason: `no data: ${capability}: ${reason}`,
+  }));
+  const text = onOneLine(textOf({ ...assessment, silences, windows: [{ ...window!, quality, gaps }] }));
+  expect(text).toContain('In the window "Before": agent: another process served as well.');
+  expect(text).not.toContain('not in latencies');
+  expect(text).toContain('postgres.tables, postgres.indexes were not read: the target has no database.');
+  expect(text).toContain('1 rule had no data: the target has no database.');
+});
+
 test('labelled weaknesses are counted: found, missed, invented', () => {
   const assessment = aRichAssessment();
   const defects = { expected: 3, found: 2, missed: ['slow-login'], invented: ['api/blocking-call src/x.ts'] };
