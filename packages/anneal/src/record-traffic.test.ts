@@ -23,9 +23,9 @@ createServer((request, response) => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const outside = await createOutside();
-const settings = (record?: object) =>
+const settings = (record?: object, start = 'exec node server.mjs') =>
   resolveSettings(
-    parseConfig({ target: { start: 'exec node server.mjs' }, workload: { urls: ['/'] }, ...(record === undefined ? {} : { record }) }, 'x'),
+    parseConfig({ target: { start }, workload: { urls: ['/'] }, ...(record === undefined ? {} : { record }) }, 'x'),
     folder,
     {},
   );
@@ -73,9 +73,10 @@ if (cluster.isPrimary) {
   const port = await outside.processes.freePort();
   const begun = Promise.withResolvers<void>();
   const stage = (title: string) => void (title.startsWith('Recording') && begun.resolve());
-  const given = settings({ consent: true, port });
-  const inCluster = { ...given, target: { ...given.target, start: 'exec node cluster.mjs' } };
-  const recording = recordTraffic(inCluster, options(undefined, { ...silentProgress, stage }));
+  const recording = recordTraffic(
+    settings({ consent: true, port }, 'exec node cluster.mjs'),
+    options(undefined, { ...silentProgress, stage }),
+  );
   await Promise.race([begun.promise, recording]);
   // Side by side each has a connection of its own: the workers take turns, and the one that is heard gets some.
   await Promise.all(Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${port}/items/3`)));
