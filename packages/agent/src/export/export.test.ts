@@ -61,12 +61,16 @@ test('an OTLP receiver gets the same figures, and an application without one is 
     OTEL_SERVICE_NAME: 'bare',
     OTEL_METRIC_EXPORT_INTERVAL: '300',
   });
-  await using lonely = await startApp('bare.mjs', { ANNEAL_OTLP_ENDPOINT: 'http://127.0.0.1:9' });
+  await using lonely = await startApp('bare.mjs', {
+    ANNEAL_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}`,
+    OTEL_METRIC_EXPORT_INTERVAL: '100',
+  });
   for (let n = 0; n < 3; n += 1) await app.get('/hello').then((answer) => answer.text());
   // Figures are cumulative: a reading after the last request holds them all.
   const sentBefore = received.length;
   while (received.length < sentBefore + 2) await once(receiver, 'request');
   expect(await (await lonely.get('/still-here')).text()).toBe('/still-here');
+  await expect.poll(() => lonely.output()).toMatch(/^anneal: figures did not reach http:\/\/127[^ ]+: connect ECONNREFUSED[^\n]*\n$/);
   receiver.closeAllConnections();
   receiver.close();
   const { path, body } = received.at(-1)!;
@@ -76,6 +80,7 @@ test('an OTLP receiver gets the same figures, and an application without one is 
   expect(/"http\.server\.request\.duration".*?"count":"(\d+)"/.exec(text)?.[1]).toBe('3');
   expect(await app.finish()).toBe(0);
   expect(await lonely.finish()).toBe(0);
+  expect(app.output()).toBe('');
 });
 
 test('OTLP counts each value in one bucket, Prometheus in all above it', () => {
@@ -87,11 +92,38 @@ test('OTLP counts each value in one bucket, Prometheus in all above it', () => {
 
 test('nothing is exported unless it is asked for in a way that can be meant', () => {
   expect(exportSettings({})).toBeNull();
-  expect(exportSettings({ ANNEAL_PROMETHEUS_PORT: 'yes', ANNEAL_OTLP_ENDPOINT: 'collector' })).toBeNull();
-  expect(exportSettings({ ANNEAL_PROMETHEUS_PORT: '9464' })).toEqual({ prometheusPort: 9464, otlpEndpoint: null, otlpEveryMs: 60_000 });
-  expect(exportSettings({ ANNEAL_OTLP_ENDPOINT: 'http://collector:4318/' })).toEqual({
-    prometheusPort: null,
-    otlpEndpoint: 'http://collector:4318',
-    otlpEveryMs: 60_000,
-  });
+  const nothing = { prometheusPort: null, otlpEndpoint: null, otlpEveryMs: 60_000, problems: [] };
+  expect(exportSettings({ ANNEAL_PROMETHEUS_PORT: '9464' })).toEqual({ ...nothing, prometheusPort: 9464 });
+  expect(exportSettings({ ANNEAL_OTLP_ENDPOINT: 'http://collector:4318/' })).toEqual({ ...nothing, otlpEndpoint: 'http://collector:4318' });
+  for (const [port, endpoint] of [
+    ['yes', 'collector:4318'],
+    ['-1', 'http://'],
+    ['65536', '//collector'],
+  ]) {
+    expect(exportSettings({ ANNEAL_PROMETHEUS_PORT: port, ANNEAL_OTLP_ENDPOINT: endpoint })).toEqual({
+      ...nothing,
+      problems: [expect.stringContaining('ANNEAL_PROMETHEUS_PORT'), expect.stringContaining('ANNEAL_OTLP_ENDPOINT')],
+    });
+  }
+});
+
+test('what is asked for and cannot be is said once on stderr, and the application runs', async () => {
+  const port = await freePort();
+  await using first = await startApp('bare.mjs', { ANNEAL_PROMETHEUS_PORT: String(port) });
+  await expect.poll(() => scrape(port).catch(() => '')).toContain('process_cpu_time_seconds_total');
+  await using second = await startApp('bare.mjs', { ANNEAL_PROMETHEUS_PORT: String(port), ANNEAL_OTLP_ENDPOINT: 'collector:4318' });
+  await expect.poll(() => second.output()).toMatch(/ANNEAL_OTLP_ENDPOINT is no address[^]*\/metrics is not served: listen EADDRINUSE/);
+  expect(await (await second.get('/still-here')).text()).toBe('/still-here');
+  expect(first.output()).toBe('');
+});
+
+test('of a cluster one worker is read, always the same, and the others say that they are not', async () => {
+  const port = await freePort();
+  await using app = await startApp('cluster.cjs', { ANNEAL_PROMETHEUS_PORT: String(port) });
+  await expect.poll(() => app.output()).toContain('/metrics is not served');
+  const cpu = (text: string) => Number(/^process_cpu_time_seconds_total (.*)$/m.exec(text)?.[1]);
+  const readings: number[] = [];
+  for (let reading = 0; reading < 8; reading += 1) readings.push(cpu(await scrape(port)));
+  // A counter that falls is another process's.
+  expect(readings).toEqual(readings.toSorted((a, b) => a - b));
 });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { policiesVariable } from '../channel/agreed.ts';
 import type { Observer } from '../observer.ts';
+import { tellingOperator } from '../operator.ts';
 import type { PolicySummary } from '../protocol.ts';
 import type { Policy } from './index.ts';
 import type { PoliciesInForce } from './in-force.ts';
@@ -20,7 +21,7 @@ const longestUntoldLooks = 60;
 export class StandingPolicies {
   readonly #path: string;
   readonly #observer: Observer;
-  readonly #told = new Set<string>();
+  readonly #operator = tellingOperator();
   #inForce: PoliciesInForce | null = null;
 
   constructor(path: string, observer: Observer) {
@@ -96,13 +97,6 @@ export class StandingPolicies {
   }
 
   #tell(sentence: string): void {
-    if (this.#told.has(sentence)) return;
-    this.#told.add(sentence);
-    try {
-      // oxlint-disable-next-line no-console -- unlike a write to the stream itself, a console survives that nobody reads it any more
-      console.error(`anneal: ${policiesVariable}=${this.#path}: ${sentence}`);
-    } catch {
-      // An application that replaced its console is no reason to fail it.
-    }
+    this.#operator(`${policiesVariable}=${this.#path}: ${sentence}`);
   }
 }
