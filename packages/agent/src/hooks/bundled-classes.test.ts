@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../../test/support/test-database.ts';
 import { openWorkshop, type Workshop } from '../../test/call-sites/build-app.ts';
 import { schemaSql } from '../../test/apps/schema.ts';
+import { hasRedisServer, startRedisServer } from '../../test/redis-server.ts';
 import { appFile, startTarget } from '../../test/target.ts';
 
 let workshop: Workshop;
@@ -53,4 +54,32 @@ test.for(forms)('pg and Fastify inside a bundle are observed to the line, %j', a
     { calls: 10, rows: 10, location: at('SELECT count') },
   ]);
   expect(pools).toMatchObject([{ max: 2, checkouts: 60, peakInUse: 1, location: at('DATABASE_URL') }]);
+});
+
+test.skipIf(!hasRedisServer())('ioredis inside a minified bundle is observed to the line', async () => {
+  await using server = await startRedisServer();
+  const bundle = await workshop.withPackages('ioredis', { format: 'cjs', sourcemap: 'linked', minify: true });
+  await using target = await startTarget(onDisk(bundle), { REDIS_URL: server.url });
+  expect(await (await target.get('/loop')).json()).toEqual([null, null, null]);
+  const { routes, problems, hooks } = await target.flush();
+  expect(problems).toEqual([]);
+  expect(hooks).toContain('ioredis (bundled)');
+  const file = `${workshop.folder}/ioredis.ts`;
+  expect(routes[0]?.outgoing).toMatchObject([
+    { kind: 'redis', operation: 'GET', calls: 3, location: { file, line: lineOf(file, 'redis.get(key)') } },
+  ]);
+});
+
+test('classes that only resemble those of a driver work on as they are', async () => {
+  await using target = await startTarget(onDisk(await workshop.withPackages('unlike', { format: 'esm' })));
+  expect(await (await target.get('/')).json()).toEqual([
+    'answered',
+    'answered',
+    'never ended',
+    'never',
+    'class Pool { _pulseQueue() { } }',
+  ]);
+  const { problems, hooks } = await target.flush();
+  expect(problems).toEqual(['pg/lib/client.js in a bundle could not be hooked: its Query is not one that the agent knows']);
+  expect(hooks).toEqual(['node:http']);
 });

@@ -9,6 +9,9 @@ interface Expected {
   awaited: number;
 }
 
+/** A longer text would be read for more than a tenth of a second: then anything may be in it. */
+const longestRead = 16_000_000;
+
 /**
  * Meets libraries that were compiled into a bundle, by whichever bundler, minified or not. What is left of them there
  * are classes with the names of their methods; and clients, pools and servers are event emitters. So a bundle's text
@@ -42,8 +45,12 @@ export class BundledClasses {
     if (typeof Class === 'function' && typeof Class.prototype === 'object') this.#met.add(Class.prototype as object);
   }
 
-  /** What the application loads, in one pass of some 2 ms per MB; compiling it takes Node five times that. */
+  /** What the application loads, in one pass of 3 to 5 ms per MB; compiling and running it takes Node five times that. */
   lookIn(source: string | Uint8Array): void {
+    if (source.length > longestRead) {
+      this.expectAll();
+      return;
+    }
     // Names are ASCII, so bytes need not be decoded.
     const text = typeof source === 'string' ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString('latin1');
     for (const { groups, index } of text.matchAll(this.#definitions)) {
@@ -96,9 +103,11 @@ export class BundledClasses {
   }
 
   #meetClass(prototype: object, { file, bundled }: Expected): void {
-    const Class: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-    if (typeof Class !== 'function' || Class.prototype !== prototype || this.#met.has(prototype)) return;
+    if (this.#met.has(prototype)) return;
     this.#met.add(prototype);
+    const own: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    // What is mixed into a class (ioredis) brings a constructor of its own along; hooks ask for the prototype.
+    const Class = typeof own === 'function' && own.prototype === prototype ? own : { prototype };
     this.#meet(file, bundled.as === undefined ? Class : { [bundled.as]: Class });
   }
 }

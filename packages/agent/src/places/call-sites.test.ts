@@ -126,41 +126,53 @@ test("Knex's own pool is named by where it is made, and six at once on two conne
 
 if (!mariadbIsInstalled) process.stderr.write('SKIPPED: the call sites of mysql2, because MariaDB is not installed here\n');
 
-test.skipIf(!mariadbIsInstalled)('mysql2 and Drizzle over it: the same against MariaDB, and what a call came to', async () => {
-  await using mariadb = await startMariadb(mysqlSchema);
-  for (const { app, hooks } of [
-    { app: 'mysql2', hooks: ['mysql2'] },
-    { app: 'drizzle-mysql2', hooks: ['drizzle-orm', 'mysql2'] },
-  ]) {
-    const { without, within, seen } = await inAllForms(app, hooks, { MYSQL_URL: mariadb.url });
-    expect(seen).toEqual([expectedLines(app), expectedLines(app)]);
-    expect(within).toEqual([without, without]);
-  }
-  await using target = await startTarget(onDisk(await workshop.asCommonJs('mysql2')), { MYSQL_URL: mariadb.url });
-  const seen = await visitOften(target, ['/query', '/parallel', '/connection']);
-  const list = statementLike(seen, '/query', /FROM posts/);
-  expect(list).toMatchObject({ calls: 20, rows: 100, errors: 0 });
-  expect(list.receivedBytes).toBeGreaterThan(100);
-  expect(statementLike(seen, '/query', /FROM authors/)).toMatchObject({ calls: 100, rows: 100, parentTemplateId: list.templateId });
-  expect(statementLike(seen, '/parallel', /FROM posts/)).toMatchObject({ calls: 120, rows: 120, repeatingCalls: 120 });
-  const pool = seen.pools.find(({ checkouts }) => checkouts > 0);
-  // Six at once on two connections: four wait.
-  expect(pool).toMatchObject({ max: 2, checkouts: 20 * (6 + 6 + 1), waits: 20 * 4, peakInUse: 2 });
-  expect(pool?.location).toMatchObject({ file: `${workshop.folder}/mysql2.ts` });
-  expect(pool?.heldUs.count).toBe(20 * (6 + 6 + 1));
+test.skipIf(!mariadbIsInstalled)(
+  'mysql2, in a minified bundle too, and Drizzle over it: the same against MariaDB, and what a call came to',
+  async () => {
+    await using mariadb = await startMariadb(mysqlSchema);
+    for (const { app, hooks } of [
+      { app: 'mysql2', hooks: ['mysql2'] },
+      { app: 'drizzle-mysql2', hooks: ['drizzle-orm', 'mysql2'] },
+    ]) {
+      const { without, within, seen } = await inAllForms(app, hooks, { MYSQL_URL: mariadb.url });
+      expect(seen).toEqual([expectedLines(app), expectedLines(app)]);
+      expect(within).toEqual([without, without]);
+    }
+    const inside = await workshop.withPackages('mysql2', { format: 'cjs', sourcemap: 'linked', minify: true });
+    await using bundled = await startTarget(onDisk(inside), { MYSQL_URL: mariadb.url });
+    await visit(bundled, expectedLines('mysql2').keys());
+    expect(seenLines(await bundled.flush(), `${workshop.folder}/mysql2.ts`)).toEqual(expectedLines('mysql2'));
 
-  const smaller = { kind: 'pool-size', pool: pool!.name, max: 1 } as const;
-  expect(await target.ask({ type: 'apply-policy', policyId: 'smaller', policy: smaller })).toMatchObject({ type: 'done' });
-  expect((await visitOften(target, ['/parallel'])).pools).toContainEqual(expect.objectContaining({ max: 1, peakInUse: 1, waits: 20 * 5 }));
-  await target.ask({ type: 'revoke-policy', policyId: 'smaller' });
-  expect((await visitOften(target, ['/parallel'])).pools).toContainEqual(expect.objectContaining({ max: 2, peakInUse: 2, waits: 20 * 4 }));
+    await using target = await startTarget(onDisk(await workshop.asCommonJs('mysql2')), { MYSQL_URL: mariadb.url });
+    const seen = await visitOften(target, ['/query', '/parallel', '/connection']);
+    const list = statementLike(seen, '/query', /FROM posts/);
+    expect(list).toMatchObject({ calls: 20, rows: 100, errors: 0 });
+    expect(list.receivedBytes).toBeGreaterThan(100);
+    expect(statementLike(seen, '/query', /FROM authors/)).toMatchObject({ calls: 100, rows: 100, parentTemplateId: list.templateId });
+    expect(statementLike(seen, '/parallel', /FROM posts/)).toMatchObject({ calls: 120, rows: 120, repeatingCalls: 120 });
+    const pool = seen.pools.find(({ checkouts }) => checkouts > 0);
+    // Six at once on two connections: four wait.
+    expect(pool).toMatchObject({ max: 2, checkouts: 20 * (6 + 6 + 1), waits: 20 * 4, peakInUse: 2 });
+    expect(pool?.location).toMatchObject({ file: `${workshop.folder}/mysql2.ts` });
+    expect(pool?.heldUs.count).toBe(20 * (6 + 6 + 1));
 
-  const summary = await expectSameForms('mysql2-forms', { MYSQL_URL: mariadb.url });
-  expect(countedIn(summary, 'SELECT ? AS n')).toEqual([{ calls: 11, errors: 1, rows: 10 }]);
-  expect(countedIn(summary, 'SELECT * FROM nowhere')).toEqual([{ calls: 2, errors: 2, rows: 0 }]);
-  expect(countedIn(summary, 'SELEC ?')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);
-  expect(countedIn(summary, 'INSERT INTO authors VALUES (?, ?)')).toEqual([{ calls: 1, errors: 0, rows: 1 }]);
-});
+    const smaller = { kind: 'pool-size', pool: pool!.name, max: 1 } as const;
+    expect(await target.ask({ type: 'apply-policy', policyId: 'smaller', policy: smaller })).toMatchObject({ type: 'done' });
+    expect((await visitOften(target, ['/parallel'])).pools).toContainEqual(
+      expect.objectContaining({ max: 1, peakInUse: 1, waits: 20 * 5 }),
+    );
+    await target.ask({ type: 'revoke-policy', policyId: 'smaller' });
+    expect((await visitOften(target, ['/parallel'])).pools).toContainEqual(
+      expect.objectContaining({ max: 2, peakInUse: 2, waits: 20 * 4 }),
+    );
+
+    const summary = await expectSameForms('mysql2-forms', { MYSQL_URL: mariadb.url });
+    expect(countedIn(summary, 'SELECT ? AS n')).toEqual([{ calls: 11, errors: 1, rows: 10 }]);
+    expect(countedIn(summary, 'SELECT * FROM nowhere')).toEqual([{ calls: 2, errors: 2, rows: 0 }]);
+    expect(countedIn(summary, 'SELEC ?')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);
+    expect(countedIn(summary, 'INSERT INTO authors VALUES (?, ?)')).toEqual([{ calls: 1, errors: 0, rows: 1 }]);
+  },
+);
 
 /** Runs the application as a module and compiled to CommonJS, and once without the agent: what it answered, and where its statements were. */
 async function inAllForms(app: string, hooks: readonly string[], env: Readonly<Record<string, string>>) {
