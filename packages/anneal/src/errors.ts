@@ -47,7 +47,7 @@ export const catalogue = {
   ANNEAL_USAGE: { message: '{problem}', hint: 'see `anneal {command} --help`', exitCode: usage },
   ANNEAL_WORKLOAD_EMPTY: {
     message: 'the workload {name} sends nothing: {problem}',
-    hint: 'give it at least one scenario with a weight above 0 and one step, or --url /path',
+    hint: 'give it at least one scenario with a weight above 0 and one step, or --url /path; `anneal import --writes` takes requests that write, too',
     exitCode: usage,
   },
   ANNEAL_WORKLOAD_INVALID: {
@@ -78,7 +78,7 @@ export const catalogue = {
 
   ANNEAL_TARGET_UNREACHABLE: {
     message: 'the target does not answer at {url}: {problem}',
-    hint: 'does it read its port from {portVariable}, and is `target.ready` a path it answers?',
+    hint: 'a backend that Anneal starts has to read its port from {portVariable}, one that runs already has to run there; is `target.ready` a path it answers?',
     exitCode: blocked,
   },
   ANNEAL_PORT_TAKEN: {

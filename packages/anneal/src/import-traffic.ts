@@ -42,7 +42,7 @@ async function readTraffic(file: string, formatId: string | null): Promise<Traff
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw fail(cause instanceof Error ? cause.message : String(cause), cause);
+    throw fail(firstLine(cause), cause);
   }
   const format = trafficFormats.find((known) => (formatId === null ? known.recognises(file, text) : known.id === formatId));
   if (format === undefined) {
@@ -52,6 +52,12 @@ async function readTraffic(file: string, formatId: string | null): Promise<Traff
   try {
     return format.read(text);
   } catch (cause) {
-    throw fail(cause instanceof Error ? cause.message : String(cause), cause);
+    throw fail(firstLine(cause), cause);
   }
+}
+
+/** A parser that shows the place draws it in lines of its own. */
+function firstLine(cause: unknown): string {
+  const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n', 1);
+  return line.replace(/:$/, '');
 }

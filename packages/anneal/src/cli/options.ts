@@ -82,12 +82,15 @@ export function withAttachOption(command: Command): Command {
   return command.addOption(new Option('--attach <url>', 'measure a backend that already runs there; nothing is started or changed'));
 }
 
+/** Options that several commands have do not know which of them was given. */
+const anyCommand = '<command>';
+
 export function addressOf(text: string, flag: string): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new AnnealError('ANNEAL_USAGE', {
       problem: `${flag} takes an address such as http://127.0.0.1:3000, not "${text}"`,
-      command: '',
+      command: anyCommand,
     });
   }
   return url.href;
@@ -123,7 +126,8 @@ function mergeFlags(file: AnnealConfig | null, options: TargetOptions, folder: s
 
 function workloadOf(file: AnnealConfig | null, options: TargetOptions, folder: string): AnnealConfig['workload'] | undefined {
   if (options.workload !== undefined) {
-    if (options.url !== undefined) throw new AnnealError('ANNEAL_USAGE', { problem: 'give --workload or --url, not both', command: '' });
+    if (options.url !== undefined)
+      throw new AnnealError('ANNEAL_USAGE', { problem: 'give --workload or --url, not both', command: anyCommand });
     return withRate(loadWorkloadFile(resolve(options.workload)), options.rate);
   }
   if (options.url !== undefined) return { urls: options.url, ...(options.rate === undefined ? {} : { ratePerSecond: options.rate }) };
@@ -143,7 +147,7 @@ function withSpeed(workload: AnnealConfig['workload'] | undefined, speed: number
     return { ...workload, executor: { ...workload.executor, speed } };
   throw new AnnealError('ANNEAL_USAGE', {
     problem: '--speed is for recorded traffic; --rate sets how much other traffic there is',
-    command: '',
+    command: anyCommand,
   });
 }
 
@@ -151,7 +155,7 @@ export function positive(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value);
     if (!Number.isFinite(number) || number <= 0)
-      throw new AnnealError('ANNEAL_USAGE', { problem: `${flag} takes a number above 0, not "${value}"`, command: '' });
+      throw new AnnealError('ANNEAL_USAGE', { problem: `${flag} takes a number above 0, not "${value}"`, command: anyCommand });
     return number;
   };
 }
@@ -160,7 +164,7 @@ function whole(flag: string): (value: string) => number {
   return (value) => {
     const number = Number(value);
     if (!Number.isInteger(number) || number < 0)
-      throw new AnnealError('ANNEAL_USAGE', { problem: `${flag} takes a whole number, not "${value}"`, command: '' });
+      throw new AnnealError('ANNEAL_USAGE', { problem: `${flag} takes a whole number, not "${value}"`, command: anyCommand });
     return number;
   };
 }

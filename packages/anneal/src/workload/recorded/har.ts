@@ -28,7 +28,9 @@ export const har: TrafficFormat = {
   title: 'HTTP Archive, as browsers and proxies export it',
   recognises: (name, text) => name.toLowerCase().endsWith('.har') || /^\s*\{\s*"log"\s*:/.test(text),
   read(text) {
-    const parsed = archive.safeParse(asJson(text));
+    const source = asJson(text);
+    if (source === undefined) throw new Error('it is not the whole of a JSON document');
+    const parsed = archive.safeParse(source);
     if (!parsed.success) throw new Error('it is not an HTTP Archive: `log.entries` with requests is missing');
     const entries = parsed.data.log.entries;
     const sent = entries.filter((entry) => entry._fromCache === undefined);
