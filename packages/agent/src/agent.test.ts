@@ -206,6 +206,18 @@ test('Fastify routes have their names even when a hook refuses the request, and 
   expect(report.largestResponseBytes).toBe(2_000_000 * 4 - 1 + '{"text":[]}'.length);
 });
 
+test('a Fastify route is at the line that declares it, and at none where only the start that declares it is awaited', async () => {
+  await using target = await startTarget('fastify.mjs', { DATABASE_URL: database.url });
+  await getAll(target, '/api/things/9', 1);
+  await getAll(target, '/declared/elsewhere', 1);
+  const summary = await target.flush();
+  expect(routeOf(summary, '/api/things/:thing').answeredAt).toMatchObject({
+    file: appFile('fastify.mjs'),
+    line: lineOf('fastify.mjs', "api.get('/things/:thing'"),
+  });
+  expect(routeOf(summary, '/declared/elsewhere').answeredAt).toBeNull();
+});
+
 test('a profile names the function that blocks and the synchronous call it blocks in', async () => {
   await using target = await startTarget('fastify.mjs', { DATABASE_URL: database.url });
   expect(await target.ask({ type: 'start-profile' })).toMatchObject({ type: 'done' });

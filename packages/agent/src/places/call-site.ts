@@ -30,6 +30,11 @@ export function captureCallSite(frames = deepestStack): SourceLocation | null {
   return captureCaller(frames).location;
 }
 
+/** The same of callers that have not returned: those that only await something below them began it, and need not know of it. */
+export function captureRunningCallSite(): SourceLocation | null {
+  return captureCaller(deepestStack, false).location;
+}
+
 export interface Caller {
   readonly location: SourceLocation | null;
   /** The package that stands between; null where the application made the call itself. */
@@ -39,10 +44,11 @@ export interface Caller {
 }
 
 /** The same, with the package nearest to the call, if one made it for the application. */
-export function captureCaller(frames = deepestStack): Caller {
+export function captureCaller(frames = deepestStack, orAwaits = true): Caller {
   let via: string | null = null;
   let packageFrames = 0;
   for (const frame of currentFrames(frames)) {
+    if (!orAwaits && frame.isAsync()) break;
     const name = frame.getFileName() ?? null;
     const file = applicationFile(name);
     if (file === null) {

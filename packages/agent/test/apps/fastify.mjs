@@ -34,6 +34,11 @@ await app.register(
   { prefix: '/api' },
 );
 
+// As a framework does, which declares routes while it is started: this module is no file of the application.
+const declaring = "export default async (app) => { await null; app.get('/declared/elsewhere', async () => ({ ok: true })); }";
+const { default: declare } = await import(`data:text/javascript,${encodeURIComponent(declaring)}`);
+await declare(app);
+
 await app.listen({ port: 0, host: '127.0.0.1' });
 process.stdout.write(`listening ${app.server.address().port}\n`);
 process.on('SIGTERM', () => {
