@@ -56,6 +56,28 @@ test.for(forms)('pg and Fastify inside a bundle are observed to the line, %j', a
   expect(pools).toMatchObject([{ max: 2, checkouts: 60, peakInUse: 1, location: at('DATABASE_URL') }]);
 });
 
+test.for([
+  { format: 'esm', sourcemap: 'linked' },
+  { format: 'cjs', sourcemap: 'inline', minify: true },
+] as const)('postgres.js inside a bundle is observed to the line, its loop too: %j', async (form) => {
+  await using database = await createTestDatabase(schemaSql);
+  const bundle = await workshop.withPackages('postgres-js', form);
+  await using target = await startTarget(onDisk(bundle), { DATABASE_URL: database.url });
+  for (let time = 0; time < 5; time += 1) expect(await (await target.get('/tagged')).json()).toHaveLength(3);
+  const { routes, problems, hooks } = await target.flush();
+  expect(problems).toEqual([]);
+  expect(hooks).toContain('postgres (bundled)');
+  const file = `${workshop.folder}/postgres-js.ts`;
+  const [list, perPost] = routes[0]!.statements;
+  expect(list).toMatchObject({ calls: 5, rows: 15, location: { file, line: lineOf(file, 'SELECT author_id') } });
+  expect(perPost).toMatchObject({
+    calls: 15,
+    rows: 15,
+    location: { file, line: lineOf(file, 'names.push(await') },
+    parentTemplateId: list?.templateId,
+  });
+});
+
 test.skipIf(!hasRedisServer())('ioredis inside a minified bundle is observed to the line', async () => {
   await using server = await startRedisServer();
   const bundle = await workshop.withPackages('ioredis', { format: 'cjs', sourcemap: 'linked', minify: true });

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { promiseHooks } from 'node:v8';
 import type { BundledClass, LibraryFile } from './library.ts';
 import { wrapMethod, type Method } from './patch.ts';
 
@@ -12,27 +13,32 @@ interface Expected {
 /** A longer text would be read for more than a tenth of a second: then anything may be in it. */
 const longestRead = 16_000_000;
 
+/** Looked at for some 30 ms in all: whoever has not queried by then is unlikely to. */
+const mostPromises = 1_000_000;
+
 /**
  * Meets libraries that were compiled into a bundle, by whichever bundler, minified or not. What is left of them there
- * are classes with the names of their methods; and clients, pools and servers are event emitters. So a bundle's text
- * only tells what to expect, and is not touched: no line or column of it moves. An expected class is met when it
- * makes its first object, before its own constructor has done anything. While one is awaited, making an emitter takes
- * some 10 ns more; when all have come nothing is left of that.
+ * are classes with the names of their methods; and clients, pools and servers are event emitters, as queries may be
+ * promises. So a bundle's text only tells what to expect, and is not touched: no line or column of it moves. An expected
+ * class is met when it makes its first object, before its own constructor has done anything. While one is awaited,
+ * making an emitter takes some 10 ns more, or a promise 30; when all have come nothing is left of that.
  */
 export class BundledClasses {
   readonly #expected: readonly Expected[];
   readonly #definitions: RegExp;
   readonly #meet: (file: LibraryFile, exported: unknown) => void;
+  readonly #giveUp: (file: LibraryFile) => void;
   readonly #met = new WeakSet<object>();
   /** Prototypes that were looked at, and need not be again. */
   #seen = new WeakSet<object>();
-  /** Whose subclasses are met too. */
-  readonly #bases = new WeakMap<object, Expected>();
-  #stopWatching: (() => void) | null = null;
+  #stopEmitters: (() => void) | null = null;
+  #stopPromises: (() => void) | null = null;
+  #promises = 0;
 
-  /** `meet` never throws. */
-  constructor(files: readonly LibraryFile[], meet: (file: LibraryFile, exported: unknown) => void) {
+  /** `meet` never throws; `giveUp` is told what was expected and not met in time. */
+  constructor(files: readonly LibraryFile[], meet: (file: LibraryFile, exported: unknown) => void, giveUp: (file: LibraryFile) => void) {
     this.#meet = meet;
+    this.#giveUp = giveUp;
     this.#expected = files.flatMap((file) => (file.bundled === undefined ? [] : [{ file, bundled: file.bundled, awaited: 0 }]));
     const names = this.#expected.map(({ bundled }) => bundled.methods[0]).join('|');
     this.#definitions = new RegExp(`(?<name>${names})\\([\\w$,.= ]*\\)\\s*\\{`, 'g');
@@ -67,8 +73,13 @@ export class BundledClasses {
   #await(expected: Expected, times: number): void {
     expected.awaited += times;
     this.#seen = new WeakSet();
-    this.#stopWatching ??= wrapMethod(EventEmitter, 'init', (original) => {
-      const made = (emitter: object) => this.#made(emitter);
+    if (expected.bundled.isPromise === true) this.#stopPromises ??= this.#watchPromises();
+    else this.#stopEmitters ??= this.#watchEmitters();
+  }
+
+  #watchEmitters(): (() => void) | null {
+    const made = (emitter: object) => this.#made(emitter);
+    return wrapMethod(EventEmitter, 'init', (original) => {
       return function init(this: unknown, options) {
         made(this as object);
         return original.call(this, options);
@@ -76,34 +87,48 @@ export class BundledClasses {
     });
   }
 
-  /** From the object's own class up to what is known already. */
-  #made(emitter: object): void {
-    const derived: object[] = [];
-    for (let prototype = prototypeOf(emitter); prototype !== null; prototype = prototypeOf(prototype)) {
-      const expected = this.#bases.get(prototype) ?? this.#meetAsExpected(prototype);
-      if (expected?.bundled.subclasses === true) for (const subclass of derived) this.#meetClass(subclass, expected);
-      if (this.#seen.has(prototype)) return;
-      this.#seen.add(prototype);
-      derived.push(prototype);
+  #watchPromises(): () => void {
+    return promiseHooks.onInit((promise: object) => {
+      if (prototypeOf(promise) !== Promise.prototype) this.#made(promise);
+      this.#promises += 1;
+      if (this.#promises !== mostPromises) return;
+      for (const expected of this.#expected) {
+        if (expected.bundled.isPromise !== true || expected.awaited === 0) continue;
+        // Of what was never read of there is nothing to say.
+        if (Number.isFinite(expected.awaited)) this.#giveUp(expected.file);
+        expected.awaited = 0;
+      }
+      this.#stopIdle();
+    }) as () => void;
+  }
+
+  #stopIdle(): void {
+    const awaits = (promises: boolean) =>
+      this.#expected.some(({ bundled, awaited }) => awaited > 0 && (bundled.isPromise === true) === promises);
+    if (!awaits(false)) {
+      this.#stopEmitters?.();
+      this.#stopEmitters = null;
+    }
+    if (!awaits(true)) {
+      this.#stopPromises?.();
+      this.#stopPromises = null;
     }
   }
 
-  #meetAsExpected(prototype: object): Expected | undefined {
-    if (this.#seen.has(prototype) || this.#met.has(prototype)) return undefined;
-    const expected = this.#expected.find(({ bundled, awaited }) => awaited > 0 && hasOwnMethods(prototype, bundled.methods));
-    if (expected === undefined) return undefined;
-    expected.awaited -= 1;
-    this.#meetClass(prototype, expected);
-    if (expected.bundled.subclasses === true) this.#bases.set(prototype, expected);
-    if (this.#expected.every(({ awaited }) => awaited === 0)) {
-      this.#stopWatching?.();
-      this.#stopWatching = null;
+  /** From the object's own class up to what is known already. */
+  #made(object: object): void {
+    for (let prototype = prototypeOf(object); prototype !== null && !this.#seen.has(prototype); prototype = prototypeOf(prototype)) {
+      this.#seen.add(prototype);
+      const own = prototype;
+      const expected = this.#expected.find(({ bundled, awaited }) => awaited > 0 && hasOwnMethods(own, bundled.methods));
+      if (expected === undefined || this.#met.has(prototype)) continue;
+      expected.awaited -= 1;
+      this.#meetClass(prototype, expected);
+      this.#stopIdle();
     }
-    return expected;
   }
 
   #meetClass(prototype: object, { file, bundled }: Expected): void {
-    if (this.#met.has(prototype)) return;
     this.#met.add(prototype);
     const own: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
     // What is mixed into a class (ioredis) brings a constructor of its own along; hooks ask for the prototype.

@@ -28,7 +28,7 @@ export interface LibraryFile {
    * returns what importers shall get, mostly the same. What it throws is noted, and the file stays as it was.
    */
   readonly meet: (exported: unknown) => unknown;
-  /** For a class of event emitters: how it is known inside a bundle, which leaves neither path nor version (see `bundled-classes.ts`). */
+  /** For a class of event emitters or promises: how it is known inside a bundle, which leaves neither path nor version (see `bundled-classes.ts`). */
   readonly bundled?: BundledClass;
 }
 
@@ -37,6 +37,6 @@ export interface BundledClass {
   readonly methods: readonly [string, ...string[]];
   /** The name under which the file exports it; none where it is all that the file exports. */
   readonly as?: string;
-  /** Classes derived from it are met as well. */
-  readonly subclasses?: true;
+  /** Its objects are promises; otherwise event emitters. */
+  readonly isPromise?: true;
 }

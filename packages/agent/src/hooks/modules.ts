@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import module from 'node:module';
+import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import type { Observer } from '../observer.ts';
 import { BundledClasses } from './bundled-classes.ts';
@@ -28,7 +29,11 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
   const bundled = new BundledClasses(
     [...byPath.values()].map(({ file }) => file),
     meetInBundle,
+    ({ path }) =>
+      observer.problems.note(`${byPath.get(path)?.name} in a bundle is not observed: it made no query before a million promises were made`),
   );
+  // Nobody is asked to load what is inside a single executable.
+  if (isSea()) bundled.expectAll();
   const meet = (path: string, exported: unknown): unknown => {
     try {
       const file = byPath.get(path)?.file;

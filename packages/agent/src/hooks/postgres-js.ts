@@ -11,6 +11,7 @@ interface QueryLike {
   readonly parameters?: readonly unknown[];
   readonly executed: boolean;
   handler: (query: QueryLike) => unknown;
+  readonly canceller?: unknown;
   string?: string;
   active: boolean;
   resolve: (value: unknown) => unknown;
@@ -53,7 +54,12 @@ function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
   const followed = new WeakMap<object, Followed>();
 
   return [
-    { path: 'postgres/src/query.js', names: ['Query'], meet },
+    {
+      path: 'postgres/src/query.js',
+      names: ['Query'],
+      meet,
+      bundled: { methods: ['cursor', 'describe', 'handle', 'execute', 'readable'], as: 'Query', isPromise: true },
+    },
     { path: 'postgres/cjs/src/query.js', meet },
   ];
 
@@ -109,8 +115,8 @@ function hookPostgresJs(observer: Observer): readonly LibraryFile[] {
   }
 
   function follow(query: QueryLike): void {
-    // What a connection asks for itself (types) goes to its own `execute`.
-    if (!observer.follows || query.handler.name === 'execute') return;
+    // What a connection asks for itself (types) nobody can cancel.
+    if (!observer.follows || typeof query.canceller !== 'function') return;
     const entry = made.get(query) ?? literals.get(query.strings) ?? null;
     followed.set(query, {
       request: observer.current(),
