@@ -62,6 +62,15 @@ test.each<[string, () => http.RequestOptions]>([
   expect(started.take()).toEqual({ calls: 0, reused: 0 });
 });
 
+test('a peer at any port of a host is one by whatever port it was given', async () => {
+  await using served = await answering();
+  await using other = await answering();
+  using started = startPolicy(outgoingKeepAlive, { kind: 'outgoing-keep-alive', peers: ['127.0.0.1:*'] });
+  for (const { url } of [served, other]) await getTimes(3, url, () => ({ agent: false }));
+  expect([served.connections(), other.connections()]).toEqual([1, 1]);
+  expect(started.take()).toEqual({ calls: 6, reused: 4 });
+});
+
 test('other peers keep their ways, and stopping closes what is idle and leaves the agents as they were', async () => {
   const before = Object.getOwnPropertyDescriptor(http.Agent.prototype, 'addRequest');
   await using served = await answering();
@@ -106,4 +115,7 @@ test('an upload and an answer that is read late are carried whole over a kept co
 test('a peer whose connections are kept already is refused', () => {
   const policy = { kind: 'outgoing-keep-alive', peers: ['a:1'] } as const;
   expect(refusalOf(outgoingKeepAlive, policy, [{ id: 'first', policy }])).toBe('connections to a:1 are already kept by the policy first');
+  expect(refusalOf(outgoingKeepAlive, { ...policy, peers: ['a:*'] }, [{ id: 'first', policy }])).toBe(
+    'connections to a:* are already kept by the policy first',
+  );
 });

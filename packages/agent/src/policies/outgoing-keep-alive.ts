@@ -1,6 +1,7 @@
 import http, { type Agent, type ClientRequest } from 'node:http';
 import https from 'node:https';
 import { interceptRequests } from './outgoing/interception.ts';
+import { meet, peerMatcher } from './outgoing/peers.ts';
 import type { PolicyKind } from './policy.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { PolicyKind } from './policy.ts';
  */
 export interface OutgoingKeepAlivePolicy {
   readonly kind: 'outgoing-keep-alive';
-  /** Connections to these: `host:port`, without the port where it is the scheme's own. */
+  /** Connections to these: `host:port`, without the port where it is the scheme's own, or `host:*` for any port. */
   readonly peers: readonly string[];
 }
 
@@ -26,15 +27,15 @@ export const outgoingKeepAlive: PolicyKind<OutgoingKeepAlivePolicy> = {
   kind: 'outgoing-keep-alive',
 
   start({ peers }, _context, others, control) {
-    const rival = others.find((other) => other.policy.peers.some((peer) => peers.includes(peer)));
+    const rival = others.find((other) => meet(other.policy.peers, peers));
     if (rival !== undefined) return `connections to ${peers.join(', ')} are already kept by the policy ${rival.id}`;
-    const kept = new Set(peers);
+    const isKept = peerMatcher(peers);
     const figures = { calls: 0, reused: 0 };
     let agents = keepingAgents();
 
     const remove = interceptRequests(
       ({ agent, request, peer }, next) => {
-        if (!control.on || !kept.has(peer) || !mayKeep(agent, request)) {
+        if (!control.on || !isKept(peer) || !mayKeep(agent, request)) {
           next(agent);
           return;
         }
