@@ -10,7 +10,7 @@ import { createRoomListeners } from './chat/room-listeners.ts';
 import { chatRoutes } from './chat/routes.ts';
 import { acceptSockets } from './chat/socket.ts';
 import { eventRoutes } from './events/routes.ts';
-import { feedRoutes } from './feed/routes.ts';
+import { feedRoutes, memberFeed } from './feed/routes.ts';
 import { guideRoutes } from './guide/routes.ts';
 import { insightRoutes } from './insights/routes.ts';
 import { mediaRoutes } from './media/routes.ts';
@@ -39,6 +39,7 @@ export async function createServer(pool: Pool, town: Town): Promise<FastifyInsta
   mediaRoutes(app, pool);
   notificationRoutes(app, pool);
   feedRoutes(app, pool);
+  memberFeed(app, pool);
   promptRoutes(app, pool);
   overviewRoutes(app, pool);
   bookmarkRoutes(app, pool);

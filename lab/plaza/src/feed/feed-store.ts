@@ -27,7 +27,23 @@ export async function readFeed(pool: Pool): Promise<readonly FeedItem[]> {
       LIMIT $1`,
     [candidateCount],
   );
-  const prompts = rank(candidates.rows, feedLength);
+  return withAuthors(pool, rank(candidates.rows, feedLength));
+}
+
+/** What others wrote: every member's own. */
+export async function readFeedOf(pool: Pool, viewerId: number): Promise<readonly FeedItem[]> {
+  const candidates = await pool.query<Candidate>(
+    `SELECT id, author_id AS "authorId", title, uses, rating, created_at AS "createdAt"
+       FROM prompts
+      WHERE author_id <> $1
+      ORDER BY created_at DESC, id DESC
+      LIMIT $2`,
+    [viewerId, candidateCount],
+  );
+  return withAuthors(pool, rank(candidates.rows, feedLength));
+}
+
+async function withAuthors(pool: Pool, prompts: readonly Candidate[]): Promise<readonly FeedItem[]> {
   const authors = isFixed('feed-author-loop') ? await authorsTogether(pool, prompts) : await authorsOneByOne(pool, prompts);
   return prompts.map(({ id, title, uses, createdAt, authorId }) => ({ id, title, uses, createdAt, author: authors.get(authorId) ?? null }));
 }
