@@ -44,9 +44,10 @@ export const connectionHeld = defineRule({
         return silence(`its connection is idle ${milliseconds(meanIdleMs)} per request: no more than the turns between two statements`);
       }
       const capacityShare = shareOf(holder.heldIdleMs, capacityMs);
-      if (certainShare(capacityShare, holder.requests) < settings.minimumShare) {
+      const certainCapacity = certainShare(capacityShare, holder.requests);
+      if (certainCapacity < settings.minimumShare) {
         return silence(
-          `it holds ${percent(capacityShare)} of the pool's capacity idle in ${quantity(holder.requests)} requests: below ${percent(settings.minimumShare)}`,
+          `it holds ${percent(capacityShare)} of the pool's capacity idle in ${quantity(holder.requests)} requests, ${percent(certainCapacity)} of it certain: below ${percent(settings.minimumShare)}`,
         );
       }
       // Each holder answers for the wait in proportion to the idle time it made.

@@ -44,7 +44,7 @@ export const outgoingWithoutKeepAlive = defineRule({
       const isFelt = certain >= settings.minimumShare;
       if (!isFelt && certainPorts < settings.minimumShare) {
         return silence(
-          `making its connections takes ${percent(share)} of request time, and they hold ${percent(portsShare)} of the ports there are: both below ${percent(settings.minimumShare)}`,
+          `making its connections takes ${percent(share)} of request time, ${percent(certain)} of it certain, and they hold ${percent(portsShare)} of the ports there are: both below ${percent(settings.minimumShare)}`,
         );
       }
       const peerCloses = site.keepAliveRefused / opened >= 0.5;

@@ -44,7 +44,7 @@ export const transactionAcrossOutgoingCall = defineRule({
       const isFelt = certain >= settings.minimumShare;
       if (!isFelt && certainCapacity < settings.minimumShare) {
         return silence(
-          `its transactions hold ${percent(capacityShare)} of the pools' capacity meanwhile: below ${percent(settings.minimumShare)}`,
+          `its transactions hold ${percent(capacityShare)} of the pools' capacity meanwhile, ${percent(certainCapacity)} of it certain: below ${percent(settings.minimumShare)}`,
         );
       }
       return [
