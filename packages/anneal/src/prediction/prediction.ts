@@ -11,8 +11,8 @@ export interface Prediction {
 /**
  * What a trial compares, always per request of the workload; where a policy refuses requests, per answer given.
  * `answer.interval` is the time of the window per answer given, in milliseconds: what limits cost, and the inverse of throughput.
- * `response.bytes` are those of bodies, as they come over the connection. `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
- * `route.time:<key>` is the only one per request of the routes a plan touches: their duration as the target's own process sees it, in milliseconds.
+ * `response.bytes` are those of bodies, as they come over the connection; `response.bytes:<key>` those per answer of the routes a plan touches. `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
+ * `route.time:<key>` too is per request of the routes a plan touches: the typical duration (geometric mean), as the target's own process sees it, in milliseconds.
  */
 export type MetricId =
   | 'answer.interval'
@@ -21,6 +21,7 @@ export type MetricId =
   | `database.time:${string}`
   | 'pool.wait'
   | 'response.bytes'
+  | `response.bytes:${string}`
   | 'latency.p50'
   | 'latency.p95'
   | 'latency.p99'

@@ -32,7 +32,7 @@ export interface Remedy<Plan extends Json = Json> {
   /**
    * For the scope `process`: the policy that `apply` puts in force, where it can be proven by toggling. Its trial then switches
    * it off and on in one process, in which nothing else differs, instead of comparing two. Left out where what it brings needs
-   * longer to show than a slice lasts, such as connections that are opened when they are asked for.
+   * longer to show than a slice lasts, such as a pool that opens connections when they are asked for.
    */
   toggles?(plan: Plan): string;
   /** It saves what a client has already: those of its trial keep answers by their ETag and ask for them again with it, as browsers do. */

@@ -50,6 +50,7 @@ const metricId = z
     ]),
     z.templateLiteral(['database.time:', text]),
     z.templateLiteral(['latency.p95:', text]),
+    z.templateLiteral(['response.bytes:', text]),
     z.templateLiteral(['route.time:', text]),
     z.templateLiteral(['wal.bytes:', text]),
   ])

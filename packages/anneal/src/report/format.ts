@@ -65,7 +65,7 @@ export function level(confidenceLevel: number): string {
 export function metricValue(metric: string, value: number): string {
   if (metric === 'errors') return share(value);
   if (metric.startsWith('latency.')) return duration(value / 1000);
-  return metric === 'memory' || metric === 'response.bytes' || metric.startsWith('wal.bytes') ? bytes(value) : duration(value);
+  return metric === 'memory' || /^(?:response|wal)\.bytes(?::|$)/.test(metric) ? bytes(value) : duration(value);
 }
 
 /** What a metric is called: `latency.p95:GET /orders` -> "p95 latency of GET /orders". */
@@ -73,6 +73,7 @@ export function metricName(metric: string): string {
   const [name = metric, ...rest] = metric.split(':');
   const subject = rest.join(':');
   if (name === 'route.time') return `request time of ${subject}`;
+  if (name === 'response.bytes' && subject !== '') return `bytes per answer of ${subject}`;
   const plain = metricNames[name as MetricId] ?? name;
   if (subject === '') return plain;
   if (name !== 'database.time' && name !== 'wal.bytes') return `${plain} of ${subject}`;

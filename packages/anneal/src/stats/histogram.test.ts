@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import '../../../../test/support/seeded-properties.ts';
-import { Histogram, meanUs, mergeHistograms, quantileUs, shareBelow } from './histogram.ts';
+import { geometricMeanUs, Histogram, meanUs, mergeHistograms, quantileUs, shareBelow } from './histogram.ts';
 
 function recorded(values: readonly number[]) {
   const histogram = new Histogram();
@@ -12,6 +12,17 @@ function recorded(values: readonly number[]) {
 const latencies = fc.array(fc.integer({ min: 0, max: 5_000_000 }), { minLength: 1, maxLength: 200 });
 
 describe('a histogram of microseconds', () => {
+  test('knows what the typical value is where a few are far beyond the others', () => {
+    const ordinary = Array.from({ length: 19 }, () => 5_000);
+    expect(geometricMeanUs(recorded(ordinary))).toBeCloseTo(5_000, -2);
+    // One that waited 200 ms behind something else triples the plain mean.
+    const values = recorded([...ordinary, 200_000]);
+    expect(meanUs(values)).toBeGreaterThan(14_000);
+    expect(geometricMeanUs(values) / 5_000).toBeCloseTo(40 ** (1 / 20), 1);
+    expect(geometricMeanUs(recorded([]))).toBe(0);
+    expect(geometricMeanUs(recorded([0, 0]))).toBe(1);
+  });
+
   test('a quantile lies within one bucket of the value that has its rank', () => {
     fc.assert(
       fc.property(latencies, fc.double({ min: 0.01, max: 1, noNaN: true }), (values, q) => {

@@ -22,6 +22,19 @@ export function meanUs(histogram: HistogramData): number {
   return histogram.count === 0 ? 0 : histogram.sum / histogram.count;
 }
 
+/**
+ * The mean of their logarithms, as a time: what the typical one takes, which a few that waited behind something else do not
+ * move. By buckets, so to their precision; of an empty histogram 0.
+ */
+export function geometricMeanUs({ count, buckets, precisionBits }: HistogramData): number {
+  if (count === 0) return 0;
+  const logarithm = (bucket: number) => {
+    const { lower, width } = bucketRange(bucket, precisionBits);
+    return Math.log(Math.max(lower + width / 2, 1));
+  };
+  return Math.exp(buckets.reduce((sum, [bucket, times]) => sum + times * logarithm(bucket), 0) / count);
+}
+
 /** Adds histograms of equal precision. No histograms give an empty one. */
 export function mergeHistograms(histograms: readonly HistogramData[]): HistogramData {
   const merged = new Histogram(histograms[0]?.precisionBits);

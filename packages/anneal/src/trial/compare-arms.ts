@@ -17,7 +17,7 @@ import { judgeRound, planRound } from './interleave.ts';
 import { keptRounds } from './paired-evidence.ts';
 import type { TriedChange } from './planned-change.ts';
 import { fromActualSend, takeSlice, type SliceSource, type RouteGroup, type StatementGroup, type TakenSlice } from './slice.ts';
-import { readsTogether, switchPolicies, wronglySwitched } from './toggling.ts';
+import { neverActed, readsTogether, switchPolicies, wronglySwitched } from './toggling.ts';
 import type { Distribution, Round } from './trial.ts';
 
 /** What every comparison of a run shares. */
@@ -67,7 +67,7 @@ export interface ArmsCompared {
   readonly distributions: readonly Distribution[];
   /** By change id, measured on the candidate after the last slice. */
   readonly costs: ReadonlyMap<string, Cost>;
-  /** Why a toggled policy ended before its trial did; null where none did. */
+  /** Why a toggled policy ended before its trial did, or that it never acted; null where neither is so. */
   readonly ended: string | null;
   /** What kept the arms from being alike, as sentences for the reader. */
   readonly reservations: readonly string[];
@@ -135,6 +135,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   const answers: AnswersCompared = { baseline: baselineAnswers, candidate: candidateAnswers };
   const rounds: Round[] = [];
   const distributions = new Distributions();
+  const acted = new Set<string>();
   let ended: string | null = null;
   const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
   for (let index = -bench.warmupRounds; keptRounds(rounds).length < request.mostRounds; index += 1) {
@@ -148,13 +149,15 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
       await clock.sleep(pauseBetweenSlicesMs, signal);
       const slice = await takeSlice(
         arm.source,
-        { durationMs: bench.sliceMs, seed: planned.arrivalSeed, refuses },
+        // Each state has clients of its own: they remember what it gave them, and nothing of the other.
+        { durationMs: bench.sliceMs, seed: planned.arrivalSeed, clients: side, refuses },
         request.groups,
         request.routeGroups,
       );
       const { refusedRequests = slice.load.refusedRequests ?? 0 } = slice.slice;
       await onArm(arm.arm.arm, () => refuseUselessLoad({ ...slice.load, refusedRequests }, arm.arm.target.crashed()));
       taken.set(side, slice);
+      for (const id of side === 'candidate' ? slice.policiesActed : []) acted.add(id);
     }
     if (ended !== null) break;
     if (index < 0) continue;
@@ -172,6 +175,7 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
     if (rounds.length - kept.length > request.mostRounds) break;
   }
 
+  ended ??= neverActed(request.toggled ?? [], acted);
   await switchPolicies(candidate.act.agent, request.toggled ?? [], true);
   const costs = new Map<string, Cost>();
   for (const change of request.changes) costs.set(change.id, await change.remedy.cost(change.plan, candidate.act));

@@ -90,6 +90,13 @@ test('says that it could not lean where nobody saw which scenario runs the state
   expect(recorded.notes).toEqual(['Drop an index: its statements run 1 times in a slice, and recorded traffic is played as it was']);
 });
 
+test('what is judged by a rare route is tried with more of it: of its answers a few, of its times enough for a mean', () => {
+  const touched = { statementIds: [], routes: ['PUT /items/:id/rating'], writtenTables: [] };
+  const perSlice = (metric: MetricId) => leanTo([aChange(metric, touched)], bench).leanings.get(metric)!.perSlice;
+  expect(perSlice('response.bytes:PUT /items/:id/rating')).toBeCloseTo(Math.log(1200), 6);
+  expect(perSlice('route.time:PUT /items/:id/rating')).toBeGreaterThan(4 * Math.log(1200) - 1);
+});
+
 test('a closed executor is leaned by what it managed in the window', () => {
   const executor: Executor = { type: 'constant-vus', vus: 4 };
   const change = aChange('wal.bytes:without an index', touching('rate'));

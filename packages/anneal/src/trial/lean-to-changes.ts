@@ -2,10 +2,9 @@ import { quantity } from '../finding/wording.ts';
 import type { Measurement } from '../measurement/measurement.ts';
 import { arrivalTimesMs, isOpen } from '../workload/arrival-schedule.ts';
 import type { Workload } from '../workload/workload.ts';
-import { leaningInWords, leanTraffic, wantedIterations, type Leaning } from './lean-traffic.ts';
-import { statementGroup, type TriedChange } from './planned-change.ts';
-import { busyMsByScenario, scenariosBehind } from './scenarios-behind.ts';
-import type { StatementGroup } from './slice.ts';
+import { leaningInWords, leanTraffic, timedIterations, wantedIterations, type Behind, type Leaning } from './lean-traffic.ts';
+import { routeGroup, statementGroup, type TriedChange } from './planned-change.ts';
+import { busyMsByScenario, scenariosAsking, scenariosBehind } from './scenarios-behind.ts';
 
 export interface TrafficOfTrial {
   readonly workload: Workload;
@@ -16,9 +15,9 @@ export interface TrafficOfTrial {
 }
 
 /**
- * The traffic of a trial: ordinary, unless statements that a change is judged by are so rare that slices would go by
- * without one. What is judged by anything else (a policy by waiting, somebody's own change by CPU time) is judged in
- * ordinary traffic alone. `measurement` is of ordinary traffic.
+ * The traffic of a trial: ordinary, unless the statements or routes that a change is judged by are so rare that slices would go
+ * by without one, or with too few for a mean of their times. What is judged by anything else (a pool by waiting, somebody's own
+ * change by CPU time) is judged in ordinary traffic alone. `measurement` is of ordinary traffic.
  */
 export function leanTo(
   changes: readonly TriedChange[],
@@ -29,36 +28,62 @@ export function leanTo(
     measurement,
   }: { readonly workload: Workload; readonly sliceMs: number; readonly looks: readonly number[]; readonly measurement: Measurement },
 ): TrafficOfTrial {
-  const wantedPerSlice = wantedIterations(looks.at(-1)!);
-  const watched = changes.flatMap((change) =>
-    statementGroup(change).map((group) => ({ change, group, behind: scenariosBehind(group, workload, measurement) })),
-  );
+  const watched = changes.flatMap((change) => watchedBy(change, { workload, rounds: looks.at(-1)!, measurement }));
   const leaned = leanTraffic({
     workload,
     perSlice: iterationsPerSlice(workload, sliceMs, measurement),
-    wantedPerSlice,
-    behind: watched.map(({ behind }) => behind),
+    behind: watched,
     busyMs: busyMsByScenario(workload, measurement),
   });
   const leanings = new Map<string, Leaning>();
   const notes: string[] = [];
-  for (const [index, { change, group, behind }] of watched.entries()) {
+  for (const [index, { change, what, seen, scenarios, wantedPerSlice }] of watched.entries()) {
     const leaning = leaned.leanings[index]!;
     if (leaning !== null) {
       leanings.set(change.id, leaning);
       notes.push(`${change.description.title}: ${leaningInWords(leaning)}`);
     }
-    const calls = callsPerSlice(group, sliceMs, measurement);
-    if (calls >= wantedPerSlice || leaning !== null) continue;
+    const perSlice = (seen * sliceMs) / measurement.durationMs;
+    if (perSlice >= wantedPerSlice || leaning !== null) continue;
     const reason =
       workload.executor.type === 'recorded-arrivals'
         ? 'recorded traffic is played as it was'
-        : behind.length === 0
+        : scenarios.length === 0
           ? 'no agent saw which scenario runs them'
           : null;
-    if (reason !== null) notes.push(`${change.description.title}: its statements run ${quantity(calls)} times in a slice, and ${reason}`);
+    if (reason !== null) notes.push(`${change.description.title}: ${what} run ${quantity(perSlice)} times in a slice, and ${reason}`);
   }
   return { workload: leaned.workload, leanings, notes };
+}
+
+interface Watched extends Behind {
+  readonly change: TriedChange;
+  readonly what: 'its statements' | 'its routes';
+  /** Runs in the measurement's window. */
+  readonly seen: number;
+}
+
+function watchedBy(
+  change: TriedChange,
+  { workload, rounds, measurement }: { readonly workload: Workload; readonly rounds: number; readonly measurement: Measurement },
+): readonly Watched[] {
+  const { 'agent.routes': routes = [], 'postgres.statements': statements = [] } = measurement.observations;
+  return [
+    ...statementGroup(change).map((group): Watched => ({
+      change,
+      what: 'its statements',
+      seen: statements.reduce((sum, { id, calls }) => sum + (group.statementIds.has(id) ? calls : 0), 0),
+      scenarios: scenariosBehind(group, workload, measurement),
+      wantedPerSlice: wantedIterations(rounds),
+    })),
+    ...routeGroup(change).map((group): Watched => ({
+      change,
+      what: 'its routes',
+      seen: routes.reduce((sum, { method, route, requests }) => sum + (group.routes.has(`${method} ${route}`) ? requests : 0), 0),
+      scenarios: scenariosAsking(group, workload, measurement),
+      wantedPerSlice: group.judgedByTime ? timedIterations : wantedIterations(rounds),
+    })),
+  ];
 }
 
 /**
@@ -70,9 +95,4 @@ function iterationsPerSlice({ executor }: Workload, sliceMs: number, { observati
   if (isOpen(executor)) return [...arrivalTimesMs({ ...executor, arrivals: 'even' }, sliceMs, 0)].length;
   const load = observations.load;
   return load === undefined ? 0 : (load.startedIterations * sliceMs) / load.durationMs;
-}
-
-function callsPerSlice({ statementIds }: StatementGroup, sliceMs: number, { observations, durationMs }: Measurement): number {
-  const statements = observations['postgres.statements'] ?? [];
-  return (statements.reduce((sum, { id, calls }) => sum + (statementIds.has(id) ? calls : 0), 0) * sliceMs) / durationMs;
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import '../../../../test/support/seeded-properties.ts';
 import type { Workload } from '../workload/workload.ts';
-import { leaningInWords, leanTraffic, ordinaryShare, wantedIterations, type TrafficToLean } from './lean-traffic.ts';
+import { leaningInWords, leanTraffic, ordinaryShare, timedIterations, wantedIterations, type TrafficToLean } from './lean-traffic.ts';
 
 function workloadOf(weights: readonly number[]): Workload {
   return {
@@ -24,12 +24,14 @@ const traffic = fc.integer({ min: 2, max: 12 }).chain((count) =>
       .array(fc.double({ min: 0.01, max: 1000, noNaN: true }), { minLength: count, maxLength: count })
       .map((weights) => workloadOf(weights)),
     perSlice: fc.double({ min: 1, max: 5000, noNaN: true }),
-    wantedPerSlice: fc.double({ min: 0.5, max: 10, noNaN: true }),
     behind: fc.array(
-      fc.subarray(
-        Array.from({ length: count }, (_, index) => `s${index}`),
-        { minLength: 0 },
-      ),
+      fc.record({
+        scenarios: fc.subarray(
+          Array.from({ length: count }, (_, index) => `s${index}`),
+          { minLength: 0 },
+        ),
+        wantedPerSlice: fc.double({ min: 0.5, max: 40, noNaN: true }),
+      }),
       { maxLength: 5 },
     ),
     busyMs: fc
@@ -65,7 +67,7 @@ test('what nothing leans to keeps its proportions', () => {
   fc.assert(
     fc.property(traffic, (given) => {
       const { workload } = leanTraffic(given);
-      const leanedTo = new Set(given.behind.flat());
+      const leanedTo = new Set(given.behind.flatMap(({ scenarios }) => scenarios));
       const factors = given.workload.scenarios.flatMap(({ name, weight }, index) =>
         leanedTo.has(name) ? [] : [workload.scenarios[index]!.weight / weight],
       );
@@ -81,24 +83,31 @@ test('leans no further than is wanted, and to nothing that runs often enough', (
       const [before, after] = [sharesOf(given.workload), sharesOf(workload)];
       for (const [index, leaning] of leanings.entries()) {
         if (leaning === null) continue;
-        expect(leaning.scenarios).toEqual(given.behind[index]!);
+        const { scenarios, wantedPerSlice } = given.behind[index]!;
+        expect(leaning.scenarios).toEqual(scenarios);
         expect(leaning.ordinaryPerSlice).toBeCloseTo(sumOf(leaning.scenarios, before) * given.perSlice, 6);
         expect(leaning.perSlice).toBeCloseTo(sumOf(leaning.scenarios, after) * given.perSlice, 6);
-        expect(leaning.ordinaryPerSlice).toBeLessThan(given.wantedPerSlice);
+        expect(leaning.ordinaryPerSlice).toBeLessThan(wantedPerSlice);
         expect(leaning.factor).toBeGreaterThan(1);
         // One that shares a scenario with others may be raised with each of them; alone, none is raised beyond what is wanted.
-        const sharing = given.behind.filter((other) => other.some((name) => leaning.scenarios.includes(name))).length;
-        expect(leaning.perSlice).toBeLessThanOrEqual(given.wantedPerSlice * sharing * (1 + 1e-9));
+        const sharing = given.behind.filter((other) => other.scenarios.some((name) => scenarios.includes(name)));
+        const together = sharing.reduce(
+          (sum, other) => sum + Math.max(other.wantedPerSlice, sumOf(other.scenarios, before) * given.perSlice),
+          0,
+        );
+        expect(leaning.perSlice).toBeLessThanOrEqual(together * (1 + 1e-9));
       }
     }),
   );
 });
 
+const behindOf = (wantedPerSlice: number, ...sets: readonly (readonly string[])[]) =>
+  sets.map((scenarios) => ({ scenarios, wantedPerSlice }));
+
 const rare: TrafficToLean = {
   workload: workloadOf([95, 4, 1]),
   perSlice: 100,
-  wantedPerSlice: 8,
-  behind: [['s1'], ['s2']],
+  behind: behindOf(8, ['s1'], ['s2']),
   busyMs: even(3),
 };
 
@@ -108,8 +117,13 @@ test('two rare scenarios are raised to the same number in a slice', () => {
   expect(leanings.map((leaning) => leaning?.factor)).toEqual([expect.closeTo(2, 6), expect.closeTo(8, 6)]);
 });
 
+test('what is judged by a mean of times has more, and the rest of it no more than is wanted', () => {
+  const { leanings } = leanTraffic({ ...rare, behind: [...behindOf(8, ['s1']), ...behindOf(timedIterations, ['s2'])] });
+  expect(leanings.map((leaning) => leaning?.perSlice)).toEqual([expect.closeTo(8, 1), expect.closeTo(28.7, 1)]);
+});
+
 test('where the bound does not let all of them have what is wanted, the rarest are raised first', () => {
-  const { leanings } = leanTraffic({ ...rare, perSlice: 20, wantedPerSlice: 8 });
+  const { leanings } = leanTraffic({ ...rare, perSlice: 20 });
   const [often, seldom] = leanings;
   expect(often!.perSlice).toBeCloseTo(seldom!.perSlice, 6);
   expect(seldom!.perSlice).toBeGreaterThan(3);
@@ -117,8 +131,8 @@ test('where the bound does not let all of them have what is wanted, the rarest a
 });
 
 test('a dear scenario is leaned to only as far as the target stays as busy as a tenth more', () => {
-  const cheap = leanTraffic({ ...rare, behind: [['s2']] });
-  const dear = leanTraffic({ ...rare, behind: [['s2']], busyMs: new Map([...even(3), ['s2', 10]]) });
+  const cheap = leanTraffic({ ...rare, behind: behindOf(8, ['s2']) });
+  const dear = leanTraffic({ ...rare, behind: behindOf(8, ['s2']), busyMs: new Map([...even(3), ['s2', 10]]) });
   expect(cheap.leanings[0]!.perSlice).toBeCloseTo(8, 6);
   expect(dear.leanings[0]!.perSlice).toBeLessThan(3);
   expect(dear.leanings[0]!.perSlice).toBeGreaterThan(2);
@@ -128,9 +142,9 @@ test('ordinary traffic stays the very same where nothing is rare, nothing is kno
   for (const given of [
     { ...rare, perSlice: 1000 },
     { ...rare, behind: [] },
-    { ...rare, behind: [[], ['gone']] },
+    { ...rare, behind: behindOf(8, [], ['gone']) },
     { ...rare, perSlice: 0 },
-    { ...rare, workload: workloadOf([95, 4, 0]), behind: [['s2']] },
+    { ...rare, workload: workloadOf([95, 4, 0]), behind: behindOf(8, ['s2']) },
   ]) {
     const { workload, leanings } = leanTraffic(given);
     expect(workload).toBe(given.workload);

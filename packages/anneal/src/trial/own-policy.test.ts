@@ -49,9 +49,20 @@ test('what the application answers with an error of its own is said to be one fo
 });
 
 test('a policy that refuses nobody has no such licence, and is decided by what it promises', () => {
-  const { remedy, metric, allowances } = change([{ kind: 'conditional-responses', routes: ['/a'] }]);
+  const { remedy, metric, touched, allowances } = change([{ kind: 'conditional-responses', routes: ['/a'] }]);
   expect(remedy).toMatchObject({ clientsRevalidate: true });
   expect(remedy.refuses).toBeUndefined();
-  expect(metric).toBe('response.bytes');
+  expect(metric).toBe('response.bytes:GET /a');
+  expect(touched!.routes).toEqual(['GET /a']);
   expect(allowances).toBeUndefined();
+  const both = change([
+    { kind: 'compress-responses', routes: ['/a', '/b'] },
+    { kind: 'conditional-responses', routes: ['/a'] },
+  ]);
+  expect(both.metric).toBe('response.bytes:GET /a, GET /b');
+  const mixed = change([
+    { kind: 'compress-responses', routes: ['/a'] },
+    { kind: 'coalesce-requests', routes: ['/a'], longestWaitMs: 100 },
+  ]);
+  expect([mixed.metric, mixed.touched]).toEqual(['cpu.time', null]);
 });

@@ -16,6 +16,7 @@ export function ownPolicies(
   const refuses = policies.some(refusesRequests);
   const written = JSON.parse(JSON.stringify(policies)) as readonly Json[];
   const standing = policies.every(stands);
+  const routes = routesOf(policies);
   return {
     id,
     findings: [],
@@ -46,7 +47,7 @@ export function ownPolicies(
       ...(standing ? { policies: written } : {}),
       reservations: refuses ? reservationsOf(policies) : [],
     },
-    touched: null,
+    touched: routes === null ? null : { statementIds: [], routes, writtenTables: [] },
     ...(refuses ? { allowances: refusalAllowances(policies, measurement) } : {}),
   };
 }
@@ -55,12 +56,20 @@ export function ownPolicies(
 function metricOf(policies: readonly Policy[]): MetricId {
   // Limits are for those who are answered: the slow ones among them are who waits in a queue.
   if (policies.some(refusesRequests)) return 'latency.p95';
+  const routes = routesOf(policies);
+  if (routes !== null) return `response.bytes:${routes.join(', ')}`;
   return metrics[policies[0]!.kind] ?? 'cpu.time';
 }
 
+/** Where all of them are about what some routes answer: those. Null: they may touch more, or something else. */
+function routesOf(policies: readonly Policy[]): readonly string[] | null {
+  const routes = policies.map((policy) =>
+    policy.kind === 'compress-responses' || policy.kind === 'conditional-responses' ? policy.routes.map((route) => `GET ${route}`) : null,
+  );
+  return routes.includes(null) ? null : [...new Set(routes.flatMap((names) => names ?? []))];
+}
+
 const metrics: Readonly<Partial<Record<Policy['kind'], MetricId>>> = {
-  'compress-responses': 'response.bytes',
-  'conditional-responses': 'response.bytes',
   'outgoing-keep-alive': 'latency.p50',
   'outgoing-timeout': 'latency.p99',
   'pool-size': 'pool.wait',

@@ -49,7 +49,7 @@ export function logRatio(metric: MetricId, round: Round): number | null {
 /** The amount below which a metric is as good as nothing, in the units of `Slice.metrics`. */
 function resolutionOf(metric: MetricId, { baseline, candidate }: Round): number {
   // Latency in microseconds, the histogram's own unit; memory and answers in bytes.
-  if (metric.startsWith('latency.') || metric === 'memory' || metric === 'response.bytes') return 1;
+  if (metric.startsWith('latency.') || metric === 'memory' || metric.startsWith('response.bytes')) return 1;
   // One WAL record is at least its 24-byte header (PostgreSQL, access/xlogrecord.h, SizeOfXLogRecord): one a request of the
   // whole workload, but one a slice of a few statements, which most requests do not run.
   if (metric === 'wal.bytes') return 24;

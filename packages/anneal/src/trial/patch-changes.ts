@@ -82,7 +82,7 @@ function judgementOf(
   const own = codemod.judgedBy?.(finding, measurement);
   if (own !== undefined) return 'unprovable' in own ? own : { metric: own.metric, prediction: null, touched: null };
   const policy = planned.find((change) => change.scope === 'process' && answers(change, finding));
-  if (policy !== undefined && (seesRoutes || !policy.metric.startsWith('route.time:'))) {
+  if (policy !== undefined && (seesRoutes || !/^(?:route\.time|response\.bytes):/.test(policy.metric))) {
     return { metric: policy.metric, prediction: policy.prediction, touched: policy.touched };
   }
   if (finding.subject.kind !== 'route' || !seesRoutes) return { metric: 'cpu.time', prediction: null, touched: null };

@@ -40,10 +40,11 @@ export function statementGroup(change: Pick<TriedChange, 'metric' | 'touched'>):
   return [{ key, statementIds: new Set(change.touched.statementIds), judgedByLog: figure === 'wal.bytes' }];
 }
 
-/** The routes whose duration a change is judged by; none for one that is judged by something else. */
+/** The routes whose duration or answers a change is judged by; none for one that is judged by something else. */
 export function routeGroup(change: Pick<TriedChange, 'metric' | 'touched'>): readonly RouteGroup[] {
-  const [, key] = /^route\.time:(.*)$/su.exec(change.metric) ?? [];
-  return key === undefined || change.touched === null ? [] : [{ key, routes: new Set(change.touched.routes) }];
+  const [, figure, key] = /^(route\.time|response\.bytes):(.*)$/su.exec(change.metric) ?? [];
+  if (key === undefined || change.touched === null) return [];
+  return [{ key, routes: new Set(change.touched.routes), judgedByTime: figure === 'route.time' }];
 }
 
 export interface Planning {

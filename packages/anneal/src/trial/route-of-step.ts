@@ -9,8 +9,14 @@ export function stepIsOfRoute(step: string, route: string): boolean {
   return routePath.every((segment, index) => segment.startsWith(':') || segment === stepPath[index]);
 }
 
+/** Of the routes that fit the one with the fewest parameters, which is the one a router takes: /users/newcomers before /users/:id. Null: none fits. */
+export function routeOfStep(step: string, routes: Iterable<string>): string | null {
+  const [own] = [...routes].filter((route) => stepIsOfRoute(step, route)).toSorted((one, other) => parametersOf(one) - parametersOf(other));
+  return own ?? null;
+}
+
 /** How many parts of its path a route leaves open. */
-export function parametersOf(route: string): number {
+function parametersOf(route: string): number {
   return split(route)[1].filter((segment) => segment.startsWith(':')).length;
 }
 

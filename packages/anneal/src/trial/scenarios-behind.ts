@@ -2,14 +2,10 @@ import type { Measurement } from '../measurement/measurement.ts';
 import { meanUs } from '../stats/histogram.ts';
 import { stepName } from '../workload/compiled-workload.ts';
 import type { Scenario, Step, Workload } from '../workload/workload.ts';
-import { parametersOf, stepIsOfRoute } from './route-of-step.ts';
-import type { StatementGroup } from './slice.ts';
+import { routeOfStep } from './route-of-step.ts';
+import type { RouteGroup, StatementGroup } from './slice.ts';
 
-/**
- * The scenarios that run what a change is judged by: the fewest, those with the dearest iterations first, that cause
- * half of it. What causes the other half runs at least as often for its cost, and is neither rare nor what a slice lacks.
- * None where no agent saw which route runs the statements, or none of the workload's routes does.
- */
+/** The scenarios that run the statements a change is judged by. None where no agent saw which route runs them, or none of the workload's does. */
 export function scenariosBehind(
   { statementIds, judgedByLog }: Pick<StatementGroup, 'statementIds' | 'judgedByLog'>,
   workload: Workload,
@@ -21,20 +17,29 @@ export function scenariosBehind(
       .filter(({ id, calls }) => statementIds.has(id) && calls > 0)
       .map(({ id, calls, totalMs, walBytes }) => [id, (judgedByLog ? walBytes : totalMs) / calls]),
   );
-  const costOfRequest = routes
-    .filter(({ requests }) => requests > 0)
-    .map((route) => ({
-      route: `${route.method} ${route.route}`,
-      cost: route.statements.reduce((sum, { statementId, calls }) => sum + calls * (costOfCall.get(statementId) ?? 0), 0) / route.requests,
-    }));
-  const costOf = (step: Step) => {
-    const endpoint = `${step.method} ${step.path}`;
-    // Of the routes that fit the one with the fewest parameters is the one a router takes: /users/newcomers before /users/:id.
-    const [own] = costOfRequest
-      .filter(({ route }) => stepIsOfRoute(endpoint, route))
-      .toSorted((one, other) => parametersOf(one.route) - parametersOf(other.route));
-    return own?.cost ?? 0;
-  };
+  const costOfRequest = new Map(
+    routes
+      .filter(({ requests }) => requests > 0)
+      .map((route) => [
+        `${route.method} ${route.route}`,
+        route.statements.reduce((sum, { statementId, calls }) => sum + calls * (costOfCall.get(statementId) ?? 0), 0) / route.requests,
+      ]),
+  );
+  return causesOfHalf(workload, costOfRequest);
+}
+
+/** The scenarios that ask for the routes a change is judged by. */
+export function scenariosAsking({ routes }: Pick<RouteGroup, 'routes'>, workload: Workload, measurement: Measurement): readonly string[] {
+  const seen = (measurement.observations['agent.routes'] ?? []).map(({ method, route }) => `${method} ${route}`);
+  return causesOfHalf(workload, new Map([...seen, ...routes].map((route) => [route, routes.has(route) ? 1 : 0])));
+}
+
+/**
+ * The fewest scenarios, those with the dearest iterations first, that cause half of a cost. What causes the other half runs at
+ * least as often for its cost, and is neither rare nor what a slice lacks.
+ */
+function causesOfHalf(workload: Workload, costOfRequest: ReadonlyMap<string, number>): readonly string[] {
+  const costOf = ({ method, path }: Step) => costOfRequest.get(routeOfStep(`${method} ${path}`, costOfRequest.keys()) ?? '') ?? 0;
   const costs = workload.scenarios
     .map(({ name, weight, steps }) => {
       const ofIteration = steps.reduce((sum, step) => sum + costOf(step), 0);

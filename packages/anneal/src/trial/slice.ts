@@ -3,9 +3,9 @@ import type { AgentControl } from '../ports/agent.ts';
 import type { Probe, ProbeContext } from '../measurement/measurement.ts';
 import type { StatementObservation } from '../measurement/observations.ts';
 import type { MetricId } from '../prediction/prediction.ts';
-import { quantileUs, type HistogramData } from '../stats/histogram.ts';
+import { geometricMeanUs, mergeHistograms, quantileUs, type HistogramData } from '../stats/histogram.ts';
 import type { LoadResult } from '../workload/load-result.ts';
-import type { LoadSession } from '../workload/load-session.ts';
+import type { LoadSession, RunOptions } from '../workload/load-session.ts';
 import type { Slice } from './trial.ts';
 
 /** What one slice needs of its arm. */
@@ -25,11 +25,17 @@ export interface StatementGroup {
   readonly judgedByLog: boolean;
 }
 
-/** Routes whose duration is one metric. */
+/**
+ * Routes whose duration is one metric, and the bytes of whose answers are another. The duration is a geometric mean: of the few
+ * requests that a slice has of a route the plain one is made by those that waited behind something else, which no change of the
+ * route takes away. What it does to the slow ones the guards see.
+ */
 export interface RouteGroup {
   readonly key: string;
   /** Named `GET /feed`. */
   readonly routes: ReadonlySet<string>;
+  /** Its trial is decided by how long they take, not by what they answer. */
+  readonly judgedByTime: boolean;
 }
 
 /** Time of the statements that no group touches: what should not move, and sizes the drift when it does. */
@@ -37,8 +43,10 @@ export const placeboMetric: MetricId = 'database.time:untouched';
 
 export interface TakenSlice {
   readonly slice: Slice;
-  /** Policies that acted when the slice ended. */
+  /** Policies that were on when the slice ended. */
   readonly policiesOn: ReadonlySet<string>;
+  /** Policies that met something in it: any of their figures is not zero. */
+  readonly policiesActed: ReadonlySet<string>;
   readonly load: LoadResult;
 }
 
@@ -51,7 +59,7 @@ export interface TakenSlice {
  */
 export async function takeSlice(
   source: SliceSource,
-  request: { readonly durationMs: number; readonly seed: number; readonly refuses: boolean },
+  request: Pick<RunOptions, 'durationMs' | 'seed' | 'clients'> & { readonly refuses: boolean },
   groups: readonly StatementGroup[],
   routeGroups: readonly RouteGroup[] = [],
 ): Promise<TakenSlice> {
@@ -83,9 +91,12 @@ export async function takeSlice(
   if (summary !== undefined) {
     metrics['pool.wait'] = perRequest(summary.pools.reduce((total, pool) => total + pool.waitUs.sum / 1000, 0));
     for (const { key, routes } of routeGroups) {
-      const durations = summary.routes.filter(({ method, route }) => routes.has(`${method} ${route}`)).map(({ durationUs }) => durationUs);
-      const requests = durations.reduce((sum, { count }) => sum + count, 0);
-      if (requests > 0) metrics[`route.time:${key}`] = durations.reduce((total, { sum }) => total + sum / 1000, 0) / requests;
+      const own = summary.routes.filter(({ method, route }) => routes.has(`${method} ${route}`));
+      const durations = mergeHistograms(own.map(({ durationUs }) => durationUs));
+      // Per request of theirs, because how many there are in a slice is chance and no change's doing. None says nothing of what one costs.
+      if (durations.count === 0) continue;
+      metrics[`route.time:${key}`] = geometricMeanUs(durations) / 1000;
+      metrics[`response.bytes:${key}`] = own.reduce((sum, { responseBytes }) => sum + responseBytes, 0) / durations.count;
     }
   }
   const statements = reading?.observations['postgres.server-statements'];
@@ -105,8 +116,10 @@ export async function takeSlice(
     }
   }
   const policiesOn = new Set((summary?.policies ?? []).filter(({ on }) => on).map(({ id }) => id));
+  const acted = (summary?.policies ?? []).filter(({ figures }) => Object.values(figures).some((figure) => figure !== 0));
+  const policiesActed = new Set(acted.map(({ id }) => id));
   const counts = { requests: load.requests, failedRequests: failed, ...(byLimit === 0 ? {} : { refusedRequests: byLimit }) };
-  return { slice: { ...counts, metrics }, policiesOn, load };
+  return { slice: { ...counts, metrics }, policiesOn, policiesActed, load };
 }
 
 /** For a round whose generator was late: latency from the actual send, in which its lateness is not. */

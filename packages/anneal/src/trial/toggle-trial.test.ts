@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { appFile } from '../../../agent/test/target.ts';
 import { createOutside } from '../adapters/outside.ts';
 import { coalesceRequests, type CoalesceRequestsPlan } from '../domains/api/remedies/coalesce-requests.ts';
+import { keepOutgoingConnections, type KeepOutgoingConnectionsPlan } from '../domains/api/remedies/keep-outgoing-connections.ts';
 import { compressResponses } from '../domains/api/remedies/compress-responses.ts';
 import { tagResponses } from '../domains/api/remedies/tag-responses.ts';
 import type { Json, Remedy } from '../remedy/remedy.ts';
@@ -18,7 +19,7 @@ import { compareArms, type Bench } from './compare-arms.ts';
 import { nominalLevelFor, shortLooks } from './decide.ts';
 import type { LedgerEvent } from './events.ts';
 import { outstandingOf } from './outstanding.ts';
-import type { TriedChange } from './planned-change.ts';
+import { routeGroup, type TriedChange } from './planned-change.ts';
 import { tryChanges } from './try-changes.ts';
 
 const outside = await createOutside();
@@ -105,25 +106,87 @@ describe('a comparison by toggling', () => {
   test('meets clients that take compressed answers and keep them, as far as the change is about that', async () => {
     const { stack, bench } = await opened('answers');
     await using _ = stack;
+    // Three answers of four are of another route, and many times as long.
     const workload = aWorkload({
-      executor: { type: 'constant-arrival-rate', ratePerSecond: 50 },
-      scenarios: [aScenario({ method: 'GET', path: '/varied', headers: { 'accept-encoding': 'gzip' } })],
+      executor: { type: 'constant-arrival-rate', ratePerSecond: 100 },
+      scenarios: [
+        { ...aScenario({ method: 'GET', path: '/varied', headers: { 'accept-encoding': 'gzip' } }), name: 'varied', weight: 1 },
+        { ...aScenario({ method: 'GET', path: '/big' }), name: 'big', weight: 3 },
+      ],
     });
     const bytes = async (remedy: Remedy, plan: Json) => {
-      const change = changeOf({ remedy, plan, metric: 'response.bytes' });
+      const change = changeOf({ remedy, plan, metric: 'response.bytes:GET /varied', touched: remedy.touches(plan, aMeasurement({})) });
       const toggled = [remedy.toggles!(plan)];
       const compared = await compareArms(
         { ...bench, workload },
-        { ...request, mostRounds: 1, label: remedy.id, changes: [change], toggled },
+        { ...request, label: remedy.id, changes: [change], routeGroups: routeGroup(change), toggled },
       );
       expect(compared.answers.candidate.map(({ status, body }) => ({ status, body }))).toEqual(
         compared.answers.baseline.map(({ status, body }) => ({ status, body })),
       );
-      expect(compared.rounds[0]!.candidate.failedRequests).toBe(0);
-      return compared.rounds[0]!.candidate.metrics['response.bytes']! / compared.rounds[0]!.baseline.metrics['response.bytes']!;
+      expect(compared.rounds.map(({ candidate }) => candidate.failedRequests)).toEqual([0, 0]);
+      return compared.rounds.map(({ baseline, candidate }) => [baseline, candidate].map(({ metrics }) => metrics[change.metric]!));
     };
-    expect(await bytes(compressResponses, { route: '/varied', minimumBytes: 1_000 })).toBeLessThan(0.3);
-    expect(await bytes(tagResponses, { route: '/varied' })).toBeLessThan(0.3);
+    const compressed = await bytes(compressResponses, { route: '/varied', minimumBytes: 1_000 });
+    // Every answer is the same: what a slice says of one has no noise at all, however many chance put into it.
+    expect(new Set(compressed.map(String)).size).toBe(1);
+    expect(compressed[0]![1]! / compressed[0]![0]!).toBeLessThan(0.3);
+    // Who had it with its tag before the policy was off knows it still, and is sent nothing: the first time was in the warm-up.
+    expect(await bytes(tagResponses, { route: '/varied' })).toEqual(compressed.map(([whole]) => [whole, 0]));
+  });
+
+  test('judges kept connections by the requests that call, each state with connections of its own', async () => {
+    const { stack, bench } = await opened('calling');
+    await using _ = stack;
+    const caller = join(import.meta.dirname, 'fixtures/caller-process.ts');
+    const calling: Target = {
+      ...target,
+      startCommand: `exec "${process.execPath}" "${caller}"`,
+      env: {},
+      readyPath: '/call',
+    };
+    const plan: KeepOutgoingConnectionsPlan = { peers: ['127.0.0.1:*'], routes: ['GET /call'], location: null };
+    const touched = keepOutgoingConnections.touches(plan, aMeasurement({}));
+    const change = changeOf({ remedy: keepOutgoingConnections, plan, metric: 'route.time:GET /call', touched });
+    const { rounds } = await compareArms(
+      {
+        ...bench,
+        context: { ...bench.context, target: calling },
+        workload: aWorkload({
+          executor: { type: 'constant-arrival-rate', ratePerSecond: 50 },
+          scenarios: [aScenario({ method: 'GET', path: '/call' })],
+        }),
+      },
+      {
+        ...request,
+        label: 'calling',
+        changes: [change],
+        routeGroups: routeGroup(change),
+        toggled: [keepOutgoingConnections.toggles!(plan)],
+      },
+    );
+    expect(rounds).toHaveLength(2);
+    for (const { baseline, candidate } of rounds) {
+      // "opened" for every call, and for a few of them.
+      expect(baseline.metrics['response.bytes']).toBe(6);
+      expect(candidate.metrics['response.bytes']!).toBeLessThan(3);
+      expect([baseline, candidate].map(({ metrics }) => metrics[change.metric]! > 0)).toEqual([true, true]);
+    }
+  });
+
+  test('says so where the policy met nothing in all of its trial', async () => {
+    const { stack, bench } = await opened('idle');
+    await using _ = stack;
+    const elsewhere: CoalesceRequestsPlan = { ...plan, route: '/elsewhere' };
+    const change = changeOf({ plan: elsewhere });
+    const compared = await compareArms(bench, {
+      ...request,
+      label: 'idle',
+      changes: [change],
+      toggled: [coalesceRequests.toggles!(elsewhere)],
+    });
+    expect(compared.rounds).toHaveLength(2);
+    expect(compared.ended).toBe('the policy api/coalesce-requests:/elsewhere met nothing to act on in any slice');
   });
 
   test('says why when the policy ends before its trial does', async () => {

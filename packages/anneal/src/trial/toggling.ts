@@ -30,6 +30,12 @@ export async function switchPolicies(agent: AgentControl | null, ids: readonly s
   }
 }
 
+/** Two states that were the same show nothing of the policy, however equal they look. Null: each of them did something. */
+export function neverActed(ids: readonly string[], acted: ReadonlySet<string>): string | null {
+  const idle = ids.find((id) => !acted.has(id));
+  return idle === undefined ? null : `the policy ${idle} met nothing to act on in any slice`;
+}
+
 /** A slice in which the policy was not what it was switched to shows nothing: Anneal was silent too long, or the policy ended. */
 export function wronglySwitched(ids: readonly string[], baseline: TakenSlice, candidate: TakenSlice): readonly string[] {
   return [

@@ -37,6 +37,7 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
   const toggled = toggledPolicies(asked.changes);
   const request =
     toggled === null ? asked : { ...asked, calibration: { ...asked.calibration, noise: await asked.calibration.toggledNoise() } };
+  const { workload, leanings, notes } = leanTo(request.changes, { ...bench, ...request.design, measurement: request.measurement });
   const questions = request.changes.map((change) => {
     const { metric: primary, prediction } = change;
     const noise = request.calibration.noise.find((figure) => figure.metric === primary);
@@ -44,14 +45,13 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
     bench.context.progress.note(`${change.description.title}: ${sentence}`);
     return {
       primary,
-      guards: guardsOf(change, request),
+      guards: guardsOf(change, request, leanings.get(change.id)?.factor ?? 1),
       looks: request.design.looks,
       nominalLevel: request.design.nominalLevel,
       minimumEffect,
       negligibleEffect: request.design.minimumEffect,
     };
   });
-  const { workload, leanings, notes } = leanTo(request.changes, { ...bench, ...request.design, measurement: request.measurement });
   for (const note of notes) bench.context.progress.note(note);
   let known: Equality | undefined;
   const equalityOf = ({ baseline, candidate }: AnswersCompared) => (known ??= compareAnswers(baseline, candidate, request.calibration));
@@ -176,13 +176,21 @@ function mayTouchAnything({ touched, scope }: TriedChange): boolean {
 /** For a change that may touch anything. */
 export const guardedAnywhere: readonly MetricId[] = [...guardedMetrics, 'database.time'];
 
-function guardsOf(change: TriedChange, { calibration, design, measurement, writeVolumeMargin }: TrialRequest): readonly Guard[] {
+/**
+ * `leaning`: how much more often than ordinarily the trial's traffic runs what the change touches. What that is paid for with is
+ * paid as much more often too, where a metric sums it up over all requests; what one of them waits is no longer for that.
+ */
+function guardsOf(
+  change: TriedChange,
+  { calibration, design, measurement, writeVolumeMargin }: TrialRequest,
+  leaning: number,
+): readonly Guard[] {
   const guarded = guardedBy(change, calibration.floor);
   // Margins are what the first look can tell: a guard that only the last look could hold would double every trial.
   const count = guarded.length + 1;
   const margin = (metric: MetricId) =>
     Math.max(
-      change.allowances?.[metric] ?? 0,
+      (change.allowances?.[metric] ?? 0) * (metric.startsWith('latency.') ? 1 : leaning),
       guardMargin(
         metric,
         calibration.noise.find((figure) => figure.metric === metric),

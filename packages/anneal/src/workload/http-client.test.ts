@@ -61,6 +61,22 @@ test('a client that revalidates asks by the tag it was given, for each address a
   expect(await sent(get('/a'))).toEqual({ status: 200, bodyBytes: 0, tag: '"2"' });
 });
 
+test('clients of another name remember what they were given themselves, whatever others were given meanwhile', async () => {
+  const { client, asked, stack } = await served({ revalidates: true });
+  await using _ = stack;
+  const tagOfNext = async (clients: string) => {
+    client.sendAs(clients);
+    await client.send(get('/a'), false);
+    return asked.at(-1)!['if-none-match'];
+  };
+  expect([await tagOfNext('with'), await tagOfNext('without'), await tagOfNext('with'), await tagOfNext('without')]).toEqual([
+    undefined,
+    undefined,
+    '"1"',
+    '"1"',
+  ]);
+});
+
 test('a client that does not is never told that it has something already', async () => {
   const { client, asked, stack } = await served();
   await using _ = stack;

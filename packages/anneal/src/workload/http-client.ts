@@ -27,6 +27,8 @@ export interface Answer {
 export interface HttpClient {
   /** Never rejects: what went wrong is in the answer. Sends in the same turn when a connection is free. */
   send(request: HttpRequest, keepBody: boolean): Promise<Answer>;
+  /** From now on those of this name send: they remember what they were given themselves, and nothing that others were. */
+  sendAs(clients: string): void;
   /** Ends every request still out; each answers with `code` as its error. */
   abandon(code: string): void;
   close(): Promise<void>;
@@ -68,6 +70,7 @@ function plainClient(baseUrl: string, options: HttpClientOptions): HttpClient {
         const exchange = new Exchange(keepBody, out, resolve);
         pool.dispatch({ method, path: prefix + request.path, headers: headers as string[], body }, exchange);
       }),
+    sendAs: () => undefined,
     abandon: (code) => out.abandon(code),
     close: () => pool.destroy(),
   };
@@ -100,9 +103,14 @@ const mostTags = 10_000;
 
 /** Whoever sends sees what he would have seen without, as in a browser: 304 stands for the answer that is there. What is wanted with its body is asked for whole. */
 function revalidating(client: HttpClient): HttpClient {
-  const tags = new Map<string, string>();
+  let tags = new Map<string, string>();
+  const remembered = new Map<string, typeof tags>();
   return {
     ...client,
+    sendAs(clients) {
+      tags = remembered.get(clients) ?? new Map<string, string>();
+      remembered.set(clients, tags);
+    },
     async send(request, keepBody) {
       if (keepBody || request.method !== 'GET' || request.headers.includes('if-none-match')) return client.send(request, keepBody);
       const key = [request.path, ...request.headers].join('\n');

@@ -16,6 +16,8 @@ export interface RunPlan {
   readonly inFlightCap: number;
   /** Whether requests that failed are in the times. */
   readonly timesFailures: boolean;
+  /** Who sends: see `RunOptions`. */
+  readonly clients: string;
   /** How long after the window answers are waited for. */
   readonly drainMs: number;
   /** This thread takes the iterations (or virtual users) `index`, `index + of`, `index + 2 of` ... of the one schedule. */
@@ -42,6 +44,7 @@ export async function runLoad(
 ): Promise<RunPart> {
   const recorder = new LoadRecorder(target.workload.stepNames, startAt, plan.timesFailures);
   watch?.(recorder);
+  target.client.sendAs(plan.clients);
   const stop = new AbortController();
   const onAbort = () => {
     stop.abort();

@@ -52,6 +52,8 @@ export interface RunOptions {
   readonly seed: number;
   /** Instead of the workload's. */
   readonly executor?: Executor;
+  /** Where clients revalidate: those of each name keep what they were given themselves. Default: all runs have the same. */
+  readonly clients?: string;
   /** Called twice a second by each generator thread. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
@@ -114,7 +116,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
     signal.throwIfAborted();
     return {
       sessions: tokens,
-      async run({ executor = workload.executor, durationMs, seed, onProgress }) {
+      async run({ executor = workload.executor, durationMs, seed, clients = '', onProgress }) {
         refuseInvalidExecutor(workload, executor);
         signal.throwIfAborted();
         const result = await runWindow(
@@ -126,6 +128,7 @@ export async function openLoad(workload: Workload, options: LoadOptions): Promis
             precision: options.schedule ?? (availableParallelism() <= 2 ? 'cheap' : 'precise'),
             inFlightCap: capPerGenerator,
             timesFailures: options.timesFailures ?? true,
+            clients,
             drainMs: options.drainMs ?? 30_000,
           },
           onProgress,

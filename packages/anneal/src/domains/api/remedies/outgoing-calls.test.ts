@@ -27,6 +27,7 @@ function context(outgoing: Partial<OutgoingObservation>, requests = 3_000): Plan
         route: '/stock/:sku',
         requests,
         totalMs: requests * 12,
+        outgoingMs: requests * 8,
         durationUs: histogramOf([12, requests - 5], [60, 5]),
         outgoing: [
           anOutgoing(
@@ -47,18 +48,39 @@ const findingOf = (rule: Rule, { measurement }: PlanningContext) => diagnose([ru
 describe('connections are kept', () => {
   const opening = { connectionsOpened: 3_000, connectionsReused: 0, connectMs: 6_000 };
 
-  test('to the peer of the finding, with a prediction of what connecting takes of all requests', async () => {
+  test('to the peer of the finding, with a prediction of what connecting takes of the requests that call', async () => {
     const given = context(opening);
     const finding = findingOf(outgoingWithoutKeepAlive, given);
     const plan = (await keepOutgoingConnections.plan(finding, given)) as KeepOutgoingConnectionsPlan;
     expect(plan).toEqual({ peers: ['wms:8080'], routes: ['GET /stock/:sku'], location: { file: 'src/stock.ts', line: 44 } });
     const { metric, change } = await keepOutgoingConnections.predict(plan, finding, given);
-    expect(metric).toBe('latency.p50');
-    expect(change.point).toBeCloseTo(-6_000 / (3_000 * 12 + 4_000));
+    expect(metric).toBe('route.time:GET /stock/:sku');
+    expect(change.point).toBeCloseTo(-6_000 / (3_000 * 12));
     expect(change.upper).toBeLessThan(0);
+    expect(change.lower).toBeLessThan(change.point);
     expect(keepOutgoingConnections.describe(plan).lasting).toContain('at src/stock.ts:44');
     expect(keepOutgoingConnections.touches(plan, given.measurement).routes).toEqual(['GET /stock/:sku']);
     expect(await keepOutgoingConnections.explainRefusal?.(finding, given)).toBeNull();
+  });
+
+  test('of calls side by side no more than the request waits for any of them', async () => {
+    // Three calls of 8 ms at once, each with a connection of 2 ms: their request waits 8 ms for them and not 24.
+    const given = context({ ...opening, calls: 9_000, totalMs: 9_000 * 8, connectionsOpened: 9_000, connectMs: 18_000 });
+    const finding = findingOf(outgoingWithoutKeepAlive, given);
+    const plan = (await keepOutgoingConnections.plan(finding, given)) as KeepOutgoingConnectionsPlan;
+    expect((await keepOutgoingConnections.predict(plan, finding, given)).change.point).toBeCloseTo(-2 / 12);
+  });
+
+  test('at any port, where the peer was given one for this run alone', async () => {
+    const peersOf = async (peer: string) => {
+      const given = context({ ...opening, peer });
+      return ((await keepOutgoingConnections.plan(findingOf(outgoingWithoutKeepAlive, given), given)) as KeepOutgoingConnectionsPlan).peers;
+    };
+    expect(await peersOf('127.0.0.1:40123')).toEqual(['127.0.0.1:*']);
+    expect(await peersOf('localhost:51000')).toEqual(['localhost:*']);
+    expect(await peersOf('[::1]:32768')).toEqual(['[::1]:*']);
+    // Somebody chose these.
+    for (const peer of ['127.0.0.1:8080', 'billing:50051', '127.0.0.1']) expect(await peersOf(peer)).toEqual([peer]);
   });
 
   test('not where it is the peer that closes them', async () => {

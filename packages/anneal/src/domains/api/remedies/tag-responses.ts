@@ -28,14 +28,10 @@ export const tagResponses = defineRemedy<TagResponsesPlan>({
   },
 
   async predict(plan, _finding, { measurement }) {
-    const routes = measurement.observations['agent.routes'] ?? [];
-    const route = routeOf(measurement, `GET ${plan.route}`);
-    const answers = route?.answers ?? null;
-    const allBytes = routes.reduce((sum, { responseBytes }) => sum + responseBytes, 0);
-    const repeated = route === null || answers === null ? 0 : route.responseBytes * shareOf(answers.equalRepeatBytes, answers.bodyBytes);
-    const share = shareOf(repeated, allBytes);
+    const answers = routeOf(measurement, `GET ${plan.route}`)?.answers ?? null;
+    const share = shareOf(answers?.equalRepeatBytes ?? 0, answers?.bodyBytes ?? 0);
     return {
-      metric: 'response.bytes',
+      metric: `response.bytes:GET ${plan.route}`,
       // Half where only every other client keeps what it was given; a fifth more where those that were not looked at repeat more.
       change: { point: -share, lower: -Math.min(share * 1.2, 1), upper: -share / 2, confidenceLevel: 0.95 },
       model: 'amdahl',
