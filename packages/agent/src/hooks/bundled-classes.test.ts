@@ -63,6 +63,7 @@ test.for([
   await using database = await createTestDatabase(schemaSql);
   const bundle = await workshop.withPackages('postgres-js', form);
   await using target = await startTarget(onDisk(bundle), { DATABASE_URL: database.url });
+  expect(target.hello.hooks).toContain('postgres (bundled, not in use yet)');
   for (let time = 0; time < 5; time += 1) expect(await (await target.get('/tagged')).json()).toHaveLength(3);
   const { routes, problems, hooks } = await target.flush();
   expect(problems).toEqual([]);
@@ -82,6 +83,7 @@ test.skipIf(!hasRedisServer())('ioredis inside a minified bundle is observed to 
   await using server = await startRedisServer();
   const bundle = await workshop.withPackages('ioredis', { format: 'cjs', sourcemap: 'linked', minify: true });
   await using target = await startTarget(onDisk(bundle), { REDIS_URL: server.url });
+  expect(target.hello.hooks).toContain('ioredis (bundled)');
   expect(await (await target.get('/loop')).json()).toEqual([null, null, null]);
   const { routes, problems, hooks } = await target.flush();
   expect(problems).toEqual([]);
@@ -103,5 +105,5 @@ test('classes that only resemble those of a driver work on as they are', async (
   ]);
   const { problems, hooks } = await target.flush();
   expect(problems).toEqual(['pg/lib/client.js in a bundle could not be hooked: its Query is not one that the agent knows']);
-  expect(hooks).toEqual(['node:http']);
+  expect(hooks).toEqual(['node:http', 'pg-pool (bundled, not in use yet)']);
 });

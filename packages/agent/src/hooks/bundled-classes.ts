@@ -3,6 +3,15 @@ import { promiseHooks } from 'node:v8';
 import type { BundledClass, LibraryFile } from './library.ts';
 import { wrapMethod, type Method } from './patch.ts';
 
+/** What is told as it happens; none of these throws. */
+export interface Meetings {
+  /** A class like the file's was read of. */
+  readonly expect: (file: LibraryFile) => void;
+  readonly meet: (file: LibraryFile, exported: unknown) => void;
+  /** It was expected, and did not come in time. */
+  readonly giveUp: (file: LibraryFile) => void;
+}
+
 interface Expected {
   readonly file: LibraryFile;
   readonly bundled: BundledClass;
@@ -26,8 +35,7 @@ const mostPromises = 1_000_000;
 export class BundledClasses {
   readonly #expected: readonly Expected[];
   readonly #definitions: RegExp;
-  readonly #meet: (file: LibraryFile, exported: unknown) => void;
-  readonly #giveUp: (file: LibraryFile) => void;
+  readonly #meetings: Meetings;
   readonly #met = new WeakSet<object>();
   /** Prototypes that were looked at, and need not be again. */
   #seen = new WeakSet<object>();
@@ -35,10 +43,8 @@ export class BundledClasses {
   #stopPromises: (() => void) | null = null;
   #promises = 0;
 
-  /** `meet` never throws; `giveUp` is told what was expected and not met in time. */
-  constructor(files: readonly LibraryFile[], meet: (file: LibraryFile, exported: unknown) => void, giveUp: (file: LibraryFile) => void) {
-    this.#meet = meet;
-    this.#giveUp = giveUp;
+  constructor(files: readonly LibraryFile[], meetings: Meetings) {
+    this.#meetings = meetings;
     this.#expected = files.flatMap((file) => (file.bundled === undefined ? [] : [{ file, bundled: file.bundled, awaited: 0 }]));
     const names = this.#expected.map(({ bundled }) => bundled.methods[0]).join('|');
     this.#definitions = new RegExp(`(?<name>${names})\\([\\w$,.= ]*\\)\\s*\\{`, 'g');
@@ -61,7 +67,11 @@ export class BundledClasses {
     const text = typeof source === 'string' ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString('latin1');
     for (const { groups, index } of text.matchAll(this.#definitions)) {
       if (text.startsWith('function ', index - 'function '.length)) continue;
-      for (const expected of this.#expected) if (expected.bundled.methods[0] === groups?.['name']) this.#await(expected, 1);
+      for (const expected of this.#expected) {
+        if (expected.bundled.methods[0] !== groups?.['name']) continue;
+        this.#meetings.expect(expected.file);
+        this.#await(expected, 1);
+      }
     }
   }
 
@@ -95,7 +105,7 @@ export class BundledClasses {
       for (const expected of this.#expected) {
         if (expected.bundled.isPromise !== true || expected.awaited === 0) continue;
         // Of what was never read of there is nothing to say.
-        if (Number.isFinite(expected.awaited)) this.#giveUp(expected.file);
+        if (Number.isFinite(expected.awaited)) this.#meetings.giveUp(expected.file);
         expected.awaited = 0;
       }
       this.#stopIdle();
@@ -133,7 +143,7 @@ export class BundledClasses {
     const own: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
     // What is mixed into a class (ioredis) brings a constructor of its own along; hooks ask for the prototype.
     const Class = typeof own === 'function' && own.prototype === prototype ? own : { prototype };
-    this.#meet(file, bundled.as === undefined ? Class : { [bundled.as]: Class });
+    this.#meetings.meet(file, bundled.as === undefined ? Class : { [bundled.as]: Class });
   }
 }
 

@@ -28,9 +28,14 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
   const byPath = knownFiles(observer, libraries);
   const bundled = new BundledClasses(
     [...byPath.values()].map(({ file }) => file),
-    meetInBundle,
-    ({ path }) =>
-      observer.problems.note(`${byPath.get(path)?.name} in a bundle is not observed: it made no query before a million promises were made`),
+    {
+      expect: ({ path }) => {
+        if (!observer.hooks.has(inBundle(path))) observer.hooks.add(unusedInBundle(path));
+      },
+      meet: meetInBundle,
+      giveUp: ({ path }) =>
+        observer.problems.note(`${nameOf(path)} in a bundle is not observed: it made no query before a million promises were made`),
+    },
   );
   // Nobody is asked to load what is inside a single executable.
   if (isSea()) bundled.expectAll();
@@ -86,12 +91,26 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
   }
 
   function meetInBundle(file: LibraryFile, exported: unknown): void {
+    observer.hooks.delete(unusedInBundle(file.path));
     try {
       file.meet(exported);
-      observer.hooks.add(`${byPath.get(file.path)?.name} (bundled)`);
+      observer.hooks.add(inBundle(file.path));
     } catch (error) {
       cannotHook(`${file.path} in a bundle`, error);
     }
+  }
+
+  function nameOf(path: string): string {
+    return byPath.get(path)?.name ?? path;
+  }
+
+  function inBundle(path: string): string {
+    return `${nameOf(path)} (bundled)`;
+  }
+
+  /** Named before it is observed: a policy that has to see every write must know that another driver is there. */
+  function unusedInBundle(path: string): string {
+    return `${nameOf(path)} (bundled, not in use yet)`;
   }
 
   function cannotHook(what: string, error: unknown): void {
