@@ -53,11 +53,11 @@ test('Express routes are named by their patterns, mounted routers included, and 
   const counts = summary.routes.map(({ method, route, requests, errors }) => [method, route, requests, errors]);
   expect(counts).toEqual([
     ['GET', '/authors/:id', 2, 0],
-    ['GET', '/shops/:id/orders', 2, 0],
-    ['GET', '/shops/:id/orders/failing', 1, 1],
+    ['GET', '/shops/:shop/orders', 2, 0],
+    ['GET', '/shops/:shop/orders/failing', 1, 1],
     ['GET', '/unknown/:id', 1, 0],
   ]);
-  expect(routeOf(summary, '/shops/:id/orders')).toMatchObject({
+  expect(routeOf(summary, '/shops/:shop/orders')).toMatchObject({
     responseBytes: 2 * 'nested'.length,
     largestResponseBytes: 'nested'.length,
   });

@@ -1,5 +1,6 @@
 import { bullmq } from './bullmq.ts';
 import { drizzle } from './drizzle.ts';
+import { express } from './express.ts';
 import { hono } from './hono.ts';
 import { ioredis } from './ioredis.ts';
 import { knex } from './knex.ts';
@@ -25,6 +26,7 @@ export const libraries: readonly Library[] = [
   typeorm,
   ioredis,
   nodeRedis,
+  express,
   koa,
   hono,
   bullmq,

@@ -1,5 +1,5 @@
 import type { Observer } from '../observer.ts';
-import { templatedPath } from '../requests/route-name.ts';
+import { templatedPath } from '../requests/templated-path.ts';
 import type { Library, LibraryFile } from './library.ts';
 import { patchMethod, type Method } from './patch.ts';
 import { capturesRejections, emitAsUnit, wrapEmit } from './unit-of-work.ts';

@@ -1,4 +1,4 @@
-import { templatedPath } from '../requests/route-name.ts';
+import { templatedPath } from '../requests/templated-path.ts';
 
 /**
  * As many different segments at one place of a service's paths are taken for names of its own; what varies more is

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
-import { templatedPath } from '../requests/route-name.ts';
+import { templatedPath } from '../requests/templated-path.ts';
 import { exemption } from './admission/exemption.ts';
 import { placeGate } from './admission/gates.ts';
 import { refuse } from './admission/refusal.ts';

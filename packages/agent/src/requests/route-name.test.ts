@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { expressRoute, templatedPath } from './route-name.ts';
+import { expressRoute } from './route-name.ts';
+import { templatedPath } from './templated-path.ts';
 
 test('segments that are data become :id and words stay', () => {
   expect(templatedPath('/posts/42/comments/7?page=2')).toBe('/posts/:id/comments/:id');

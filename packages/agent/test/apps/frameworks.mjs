@@ -11,6 +11,34 @@ async function load(name) {
 }
 
 const serving = {
+  async express() {
+    const { default: express } = await load('express');
+    const app = express();
+    app.use((request, response, next) => {
+      if (request.get('authorization') === 'refused') response.sendStatus(401);
+      else next();
+    });
+    const orders = express.Router({ mergeParams: true });
+    orders.get('/:order', (request, response) => response.json(request.params));
+    app.use('/shops/:shop/orders', orders);
+    app.get('/authors/:name', (request, response) => response.json(request.params));
+    app.get('/failing/:name', (_request, response) => response.sendStatus(500));
+    return app.listen(0, '127.0.0.1');
+  },
+  async fastify() {
+    const { default: fastify } = await load('fastify');
+    const app = fastify();
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.headers.authorization === 'refused') await reply.code(401).send({});
+    });
+    await app.register(async (orders) => orders.get('/:order', async (request) => request.params), { prefix: '/shops/:shop/orders' });
+    app.get('/authors/:name', async (request) => request.params);
+    app.get('/failing/:name', async () => {
+      throw new Error('on purpose');
+    });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    return app.server;
+  },
   async koa() {
     const { default: Koa } = await load('koa');
     const { default: Router } = await load('@koa/router');
@@ -47,8 +75,8 @@ const serving = {
     return serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
   },
   async nest() {
-    const { Controller, Get, Module, HttpException, Param, UseGuards } = await import('@nestjs/common');
-    const { NestFactory } = await import('@nestjs/core');
+    const { Controller, Get, Module, HttpException, Param, UseGuards } = await load('@nestjs/common');
+    const { NestFactory } = await load('@nestjs/core');
     // Decorators are functions: this file runs as it is.
     const decorate = (target, name, ...decorators) => {
       for (const decorator of decorators) decorator(target.prototype, name, Object.getOwnPropertyDescriptor(target.prototype, name));

@@ -1,8 +1,8 @@
 'use strict';
 /* Works on messages of sockets and, where there is a Redis, on jobs of a queue. */
 const { createServer } = require('node:http');
-const { WebSocketServer } = require('ws');
-const { Server } = require('socket.io');
+
+const load = async (name) => (process.env.MODULES === 'import' ? import(name) : require(name));
 
 const pause = (ms) =>
   new Promise((resolve) => {
@@ -22,10 +22,22 @@ const server = createServer((request, response) => {
   void Promise.resolve(handlers[request.url]()).then((body) => response.end(JSON.stringify(body)));
 });
 
-const sockets = new WebSocketServer({ noServer: true });
-server.on('upgrade', (request, socket, head) => {
-  if (request.url.startsWith('/chat/')) sockets.handleUpgrade(request, socket, head, (client) => join(client));
-});
+async function openSockets() {
+  const { WebSocketServer } = await load('ws');
+  const { Server } = await load('socket.io');
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (request, socket, head) => {
+    if (request.url.startsWith('/chat/')) sockets.handleUpgrade(request, socket, head, (client) => join(client));
+  });
+  const io = new Server(server, { path: '/events' });
+  io.of('/rooms').on('connection', (socket) => {
+    socket.on('say', async (text, acknowledge) => {
+      await ask();
+      acknowledge(`heard ${text}`);
+    });
+  });
+}
+
 function join(client) {
   client.on('message', async (data) => {
     if (String(data) === 'fail') throw new Error('on purpose');
@@ -35,16 +47,8 @@ function join(client) {
   });
 }
 
-const io = new Server(server, { path: '/events' });
-io.of('/rooms').on('connection', (socket) => {
-  socket.on('say', async (text, acknowledge) => {
-    await ask();
-    acknowledge(`heard ${text}`);
-  });
-});
-
 async function startQueue(url) {
-  const { Queue, Worker } = process.env.MODULES === 'import' ? await import('bullmq') : require('bullmq');
+  const { Queue, Worker } = await load('bullmq');
   const { hostname, port } = new URL(url);
   const connection = { host: hostname, port: Number(port) };
   const queue = new Queue('letters', { connection });
@@ -72,6 +76,7 @@ async function startQueue(url) {
 }
 
 async function start() {
+  await openSockets();
   const stop = process.env.REDIS_URL === undefined ? async () => undefined : await startQueue(process.env.REDIS_URL);
   server.listen(0, '127.0.0.1', () => process.stdout.write(`listening ${server.address().port}\n`));
   process.on('SIGTERM', () => void stop().then(() => process.exit(0)));

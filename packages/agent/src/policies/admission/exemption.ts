@@ -1,4 +1,4 @@
-import { pathOf } from '../../requests/route-name.ts';
+import { pathOf } from '../../requests/templated-path.ts';
 
 /**
  * Paths that are always let through: a load balancer whose health check is refused takes the whole process away, and
