@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import module from 'node:module';
-import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import type { Observer } from '../observer.ts';
 import { BundledClasses } from './bundled-classes.ts';
@@ -37,8 +36,6 @@ export function hookModules(observer: Observer, libraries: readonly Library[]): 
         observer.problems.note(`${nameOf(path)} in a bundle is not observed: it made no query before a million promises were made`),
     },
   );
-  // Nobody is asked to load what is inside a single executable.
-  if (isSea()) bundled.expectAll();
   const meet = (path: string, exported: unknown): unknown => {
     try {
       const file = byPath.get(path)?.file;
