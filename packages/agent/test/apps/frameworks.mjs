@@ -4,15 +4,18 @@ import 'reflect-metadata';
 
 const require = createRequire(import.meta.url);
 
-async function load(name) {
-  if (process.env.MODULES === 'import') return import(name);
-  const exported = require(name);
+async function load(imported, required) {
+  if (process.env.MODULES === 'import') return imported();
+  const exported = required();
   return { ...exported, default: exported.default ?? exported };
 }
 
 const serving = {
   async express() {
-    const { default: express } = await load('express');
+    const { default: express } = await load(
+      () => import('express'),
+      () => require('express'),
+    );
     const app = express();
     app.use((request, response, next) => {
       if (request.get('authorization') === 'refused') response.sendStatus(401);
@@ -26,7 +29,10 @@ const serving = {
     return app.listen(0, '127.0.0.1');
   },
   async fastify() {
-    const { default: fastify } = await load('fastify');
+    const { default: fastify } = await load(
+      () => import('fastify'),
+      () => require('fastify'),
+    );
     const app = fastify();
     app.addHook('onRequest', async (request, reply) => {
       if (request.headers.authorization === 'refused') await reply.code(401).send({});
@@ -40,8 +46,14 @@ const serving = {
     return app.server;
   },
   async koa() {
-    const { default: Koa } = await load('koa');
-    const { default: Router } = await load('@koa/router');
+    const { default: Koa } = await load(
+      () => import('koa'),
+      () => require('koa'),
+    );
+    const { default: Router } = await load(
+      () => import('@koa/router'),
+      () => require('@koa/router'),
+    );
     const app = new Koa();
     app.use(async (context, next) => {
       if (context.get('authorization') === 'refused') context.status = 401;
@@ -63,8 +75,14 @@ const serving = {
     return app.listen(0, '127.0.0.1');
   },
   async hono() {
-    const { Hono } = await load('hono');
-    const { serve } = await load('@hono/node-server');
+    const { Hono } = await load(
+      () => import('hono'),
+      () => require('hono'),
+    );
+    const { serve } = await load(
+      () => import('@hono/node-server'),
+      () => require('@hono/node-server'),
+    );
     const app = new Hono();
     app.use('*', async (context, next) => (context.req.header('authorization') === 'refused' ? context.body(null, 401) : next()));
     const orders = new Hono();
@@ -75,8 +93,14 @@ const serving = {
     return serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
   },
   async nest() {
-    const { Controller, Get, Module, HttpException, Param, UseGuards } = await load('@nestjs/common');
-    const { NestFactory } = await load('@nestjs/core');
+    const { Controller, Get, Module, HttpException, Param, UseGuards } = await load(
+      () => import('@nestjs/common'),
+      () => require('@nestjs/common'),
+    );
+    const { NestFactory } = await load(
+      () => import('@nestjs/core'),
+      () => require('@nestjs/core'),
+    );
     // Decorators are functions: this file runs as it is.
     const decorate = (target, name, ...decorators) => {
       for (const decorator of decorators) decorator(target.prototype, name, Object.getOwnPropertyDescriptor(target.prototype, name));

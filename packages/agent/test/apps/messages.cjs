@@ -2,7 +2,7 @@
 /* Works on messages of sockets and, where there is a Redis, on jobs of a queue. */
 const { createServer } = require('node:http');
 
-const load = async (name) => (process.env.MODULES === 'import' ? import(name) : require(name));
+const load = async (imported, required) => (process.env.MODULES === 'import' ? imported() : required());
 
 const pause = (ms) =>
   new Promise((resolve) => {
@@ -23,8 +23,14 @@ const server = createServer((request, response) => {
 });
 
 async function openSockets() {
-  const { WebSocketServer } = await load('ws');
-  const { Server } = await load('socket.io');
+  const { WebSocketServer } = await load(
+    () => import('ws'),
+    () => require('ws'),
+  );
+  const { Server } = await load(
+    () => import('socket.io'),
+    () => require('socket.io'),
+  );
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
     if (request.url.startsWith('/chat/')) sockets.handleUpgrade(request, socket, head, (client) => join(client));
@@ -48,7 +54,10 @@ function join(client) {
 }
 
 async function startQueue(url) {
-  const { Queue, Worker } = await load('bullmq');
+  const { Queue, Worker } = await load(
+    () => import('bullmq'),
+    () => require('bullmq'),
+  );
   const { hostname, port } = new URL(url);
   const connection = { host: hostname, port: Number(port) };
   const queue = new Queue('letters', { connection });
