@@ -25,7 +25,8 @@ export async function openSite(run: Run): Promise<Site> {
   const { attachUrl, target } = run.settings;
   if (attachUrl !== null) return attached(run, attachUrl);
   const inPlace = target.database !== null && !mayCopy(run.settings) && onlyReads(run.settings);
-  run.progress.stage(inPlace ? 'Starting the target; its database is only read' : 'Starting the target on a copy of its database');
+  const whose = inPlace ? '; its database is only read' : ' on a copy of its database';
+  run.progress.stage(`Starting the target${target.database === null ? '' : whose}`);
   const baseDatabase = inPlace ? null : baseDatabaseOf(run.settings);
   const readOnly = inPlace ? await connectReadOnly(run) : null;
   const traces = target.traces === undefined ? null : await run.outside.traces.listen(target.traces.port);
