@@ -80,6 +80,14 @@ test('silent about short calls that a busy machine draws out, and not about long
   expect(diagnose({ blockingMs: 7_200 }, busy).findings).toHaveLength(1);
 });
 
+test('silent about the few calls of many that a busy machine drew out the most', () => {
+  const few = { blockingMs: 7_200, selfMs: 12_000 };
+  const { findings, reasons } = diagnose(few, { cpuMs: 6_000, eventLoopUtilizationShare: 0.9 });
+  expect(findings).toEqual([]);
+  expect(reasons).toEqual([expect.stringMatching(/60 % of its time is in stretches .* took 77.8 % of the process's time for others/)]);
+  expect(diagnose(few).findings).toHaveLength(1);
+});
+
 test('without a word about functions that never block', () => {
   expect(diagnose({ blockingStretches: 0, blockingMs: 0, selfMs: 9_000 })).toEqual({ findings: [], reasons: [] });
 });

@@ -56,6 +56,14 @@ export const blockingCall = defineRule({
           `its stretches of ${milliseconds(stretchMs)} are ${milliseconds(computedMs)} of computing on a machine that gave the process ${percent(computingShare(runtime))} of the time it wanted`,
         );
       }
+      // Only those that were drawn out are counted, so their mean says more than is so: short calls have some, of the time that was taken.
+      const stretchedShare = shareOf(profiled.blockingMs, profiled.selfMs);
+      const takenShare = 1 - computingShare(runtime);
+      if (stretchedShare < takenShare) {
+        return silence(
+          `${percent(stretchedShare)} of its time is in stretches of 10 ms or more, and the machine took ${percent(takenShare)} of the process's time for others: that alone draws short calls out as much`,
+        );
+      }
       const perSecond = (profiled.blockingStretches * 1000) / runtime.windowMs;
       // The mean of the squares is at least the square of the mean: this is the least the others wait.
       const delayMs = residualDelayMs(perSecond, stretchMs ** 2);
