@@ -33,7 +33,7 @@ function login(email: string): Step {
   return { method: 'POST', path: '/login', body: { email, password: seedPassword } };
 }
 
-/** Weights against each other; `ratePerSecond` times a weight over their sum (about 4,620) is a scenario's rate. */
+/** Weights against each other; `ratePerSecond` times a weight over their sum (about 4,760) is a scenario's rate. */
 const scenarios: readonly Scenario[] = [
   { name: 'read the feed', weight: 130, steps: [{ ...get('/feed'), authenticated: false }] },
   { name: 'read my own feed', weight: 120, steps: [get('/feed/mine')] },
@@ -42,10 +42,10 @@ const scenarios: readonly Scenario[] = [
   { name: 'browse a topic', weight: 50, steps: [get('/topics/{topic}')] },
   { name: 'look at a member', weight: 80, steps: [get('/users/{member}')] },
   { name: 'browse the archive', weight: 150, steps: [get('/archive?page={page}&before={post}')] },
-  { name: 'browse prompts', weight: 150, steps: [get('/prompts?topic={topicId}')] },
+  { name: 'browse prompts', weight: 185, steps: [get('/prompts?topic={topicId}')] },
   { name: 'open the overview', weight: 135, steps: [get('/overview')] },
   { name: 'list my rooms', weight: 260, steps: [get('/rooms')] },
-  { name: 'find a room', weight: 125, steps: [get('/rooms/directory')] },
+  { name: 'find a room', weight: 165, steps: [get('/rooms/directory')] },
   { name: 'open a board', weight: 170, steps: [get('/rooms/{boardRoom}/board')] },
   { name: 'read a room', weight: 30, steps: [get('/rooms/{room}/messages')] },
   { name: 'wait for a message', weight: 4, steps: [get('/rooms/{quietRoom}/wait?timeoutMs=400')] },
@@ -53,7 +53,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'find media', weight: 55, steps: [get('/media?camera={camera}&tag={tag}')] },
   { name: 'search', weight: 55, steps: [get('/search?q={place}')] },
   { name: 'choose an address', weight: 60, steps: [get('/accounts/available?email=member{member}@plaza.example')] },
-  { name: 'log in', weight: 30, steps: [login('member{member}@plaza.example')] },
+  { name: 'log in', weight: 36, steps: [login('member{member}@plaza.example')] },
   { name: 'see whom a member follows', weight: 25, steps: [get('/users/{member}/following')] },
   { name: 'open my bookmarks', weight: 25, steps: [get('/bookmarks')] },
   { name: 'compare reactions', weight: 15, steps: [get('/insights/reactions')] },
@@ -71,8 +71,8 @@ const scenarios: readonly Scenario[] = [
   { name: 'open the calendar', weight: 190, steps: [get('/meetups/calendar?day={day}')] },
   { name: 'type a meetup', weight: 8, steps: [get('/meetups/titles?beginning={beginning}')] },
   { name: 'leaf through meetups', weight: 8, steps: [get('/meetups/index?after={beginning}')] },
-  { name: 'look after a place', weight: 14, steps: [get('/meetups/hosts?place={meetupPlace}&from=2025-09-15&since=2025-10-01')] },
-  { name: 'follow an invitation', weight: 80, steps: [get('/invitations?code=seed-{invitation}')] },
+  { name: 'look after a place', weight: 8, steps: [get('/meetups/hosts?place={meetupPlace}&from=2025-09-15&since=2025-10-01')] },
+  { name: 'follow an invitation', weight: 120, steps: [get('/invitations?code=seed-{invitation}')] },
   {
     name: 'invite friends',
     weight: 95,
@@ -113,7 +113,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'take the guide along', weight: 90, steps: [{ ...get('/guide'), headers: { 'accept-encoding': 'gzip' } }] },
   { name: 'read a chapter', weight: 10, steps: [get('/guide/{chapter}')] },
   { name: 'look at the atlas', weight: 100, steps: [{ ...get('/atlas'), authenticated: false }] },
-  { name: 'search the chronicle', weight: 300, steps: [get('/chronicle?word={word}')] },
+  { name: 'search the chronicle', weight: 330, steps: [get('/chronicle?word={word}')] },
   { name: 'mistype a heading', weight: 170, steps: [get('/guide/spelling?text={place}')] },
   { name: 'have the guide printed', weight: 10, steps: [{ method: 'POST', path: '/guide/editions' }] },
   { name: 'see what is on next', weight: 400, steps: [get('/meetups/next?country={country}&after={day}')] },

@@ -12,7 +12,7 @@ const answerMs: Readonly<Record<string, number>> = {
   faces: 4,
   links: 2,
   weather: 4,
-  moderation: 60,
+  moderation: 160,
   places: 4,
   tides: 4,
   shares: 150,
