@@ -163,6 +163,22 @@ export const catalogue = {
   ANNEAL_AGENT_LOST: { message: "the agent's connection closed: {problem}", hint: 'the target ended or was restarted', exitCode: blocked },
   ANNEAL_POLICY_INVALID: { message: 'the policy is not valid: {problem}', hint: '{wanted}', exitCode: usage },
   ANNEAL_POLICY_REFUSED: { message: 'the agent refused the policy {policy}: {problem}', hint: 'nothing was changed', exitCode: rolledBack },
+  ANNEAL_POLICY_IN_CLUSTER: {
+    message: 'no policy can be tried: {problem}',
+    hint: 'most servers take the number of workers from the environment or the command line: one for the trial, under a rate that one can serve',
+    exitCode: blocked,
+  },
+
+  ANNEAL_HOLD_NOTHING: {
+    message: 'there is no policy to hold: {problem}',
+    hint: 'policies that `anneal optimize` proved can be held; `anneal history` lists them as proven',
+    exitCode: blocked,
+  },
+  ANNEAL_HOLD_SOCKET: {
+    message: 'nobody can be met at {path}: {problem}',
+    hint: 'another `anneal hold` may be at work there; --socket takes another path (at most some 100 characters), for the backend in ANNEAL_HOLD',
+    exitCode: blocked,
+  },
 
   ANNEAL_MEASUREMENT_UNTRUSTED: {
     message: 'no window could be trusted: {problems}',

@@ -74,6 +74,24 @@ async function aSite(): Promise<Site> {
   };
 }
 
+const cluster = `
+const cluster = require('node:cluster');
+if (cluster.isPrimary) [cluster.fork(), cluster.fork()];
+else require('node:http').createServer((request, response) => response.end('one')).listen(process.env.PORT, '127.0.0.1');
+`;
+
+test('a policy for a cluster is refused: it would act in one of its workers', { timeout: 60_000 }, async () => {
+  await using site = await aSite();
+  await writeFile(join(site.tree, 'cluster.js'), cluster);
+  const policies = JSON.stringify({ kind: 'compress-responses', routes: ['/'] });
+  await expect(site.attempt({ policies }, site.settings({ start: 'exec node cluster.js' }))).rejects.toMatchObject({
+    code: 'ANNEAL_POLICY_IN_CLUSTER',
+    exitCode: 4,
+    message: expect.stringContaining('2 served') as string,
+  });
+  expect(await site.left()).toEqual([]);
+});
+
 const servers = { a: { url: 'http://127.0.0.1:1' }, b: { url: 'http://127.0.0.1:2' } };
 
 test.each<[string, ChangeToTry, string]>([

@@ -16,6 +16,7 @@ import { capital } from './report/story.ts';
 import { inRun, type Run, type RunOptions } from './run.ts';
 import { attachTarget } from './target/launch.ts';
 import { assertOurs } from './trial/database-copies.ts';
+import { otherProcessesIn, whyNoPolicy } from './trial/one-process.ts';
 import { ownChange } from './trial/own-change.ts';
 import { ownPolicies } from './trial/own-policy.ts';
 import { sqlStatements } from './trial/sql-statements.ts';
@@ -56,7 +57,7 @@ export interface TryOptions extends RunOptions {
  * measure -> try -> report, for a change that somebody brought: two arms, the same traffic, the noise floor, answers
  * compared. Nothing is applied: its copies are gone when this returns, whatever the verdict.
  *
- * Throws ANNEAL_USAGE, ANNEAL_POLICY_INVALID, ANNEAL_POLICY_REFUSED, ANNEAL_NO_WORKING_TREE, ANNEAL_PATCH_UNUSABLE, ANNEAL_WORKTREE_MISSING, ANNEAL_WORKSPACE_TOO_LARGE,
+ * Throws ANNEAL_USAGE, ANNEAL_POLICY_INVALID, ANNEAL_POLICY_REFUSED, ANNEAL_POLICY_IN_CLUSTER, ANNEAL_NO_WORKING_TREE, ANNEAL_PATCH_UNUSABLE, ANNEAL_WORKTREE_MISSING, ANNEAL_WORKSPACE_TOO_LARGE,
  * ANNEAL_CHANGE_BREAKS_TARGET, and what measuring and trying throw.
  */
 export async function tryOwnChange(given: Settings, change: ChangeToTry, options: TryOptions): Promise<Assessment> {
@@ -70,7 +71,10 @@ export async function tryOwnChange(given: Settings, change: ChangeToTry, options
     await using place = await openPlace(opened, change, tree);
     const run: Run = { ...opened, settings: place.settings };
     const observed = await observe(run);
-    if (policies !== null) refuseUnknownPools(policies, observed.measurement);
+    if (policies !== null) {
+      refuseCluster(observed.measurement);
+      refuseUnknownPools(policies, observed.measurement);
+    }
     const id = `${run.id}-1`;
     const tried =
       policies === null
@@ -87,6 +91,11 @@ export async function tryOwnChange(given: Settings, change: ChangeToTry, options
     const proven = await prove(run, observed, { changes: [tried] });
     return assemble({ ...resultsOf(run, observed), ...proven, changes: [tried], domains: [] });
   });
+}
+
+function refuseCluster(measurement: Measurement): void {
+  const problem = whyNoPolicy(otherProcessesIn(measurement));
+  if (problem !== null) throw new AnnealError('ANNEAL_POLICY_IN_CLUSTER', { problem });
 }
 
 /** A pool's name is known once it was seen; told before the arms are compared for minutes. */

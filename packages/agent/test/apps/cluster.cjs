@@ -20,5 +20,5 @@ if (cluster.isPrimary) {
       response.setHeader('connection', 'close');
       response.end(JSON.stringify({ pid: process.pid, stringifyIsNative: JSON.stringify.toString().includes('[native code]') }));
     })
-    .listen(0, '127.0.0.1');
+    .listen(Number(process.env.PORT ?? 0), '127.0.0.1');
 }

@@ -87,7 +87,8 @@ test('that other processes of a cluster serve as well is said with the figures o
   await using _ = await startApp('cluster.cjs', { ANNEAL_SOCKET: listener.socketPath });
   const agent = await listener.connected(10_000);
   await expect.poll(() => agent.othersUnseen()).toBe(2);
-  const { problems } = await (await agentProbe.open(await aProbeContext({ agent }))).close();
+  const { problems, observations } = await (await agentProbe.open(await aProbeContext({ agent }))).close();
+  expect(observations['agent.runtime']).toMatchObject({ otherProcesses: 2, hooks: ['node:http'] });
   expect(problems).toEqual([expect.stringMatching(/^agent: 2 other processes of the target served as well/)]);
 });
 

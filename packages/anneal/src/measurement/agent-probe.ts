@@ -47,7 +47,7 @@ function readingOf(summary: AgentSummary, agent: AgentControl, context: ProbeCon
   const { routes, statements, samples } = observeSummary(summary, context.sqlParser, locate);
   const observations: Partial<{ -readonly [Key in Capability]: Observations[Key] }> = {
     'agent.routes': routes,
-    'agent.runtime': runtimeObservation(summary, agent.hello.nodeVersion),
+    'agent.runtime': runtimeObservation(summary, agent),
   };
   const gaps: Gap[] = [];
   if (summary.hooks.some((hook) => /^(?:pg|postgres|mysql2) /.test(hook))) {
@@ -82,8 +82,10 @@ function poolObservation(pool: PoolSummary, locate: Locate): PoolObservation {
   return { ...pool, location: pool.location === null ? null : locate(pool.location), waitMs: pool.waitUs.sum / 1000 };
 }
 
-function runtimeObservation({ runtime, fromMs, toMs }: AgentSummary, nodeVersion: string): RuntimeObservation {
-  return { ...runtime, nodeVersion, windowMs: toMs - fromMs };
+function runtimeObservation({ runtime, hooks, fromMs, toMs }: AgentSummary, agent: AgentControl): RuntimeObservation {
+  const others = agent.othersUnseen();
+  const { nodeVersion } = agent.hello;
+  return { ...runtime, nodeVersion, windowMs: toMs - fromMs, hooks, ...(others === 0 ? {} : { otherProcesses: others }) };
 }
 
 function profileObservation(profile: NonNullable<AgentSummary['profile']>, locate: Locate): ProfileObservation {

@@ -250,6 +250,10 @@ export interface RuntimeObservation {
   readonly gcCount: number;
   readonly heapUsedBytes: number;
   readonly residentBytes: number;
+  /** What the agent could hook, with versions: `pg 8.23.1`, `fastify 5.12.8`. */
+  readonly hooks?: readonly string[];
+  /** How many others of the target's served as well, as the workers of a cluster do: unseen, and no policy acts on them. Absent: none. */
+  readonly otherProcesses?: number;
 }
 
 /** CPU samples folded onto the application's own functions. */

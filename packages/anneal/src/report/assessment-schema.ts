@@ -360,6 +360,8 @@ const window = z
         gcCount: count,
         heapUsedBytes: amount,
         residentBytes: amount,
+        hooks: list(text).exactOptional(),
+        otherProcesses: count.exactOptional(),
       })
       .nullable(),
   })

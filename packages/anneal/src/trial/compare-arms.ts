@@ -14,6 +14,7 @@ import type { Workload } from '../workload/workload.ts';
 import { onArm, openArms, type TrialArm, type TrialContext } from './arms.ts';
 import { underIntent } from './intent.ts';
 import { judgeRound, planRound } from './interleave.ts';
+import { whyNoPolicy } from './one-process.ts';
 import { keptRounds } from './paired-evidence.ts';
 import type { TriedChange } from './planned-change.ts';
 import { fromActualSend, takeSlice, type SliceSource, type RouteGroup, type StatementGroup, type TakenSlice } from './slice.ts';
@@ -67,7 +68,7 @@ export interface ArmsCompared {
   readonly distributions: readonly Distribution[];
   /** By change id, measured on the candidate after the last slice. */
   readonly costs: ReadonlyMap<string, Cost>;
-  /** Why a toggled policy ended before its trial did, or that it never acted; null where neither is so. */
+  /** Why there was nothing to compare: a toggled policy ended or never acted, or it acts in one process of several; null where there was. */
   readonly ended: string | null;
   /** What kept the arms from being alike, as sentences for the reader. */
   readonly reservations: readonly string[];
@@ -136,9 +137,11 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   const rounds: Round[] = [];
   const distributions = new Distributions();
   const acted = new Set<string>();
-  let ended: string | null = null;
+  // Workers that the measurement did not see yet have come by now.
+  const others = request.changes.some(({ scope }) => scope === 'process') ? (candidate.act.agent?.othersUnseen() ?? 0) : 0;
+  let ended = whyNoPolicy(others);
   const orderSeed = seededRandom(bench.seed, request.label).integer(0, 2 ** 31 - 1);
-  for (let index = -bench.warmupRounds; keptRounds(rounds).length < request.mostRounds; index += 1) {
+  for (let index = -bench.warmupRounds; ended === null && keptRounds(rounds).length < request.mostRounds; index += 1) {
     signal.throwIfAborted();
     const planned = planRound(orderSeed, index + bench.warmupRounds);
     const order = planned.first === 'baseline' ? (['baseline', 'candidate'] as const) : (['candidate', 'baseline'] as const);

@@ -1,6 +1,7 @@
 import type { Finding } from '../finding/finding.ts';
 import type { MetricId, Prediction } from '../prediction/prediction.ts';
 import type { Description, Json, PlanningContext, Remedy, Touched } from '../remedy/remedy.ts';
+import { otherProcessesIn, whyNoPolicy } from './one-process.ts';
 import type { RouteGroup, StatementGroup } from './slice.ts';
 
 /** A change as a trial sees it, whoever thought of it. */
@@ -68,9 +69,10 @@ export async function planChanges(
       unplanned.set(finding.fingerprint, 'no automatic remedy: the proposal is for a person to write');
       continue;
     }
-    const plan = await remedy.plan(finding, context);
+    const noPolicy = remedy.scope === 'process' ? whyNoPolicy(otherProcessesIn(context.measurement)) : null;
+    const plan = noPolicy === null ? await remedy.plan(finding, context) : null;
     if (plan === null) {
-      const reason = await remedy.explainRefusal?.(finding, context);
+      const reason = noPolicy ?? (await remedy.explainRefusal?.(finding, context));
       unplanned.set(finding.fingerprint, `${remedy.title}: ${reason ?? 'nothing that can be tried safely was found'}`);
       continue;
     }

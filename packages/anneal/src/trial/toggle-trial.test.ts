@@ -189,6 +189,16 @@ describe('a comparison by toggling', () => {
     expect(compared.ended).toBe('the policy api/coalesce-requests:/elsewhere met nothing to act on in any slice');
   });
 
+  test('says so where the candidate turns out to be a cluster, and compares nothing', async () => {
+    const { stack, bench } = await opened('cluster');
+    await using _ = stack;
+    const context = { ...bench.context, target: { ...target, startCommand: `exec "${process.execPath}" "${appFile('cluster.cjs')}"` } };
+    const toggled = [coalesceRequests.toggles!(plan)];
+    const compared = await compareArms({ ...bench, context }, { ...request, label: 'cluster', changes: [changeOf()], toggled });
+    expect(compared.ended).toMatch(/^a policy acts in one process only, and 3 served/);
+    expect(compared.rounds).toEqual([]);
+  });
+
   test('says why when the policy ends before its trial does', async () => {
     const { stack, bench } = await opened('ending');
     await using _ = stack;
