@@ -5,7 +5,7 @@ import { createTestDatabase } from '../../../../../test/support/test-database.ts
 import { countersKnowledge, countersSql } from '../../../test/counters.ts';
 import { Observer } from '../../observer.ts';
 import type { CacheKnowledge } from './knowledge.ts';
-import { Tracker } from './tracker.ts';
+import { Tracker, trackerFor } from './tracker.ts';
 
 const read = 'SELECT value FROM counters WHERE id = $1';
 const write = 'UPDATE counters SET value = value + 1 WHERE id = $1 RETURNING value';
@@ -202,4 +202,14 @@ test('nothing of it is left when it goes', async () => {
     await it.keep();
   }
   expect([pg.Client.prototype, pg.Pool.prototype].map((prototype) => Object.getOwnPropertyDescriptors(prototype))).toEqual(before);
+});
+
+test('nothing is kept in a process that has a driver loaded whose writes it would notice too late', () => {
+  const observer = new Observer();
+  const context = { observer, drivers: observer.drivers };
+  const knowledge = countersKnowledge('postgresql://user@localhost:5432/database');
+  expect(trackerFor(context, knowledge)).toMatch(/^pg, the only driver/);
+  observer.drivers.pgClients.add(pg.Client.prototype);
+  observer.hooks.add('postgres 3.4.9');
+  expect(trackerFor(context, knowledge)).toMatch(/^postgres 3\.4\.9 is loaded too/);
 });

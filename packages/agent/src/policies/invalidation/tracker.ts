@@ -441,6 +441,8 @@ export function trackerFor(context: PolicyContext, knowledge: CacheKnowledge): T
     return present.key === key ? present.tracker : 'another policy rests on different knowledge of the same statements';
   }
   if (context.drivers.pgClients.size === 0) return 'pg, the only driver whose writes are seen, is not loaded';
+  const beside = [...context.observer.hooks].find((library) => library.startsWith('postgres '));
+  if (beside !== undefined) return `${beside} is loaded too, and what it writes would be noticed too late`;
   const tracker = new Tracker(context, knowledge);
   trackers.set(context.observer, { key, tracker });
   return tracker;

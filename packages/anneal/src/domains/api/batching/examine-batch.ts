@@ -2,6 +2,7 @@ import { batchedText, batchPrefix, templateHash, textHash, type BatchForm } from
 import type { Measurement } from '../../../measurement/measurement.ts';
 import type { StatementObservation } from '../../../measurement/observations.ts';
 import type { PlanningContext } from '../../../remedy/remedy.ts';
+import { whyOutOfReach } from '../../../remedy/driver-within-reach.ts';
 import { callSitesOf, type CallSite } from '../call-sites.ts';
 import { readCatalogueFacts, isReadOnly, whyNotBatchable } from './catalogue-facts.ts';
 import { namesUsed } from './names-used.ts';
@@ -30,6 +31,8 @@ export function loopsOf(statementId: string, measurement: Measurement): readonly
 /** Whether many calls of a statement may be one, and everything that one needs; or why not, as a sentence. */
 export async function examineBatch(statement: StatementObservation, context: PlanningContext): Promise<Batchable | Refused> {
   const { sql, sqlParser, samples, measurement } = context;
+  const outOfReach = whyOutOfReach(measurement);
+  if (outOfReach !== null) return { refused: outOfReach };
   if (statement.kind === 'other') return { refused: 'it is no SELECT' };
   if (statement.kind !== 'select') return { refused: 'it writes, and writes keep their order' };
   if (sql === null) return { refused: 'there is no database to try it on' };

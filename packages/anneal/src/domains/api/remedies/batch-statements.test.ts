@@ -9,7 +9,7 @@ import { createAgents } from '../../../adapters/agent-listener.ts';
 import { createDatabases } from '../../../adapters/pg.ts';
 import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import { diagnose } from '../../../finding/diagnose.ts';
-import { aCallSite, aMeasurement, aRoute } from '../../../finding/fixtures/observations.ts';
+import { aCallSite, aMeasurement, aRoute, aRuntime } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
 import { aProbeContext } from '../../../measurement/fixtures/probe-context.ts';
 import { agentProbe } from '../../../measurement/agent-probe.ts';
@@ -75,7 +75,12 @@ function statementOf(text: string): StatementObservation {
 const list = 'SELECT id, author_id FROM posts ORDER BY id LIMIT 20';
 
 /** A statement seen twenty times in a request behind the list, with these parameters. */
-function examine(text: string, sets: readonly (readonly unknown[])[] | null, others: readonly string[] = []) {
+function examine(
+  text: string,
+  sets: readonly (readonly unknown[])[] | null,
+  others: readonly string[] = [],
+  hooks: readonly string[] = ['pg 8.23.1'],
+) {
   const statement = statementOf(text);
   const parent = statementOf(list);
   const site = aCallSite({ statementId: statement.id, parentStatementId: parent.id, overlappingShare: 0 });
@@ -84,6 +89,7 @@ function examine(text: string, sets: readonly (readonly unknown[])[] | null, oth
     measurement: aMeasurement({
       'agent.routes': [aRoute({ route: '/list', statements: [site] })],
       'postgres.statements': [statement, parent],
+      'agent.runtime': aRuntime({ hooks }),
     }),
     sql,
     sqlParser,
@@ -149,6 +155,14 @@ describe('what may be batched', () => {
   ])('a statement that %s may not', async (_what, text, sets, reason) => {
     const examined = await examine(text, sets);
     expect('refused' in examined ? examined.refused : 'accepted').toMatch(new RegExp(reason.replaceAll(/[()]/gu, String.raw`\$&`), 'u'));
+  });
+
+  test('a statement that is sent through another driver may not: the agent would refuse it', async () => {
+    const [text, sets] = ['SELECT name FROM authors WHERE id = $1', [[1], [2]]] as const;
+    expect(await examine(text, sets)).toHaveProperty('proof');
+    expect(await examine(text, sets, [], ['postgres 3.4.9'])).toEqual({
+      refused: expect.stringContaining('through postgres 3.4.9') as string,
+    });
   });
 
   test("knows which of the application's statements are certain to change nothing", async () => {

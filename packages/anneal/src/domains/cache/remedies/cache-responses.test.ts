@@ -80,6 +80,11 @@ describe('from the measurement to the policy and back', () => {
         ...(sharedCache === null ? {} : { sharedCache }),
       };
       expect(await cacheResponses.explainRefusal!(findings[0]!, context)).toBeNull();
+      const elsewhere = aMeasurement({ ...observations, 'agent.runtime': aRuntime({ hooks: ['pg 8.23.1', 'postgres 3.4.9'] }) });
+      expect(await cacheResponses.plan(findings[0]!, { ...context, measurement: elsewhere })).toBeNull();
+      expect(await cacheResponses.explainRefusal!(findings[0]!, { ...context, measurement: elsewhere })).toContain(
+        'postgres 3.4.9 is loaded beside',
+      );
       const plan = (await cacheResponses.plan(findings[0]!, context)) as CacheResponsesPlan;
       expect(plan).toMatchObject({ route: '/counters/:id', shared: sharedCache, ownRedis: null });
       expect(JSON.stringify(plan)).not.toContain(new URL(server.url).password);

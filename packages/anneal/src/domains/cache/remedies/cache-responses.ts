@@ -6,6 +6,7 @@ import { percent } from '../../../finding/wording.ts';
 import type { Measurement } from '../../../measurement/measurement.ts';
 import type { RouteObservation } from '../../../measurement/observations.ts';
 import type { Sql } from '../../../ports/sql.ts';
+import { whyOutOfReach } from '../../../remedy/driver-within-reach.ts';
 import { defineRemedy, type PlanningContext } from '../../../remedy/remedy.ts';
 import { cpuOf, predictHits, routeName } from '../hit-model.ts';
 import { cacheKnowledge } from '../knowledge/cache-knowledge.ts';
@@ -204,6 +205,8 @@ function routeOf({ observations }: Measurement, name: string | null): RouteObser
 /** Null where nothing speaks against it. */
 async function whyNot(route: RouteObservation, { measurement, samples, sql, sqlParser }: PlanningContext): Promise<string | null> {
   if (sql === null) return 'there is no database to ask what its statements read';
+  const outOfReach = whyOutOfReach(measurement);
+  if (outOfReach !== null) return outOfReach;
   if (route.outgoing.length > 0) return 'its requests ask other services, which nobody tells of changes';
   const log = await whyNoLog(sql);
   if (log !== null) return log;
