@@ -33,7 +33,8 @@ afterAll(async () => {
 
 test('what has a policy is proven by switching it off and on, with equal answers', { timeout: 1_800_000 }, async () => {
   const databaseUrl = postgres.databaseUrl('postgres');
-  const settings = plazaSettings({ fix, databaseUrl, outputFolder, trial: { looks: [9, 12], answers: 50 } });
+  // The usual looks: five trials with four guards each are to hold, and one that cannot tell yet goes on.
+  const settings = plazaSettings({ fix, databaseUrl, outputFolder, trial: { answers: 50 } });
   const { findings, trials } = await optimize(settings, { dryRun: true });
   for (const { description, verdict, primary } of trials) {
     const reason = verdict.decision === 'keep' ? '' : `: ${verdict.reason}`;

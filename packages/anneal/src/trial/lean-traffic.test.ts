@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import '../../../../test/support/seeded-properties.ts';
 import type { Workload } from '../workload/workload.ts';
-import { leaningInWords, leanTraffic, ordinaryShare, timedIterations, wantedIterations, type TrafficToLean } from './lean-traffic.ts';
+import {
+  leanedAllowance,
+  leaningInWords,
+  leanTraffic,
+  ordinaryShare,
+  timedIterations,
+  wantedIterations,
+  type TrafficToLean,
+} from './lean-traffic.ts';
 
 function workloadOf(weights: readonly number[]): Workload {
   return {
@@ -156,6 +164,13 @@ test('with as many iterations as are wanted a whole trial has an empty slice onc
   const rounds = 12;
   const chanceOfNone = Math.exp(-wantedIterations(rounds));
   expect(1 - (1 - chanceOfNone) ** rounds).toBeCloseTo(0.01, 3);
+});
+
+test('what a change is paid for with is paid as often as the traffic runs it, but nobody waits longer for that', () => {
+  const leaning = { scenarios: ['guide'], factor: 4, ordinaryPerSlice: 1.75, perSlice: 7 };
+  expect(leanedAllowance('cpu.time', 0.03, leaning)).toBeCloseTo(0.12);
+  expect(leanedAllowance('latency.p99', 0.03, leaning)).toBe(0.03);
+  expect(leanedAllowance('cpu.time', 0.03, undefined)).toBe(0.03);
 });
 
 test('says how far it leaned and to what', () => {

@@ -1,4 +1,5 @@
 import { quantity } from '../finding/wording.ts';
+import type { MetricId } from '../prediction/prediction.ts';
 import type { Workload } from '../workload/workload.ts';
 
 /** How much further than in ordinary traffic the scenarios behind one metric are called, in every slice of both arms. */
@@ -14,6 +15,14 @@ export interface Leaning {
 export function leaningInWords({ scenarios, factor, perSlice }: Leaning): string {
   const names = scenarios.map((name) => `"${name}"`).join(', ');
   return `traffic leaned to ${names}, ${quantity(factor)} times as often as ordinarily, so that a slice holds ${quantity(perSlice)} of it`;
+}
+
+/**
+ * What a change is paid for with, by design, in traffic that leans to what it touches: as much more often as that runs, where a
+ * metric sums it up over all requests; what one of them waits is no longer for that.
+ */
+export function leanedAllowance(metric: MetricId, ordinary: number, leaning: Leaning | undefined): number {
+  return metric.startsWith('latency.') || leaning === undefined ? ordinary : ordinary * leaning.factor;
 }
 
 /** What there is to lean to, and how long a slice is. */

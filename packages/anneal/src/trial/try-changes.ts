@@ -8,6 +8,7 @@ import { compareArms, wholeWorkload, type AnswersCompared, type ArmsCompared, ty
 import { assess, verdictOf, type Guard } from './decide.ts';
 import { compareAnswers } from './equality.ts';
 import { leanTo } from './lean-to-changes.ts';
+import { leanedAllowance, type Leaning } from './lean-traffic.ts';
 import { keptRounds } from './paired-evidence.ts';
 import { routeGroup, statementGroup, type TriedChange } from './planned-change.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
@@ -45,7 +46,7 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
     bench.context.progress.note(`${change.description.title}: ${sentence}`);
     return {
       primary,
-      guards: guardsOf(change, request, leanings.get(change.id)?.factor ?? 1),
+      guards: guardsOf(change, request, leanings.get(change.id)),
       looks: request.design.looks,
       nominalLevel: request.design.nominalLevel,
       minimumEffect,
@@ -176,21 +177,17 @@ function mayTouchAnything({ touched, scope }: TriedChange): boolean {
 /** For a change that may touch anything. */
 export const guardedAnywhere: readonly MetricId[] = [...guardedMetrics, 'database.time'];
 
-/**
- * `leaning`: how much more often than ordinarily the trial's traffic runs what the change touches. What that is paid for with is
- * paid as much more often too, where a metric sums it up over all requests; what one of them waits is no longer for that.
- */
 function guardsOf(
   change: TriedChange,
   { calibration, design, measurement, writeVolumeMargin }: TrialRequest,
-  leaning: number,
+  leaning: Leaning | undefined,
 ): readonly Guard[] {
   const guarded = guardedBy(change, calibration.floor);
   // Margins are what the first look can tell: a guard that only the last look could hold would double every trial.
   const count = guarded.length + 1;
   const margin = (metric: MetricId) =>
     Math.max(
-      (change.allowances?.[metric] ?? 0) * (metric.startsWith('latency.') ? 1 : leaning),
+      leanedAllowance(metric, change.allowances?.[metric] ?? 0, leaning),
       guardMargin(
         metric,
         calibration.noise.find((figure) => figure.metric === metric),
