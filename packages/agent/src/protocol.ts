@@ -21,6 +21,9 @@ export { readPolicies, stands, type Misread } from './policies/forms.ts';
 /** Says that a request was refused by a policy, and of which kind. */
 export { refusalHeader } from './policies/admission/refusal.ts';
 
+/** What kept results and answers cost the database beside what they read. */
+export { snapshotText } from './policies/invalidation/snapshots.ts';
+
 export type FromAgent =
   | ({ readonly type: 'hello'; readonly key: string } & AgentHello)
   /** The first word over a second socket: the agent that said hello with this key goes on over it, and is done with its first. */
@@ -309,6 +312,15 @@ export interface StatementText {
   readonly sample: string;
   /** Up to five parameter sets as sent. Never stored, used for EXPLAIN only. */
   readonly parameterSets: readonly (readonly unknown[])[];
+  /** Absent where no call was looked at, or a source cannot tell. */
+  readonly repetition?: RepetitionSummary;
+}
+
+/** Calls of requests whose answers were looked at, from wherever; a sample, never scaled. */
+export interface RepetitionSummary {
+  readonly calls: number;
+  /** Of those: asked before with the same parameters and literals, in this request or another one. What the application asks over a connection that it took out itself is none. */
+  readonly repeats: number;
 }
 
 export interface PoolSummary {

@@ -190,6 +190,7 @@ async function prescribe(
   const baseDatabase = baseDatabaseOf(run.settings);
   const { sharedCache } = run.settings;
   const common = {
+    sliceMs: run.settings.trial.sliceMs,
     measurement: observed.measurement,
     samples: observed.samples,
     sqlParser: run.outside.sqlParser,

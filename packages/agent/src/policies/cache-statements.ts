@@ -31,13 +31,16 @@ export const cacheStatements: PolicyKind<CacheStatementsPolicy> = {
     if (!(policy.shadowShare >= smallestShadowShare && policy.shadowShare <= 1))
       return `at least ${smallestShadowShare} of the results have to be read anew`;
     if (!(policy.maximumBytes > 0) || policy.templates.length === 0) return 'there is nothing to keep, or no room for it';
-    const [rival] = others;
-    if (rival !== undefined) return `statements are already kept by the policy ${rival.id}`;
+    const rival = others.find((other) => other.policy.templates.some((template) => policy.templates.includes(template)));
+    if (rival !== undefined) return `a statement of it is already kept by the policy ${rival.id}`;
     const tracker = trackerFor(context, policy.knowledge);
     if (typeof tracker === 'string') return tracker;
     const cache = new StatementCache(policy, tracker, control);
     return keptOn(tracker, cache, (on) => {
-      tracker.answersPools = on ? (pool, args, send) => cache.meet(pool, args, send) : null;
+      for (const template of policy.templates) {
+        if (on) tracker.answersPools.set(template, (pool, args, send) => cache.meet(pool, args, send));
+        else tracker.answersPools.delete(template);
+      }
     });
   },
 };
@@ -52,7 +55,6 @@ const nothingDone = { hits: 0, misses: 0, waited: 0, kept: 0, stale: 0, comparis
 
 class StatementCache implements Dependent {
   readonly #policy: CacheStatementsPolicy;
-  readonly #templates: ReadonlySet<string>;
   readonly #tracker: Tracker;
   readonly #control: PolicyControl;
   readonly #kept: KeptValues<Result>;
@@ -64,7 +66,6 @@ class StatementCache implements Dependent {
 
   constructor(policy: CacheStatementsPolicy, tracker: Tracker, control: PolicyControl) {
     this.#policy = policy;
-    this.#templates = new Set(policy.templates);
     this.#tracker = tracker;
     this.#control = control;
     this.#kept = new KeptValues(policy.maximumBytes);
@@ -80,7 +81,7 @@ class StatementCache implements Dependent {
     return { ...done, keptResults: this.#kept.count, keptBytes: this.#kept.sizeBytes };
   }
 
-  /** A call of `Pool.query`; `send` lets it go on to the server. */
+  /** A call of `Pool.query` with one of the policy's statements; `send` lets it go on to the server. */
   meet(pool: object, [statement, values, callback]: readonly unknown[], send: Send): unknown {
     const key = this.#control.on && callback === undefined ? this.#keyOf(pool, statement, values) : null;
     if (key === null || !this.#tracker.trusted) return send();
@@ -96,8 +97,6 @@ class StatementCache implements Dependent {
       ({ text, values: given = values } = statement as { readonly text?: unknown; readonly values?: unknown });
     }
     if (typeof text !== 'string' || (given !== undefined && !Array.isArray(given))) return null;
-    const meaning = this.#tracker.meaningOf(text);
-    if (meaning.kind !== 'read' || !this.#templates.has(meaning.template)) return null;
     const parameters = parametersKey(given as readonly unknown[] | undefined);
     if (parameters === null) return null;
     let number = this.#pools.get(pool);
@@ -156,7 +155,7 @@ class StatementCache implements Dependent {
 
   async #read(key: string, asker: Reading | null, look: Look | null, send: Send): Promise<unknown> {
     this.#done.misses += 1;
-    const reading = this.#tracker.begin(look);
+    const reading = this.#tracker.beginOne(look);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#reading.set(key, promise);
     let keepable = false;

@@ -245,6 +245,7 @@ export class Routes {
       window.hold(location ?? route.placesOf(holds).usual, heldIdleMs, 1);
     }
     for (const call of request.calls) call.template.sampleParameters(call.values);
+    if (request.examined) for (const call of request.calls) call.template.lookAt(call);
     for (const [template, calls] of templatesOf(request)) this.#countTemplate(route, request, template, calls);
     if (request.answer !== null) countShown(window, request);
     if (request.outgoing === null) return;

@@ -2,6 +2,8 @@ import { CallSiteSampler } from '../places/call-site.ts';
 import { portableParameters } from '../requests/parameters.ts';
 import type { Problems } from '../problems.ts';
 import type { StatementText } from '../protocol.ts';
+import { Repetition } from './repetition-totals.ts';
+import type { Call } from '../requests/request.ts';
 import { Room } from '../room.ts';
 import { sqlTemplate, type SqlDialect } from './sql-template.ts';
 
@@ -16,6 +18,8 @@ const laterSetOneIn = 256;
 /** A set that is longer (documents, bulk inserts) is not kept, and neither are more than this in all. */
 const longestParameterSet = 65_536;
 const mostParameterCharacters = 8_000_000;
+/** Of all statements together, to see which calls repeat an earlier one. */
+const mostKeyCharacters = 4_000_000;
 
 interface ParameterSet {
   readonly values: readonly unknown[];
@@ -32,11 +36,16 @@ export class Template {
   readonly transactions: number;
   readonly sampler = new CallSiteSampler();
   readonly #room: Room;
+  readonly #keys: Room;
   #calls = 0;
   #parameterSets: ParameterSet[] = [];
+  /** Null while no call of it was looked at. */
+  #repetition: Repetition | null = null;
 
-  constructor(room: Room, id: number, text: string, hasLiterals: boolean, sample: string) {
+  /** `keys`: for what tells calls apart. */
+  constructor(room: Room, id: number, text: string, hasLiterals: boolean, sample: string, keys = room) {
     this.#room = room;
+    this.#keys = keys;
     this.id = id;
     this.text = text;
     this.hasLiterals = hasLiterals;
@@ -63,12 +72,21 @@ export class Template {
     }
   }
 
+  /** A call of a request whose answer is looked at. */
+  lookAt(call: Call): void {
+    this.#repetition ??= new Repetition(this.#keys);
+    this.#repetition.add(call);
+  }
+
   take(): StatementText {
     const parameterSets = this.#parameterSets.map(({ values }) => values);
+    const repetition = this.#repetition?.toSummary();
     for (const { characters } of this.#parameterSets) this.#room.giveBack(characters);
     this.#parameterSets = [];
     this.#calls = 0;
-    return { templateId: this.id, template: this.text, sample: this.sample, parameterSets };
+    this.#repetition?.forget();
+    this.#repetition = null;
+    return { templateId: this.id, template: this.text, sample: this.sample, parameterSets, ...(repetition && { repetition }) };
   }
 }
 
@@ -78,6 +96,7 @@ export class Templates {
   readonly #byText = new Map<string, Template>();
   readonly #byTemplate = new Map<string, Template>();
   readonly #parameters = new Room(mostParameterCharacters);
+  readonly #keys = new Room(mostKeyCharacters);
   readonly #room = new Room(mostCharacters);
   readonly #overflow = new Template(this.#parameters, 0, '(more different statements than the agent keeps)', false, '');
   #textCharacters = 0;
@@ -97,7 +116,7 @@ export class Templates {
         this.#problems.note(`a statement was counted as "other": the agent keeps ${mostTemplates} different ones`);
         return this.#overflow;
       }
-      template = new Template(this.#parameters, this.#byTemplate.size + 1, masked.text, masked.hasLiterals, text);
+      template = new Template(this.#parameters, this.#byTemplate.size + 1, masked.text, masked.hasLiterals, text, this.#keys);
       this.#byTemplate.set(masked.text, template);
     }
     if (text.length === sql.length) {

@@ -322,6 +322,18 @@ export interface StatementObservation {
   readonly locations: readonly CodeLocation[];
   /** Routes it ran for, `GET /posts/:id`; empty for background work. */
   readonly routes: readonly string[];
+  /** Only of what an agent saw: absent where no call was looked at. */
+  readonly repetition?: RepetitionObservation;
+}
+
+/** Calls of requests whose answers were looked at; a sample, never scaled. */
+export interface RepetitionObservation {
+  readonly calls: number;
+  /**
+   * Of those: asked before with the same parameters and literals, by whichever request. Of more different ones than the agent
+   * keeps, or than a sample holds, fewer are seen than there are.
+   */
+  readonly repeats: number;
 }
 
 export interface TableObservation {

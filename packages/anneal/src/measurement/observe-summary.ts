@@ -6,6 +6,7 @@ import type {
   CodeLocation,
   Observations,
   OutgoingObservation,
+  RepetitionObservation,
   RouteObservation,
   RouteStatementObservation,
   StatementObservation,
@@ -52,16 +53,21 @@ class Statements {
   readonly parser: SqlParser;
   readonly #byTemplate = new Map<number, KnownStatement>();
   readonly #samples = new Map<string, StatementSample[]>();
+  readonly #repetitions = new Map<string, RepetitionObservation>();
 
   constructor(texts: readonly StatementText[], parser: SqlParser) {
     this.parser = parser;
-    for (const { templateId, template, sample, parameterSets } of texts) {
+    for (const { templateId, template, sample, parameterSets, repetition } of texts) {
       const id = parser.fingerprint(sample) ?? `text:${template}`;
       this.#byTemplate.set(templateId, { id, template, sample });
       const samples = this.#samples.get(id) ?? [];
       const sets = parameterSets.length === 0 ? [null] : parameterSets;
       samples.push(...sets.map((values) => ({ text: sample, values })));
       this.#samples.set(id, samples);
+      if (repetition !== undefined) {
+        const { calls, repeats } = this.#repetitions.get(id) ?? { calls: 0, repeats: 0 };
+        this.#repetitions.set(id, { calls: calls + repetition.calls, repeats: repeats + repetition.repeats });
+      }
     }
   }
 
@@ -79,6 +85,11 @@ class Statements {
   /** Null where it was not seen in this window. */
   textOf(templateId: number | null): string | null {
     return templateId === null ? null : (this.#byTemplate.get(templateId)?.template ?? null);
+  }
+
+  /** Undefined where no call was looked at. */
+  repetitionOf(id: string): RepetitionObservation | undefined {
+    return this.#repetitions.get(id);
   }
 
   samples(): ReadonlyMap<string, readonly StatementSample[]> {
@@ -252,6 +263,7 @@ function statementObservation(id: string, uses: readonly Use[], statements: Stat
   const { sample, template } = statements.of(uses[0]!.statement.templateId);
   const shape = statements.parser.shape(sample);
   const calls = sumOf(uses, ({ calls }) => calls);
+  const repetition = statements.repetitionOf(id);
   return {
     id,
     text: shape === null ? template : statements.parser.normalise(sample),
@@ -274,6 +286,7 @@ function statementObservation(id: string, uses: readonly Use[], statements: Stat
       ),
     ),
     routes: byCalls(uses.flatMap(({ route, statement }) => (route === null ? [] : [{ key: route, value: route, calls: statement.calls }]))),
+    ...(repetition === undefined ? {} : { repetition }),
   };
 }
 

@@ -70,6 +70,8 @@ export interface PlanningContext {
   readonly planner: Planner | null;
   /** Real parameter values, held in memory only and never written anywhere. */
   readonly samples: ReadonlyMap<string, readonly StatementSample[]>;
+  /** How long a policy's trial leaves it in force at a time; absent where nobody will try it. */
+  readonly sliceMs?: number;
   /** What the processes of the target share, as its owner said; absent where one process serves, or nobody said. */
   readonly sharedCache?: RedisAddress;
 }

@@ -7,6 +7,9 @@ export interface Snapshot {
   readonly running: readonly number[];
 }
 
+/** What the agent asks of a connection before it reads what it may keep. */
+export const snapshotText = 'SELECT pg_current_snapshot()::text AS seen';
+
 /** `xmin:xmax:xip,xip` (manual, section "Transaction ID and Snapshot Information Functions"); null for anything else. */
 export function parseSnapshot(text: unknown): Snapshot | null {
   const parts = typeof text === 'string' ? /^(\d+):(\d+):([\d,]*)$/.exec(text) : null;

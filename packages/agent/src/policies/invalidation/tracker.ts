@@ -5,10 +5,11 @@ import { WatchedConnection, type ClientLike, type WriteAnnouncements } from './c
 import { Generations, type Lease, type Tag } from './generations.ts';
 import { isSubmittable, textOf, valuesOf } from './statement-arguments.ts';
 import { watchOtherInputs } from './other-inputs.ts';
-import { Meanings, tagsRead, tagsWritten, type CacheKnowledge, type Meaning } from './knowledge.ts';
+import { Meanings, tagsRead, tagsWritten, type CacheKnowledge } from './knowledge.ts';
 import { Reading } from './reading.ts';
 import { HeldStatements } from './held-statements.ts';
 import { SharedGenerations, type Look } from './shared-generations.ts';
+import { snapshotText } from './snapshots.ts';
 
 /** Anneal says so several times a second while it hears every commit; silence means that writes may be missed. */
 const streamSilenceMs = 3_000;
@@ -46,8 +47,8 @@ export class Tracker {
   readonly knowledge: CacheKnowledge;
   readonly shared: SharedGenerations | null;
   broken: string | null = null;
-  /** Stands in for `Pool.query`. One wrapper for all, so that nobody stands in front of the tracker. */
-  answersPools: ((pool: object, args: readonly unknown[], send: () => unknown) => unknown) | null = null;
+  /** Who stands in for `Pool.query`, by template. One wrapper for all, so that nobody stands in front of the tracker. */
+  readonly answersPools = new Map<string, (pool: object, args: readonly unknown[], send: () => unknown) => unknown>();
   readonly #context: PolicyContext;
   readonly #meanings: Meanings;
   readonly #storage = new AsyncLocalStorage<Reading | null>();
@@ -135,9 +136,14 @@ export class Tracker {
   }
 
   begin(look: Look | null): Reading {
-    const reading = new Reading(this.generations.clock, look?.clock ?? 0);
+    const reading = this.beginOne(look);
     this.#open.add(reading);
     return reading;
+  }
+
+  /** The same of one statement alone: nothing else is ever read for it, whatever runs meanwhile. */
+  beginOne(look: Look | null): Reading {
+    return new Reading(this.generations.clock, look?.clock ?? 0);
   }
 
   /** Whether what was kept may be served. `look` is what processes share, asked after the request had come; null where there is one process. */
@@ -152,10 +158,6 @@ export class Tracker {
   end(reading: Reading): boolean {
     this.#open.delete(reading);
     return this.trusted && reading.complete && this.generations.keepable(reading.tags, reading);
-  }
-
-  meaningOf(sql: string | null): Meaning {
-    return this.#meanings.of(sql);
   }
 
   /** Writes elsewhere are heard of a moment after they happened. */
@@ -310,14 +312,14 @@ export class Tracker {
   /** What a request asks of a pool it depends on, whoever answers: another policy may know the answer already. */
   #queriesPool(pool: object, args: unknown[], original: Method): unknown {
     const reading = this.#storage.getStore();
-    if (reading !== undefined && reading !== null) {
-      this.#carefully(() => {
-        const meaning = this.#meanings.of(textOf(args[0]));
-        if (meaning.kind === 'read') reading.read(this.#tags(tagsRead(meaning.uses, valuesOf(args[0], args[1]))));
-      });
-    }
+    const meaning = this.#carefully(() => this.#meanings.of(textOf(args[0])));
     const send = () => Reflect.apply(original, pool, args);
-    return this.answersPools === null ? send() : this.answersPools(pool, args, send);
+    if (meaning?.kind !== 'read') return send();
+    if (reading !== undefined && reading !== null) {
+      this.#carefully(() => reading.read(this.#tags(tagsRead(meaning.uses, valuesOf(args[0], args[1])))));
+    }
+    const answer = this.answersPools.get(meaning.template);
+    return answer === undefined ? send() : answer(pool, args, send);
   }
 
   /** The same function, running for whom it was made. */
@@ -421,7 +423,7 @@ export class Tracker {
       reading.refuse('no snapshot could be taken before it read');
       return;
     }
-    const query = new Query('SELECT pg_current_snapshot()::text AS seen', (_error, result) => {
+    const query = new Query(snapshotText, (_error, result) => {
       reading.snapshotTaken(result?.rows[0]?.seen);
     });
     if (client.readyForQuery === true) {

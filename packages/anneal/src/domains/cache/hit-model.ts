@@ -14,10 +14,7 @@ export interface PredictedHits {
   readonly writes: number;
 }
 
-/**
- * A kept answer is used by the next request of its key if that comes before the next write. With independent arrivals
- * (Poisson) at rate r per key and writes at rate w that is r / (r + w). Null where nothing was repeated.
- */
+/** Null where nothing was repeated. */
 export function predictHits(route: RouteObservation, statements: readonly StatementObservation[]): PredictedHits | null {
   const { answers } = route;
   if (answers === null || answers.reads === 0 || answers.repeats === 0) return null;
@@ -27,8 +24,52 @@ export function predictHits(route: RouteObservation, statements: readonly Statem
   const perKey = route.requests / Math.max(keys, 1);
   const writes = writesTo(tablesOf(route, statements), statements);
   const most = shareOf(answers.equalRepeats, answers.reads);
-  const least = Math.min(most, repeatedShare * shareOf(perKey, perKey + writes));
+  const least = Math.min(most, repeatedShare * survivingShare(perKey, writes));
   return { repeatedShare, most, least, point: (least + most) / 2, writes };
+}
+
+/** What share of a statement's calls would be answered from memory, 0-1. */
+export interface PredictedStatementHits {
+  /** Calls that had been made before with the same parameters: no cache spares more. */
+  readonly repeatedShare: number;
+  /** Calls per different set of parameters. */
+  readonly perKey: number;
+  /** Writes to the statement's tables in the window. */
+  readonly writes: number;
+  /** Where every write drops everything that is kept of the statement: which writes leave a result as it was nobody measured. */
+  readonly least: number;
+}
+
+/** Null where nothing was repeated, or nobody looked. `moreDrops`: how often in the window all is let go for other reasons than writes. */
+export function predictStatementHits(
+  { repetition, calls, tables }: StatementObservation,
+  statements: readonly StatementObservation[],
+  moreDrops = 0,
+): PredictedStatementHits | null {
+  if (repetition === undefined || repetition.repeats === 0) return null;
+  const repeatedShare = shareOf(repetition.repeats, repetition.calls);
+  // Counted in a sample, as keys of routes are.
+  const perKey = calls / Math.max(repetition.calls - repetition.repeats, 1);
+  const writes = writesTo(new Set(tables.map(withoutSchema)), statements);
+  return { repeatedShare, perKey, writes, least: repeatedShare * survivingShare(perKey, writes + moreDrops) };
+}
+
+/**
+ * What is kept is used by the next request of its key if that comes before the next write. With independent arrivals
+ * (Poisson) at rate r per key and writes at rate w that is r / (r + w).
+ */
+function survivingShare(perKey: number, writes: number): number {
+  return shareOf(perKey, perKey + writes);
+}
+
+/** What of a route's requests a cache of its whole answers would spare already, 0-1. */
+export function sparedWhole(route: RouteObservation, statements: readonly StatementObservation[]): number {
+  const kinds = new Map(statements.map(({ id, kind }) => [id, kind]));
+  const whole =
+    route.method === 'GET' &&
+    route.outgoing.length === 0 &&
+    route.statements.every(({ statementId }) => kinds.get(statementId) === 'select');
+  return whole ? (predictHits(route, statements)?.point ?? 0) : 0;
 }
 
 /** Queries, and CPU by the profile or else in proportion to the number of requests. Milliseconds. */

@@ -1,10 +1,11 @@
 import { certainShare } from '../../../finding/evidence-rate.ts';
 import { defineRule, type RuleOutcome } from '../../../finding/finding.ts';
 import { levelOf } from '../../../finding/level.ts';
+import { repeatsOnPurpose } from '../../../finding/repeats-on-purpose.ts';
 import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
 import { shorten } from '../../../finding/subject.ts';
 import { milliseconds, percent, quantity } from '../../../finding/wording.ts';
-import type { RouteObservation, StatementObservation } from '../../../measurement/observations.ts';
+import type { RouteObservation } from '../../../measurement/observations.ts';
 import { callSitesOf, distinctLocations, placeName, routeName, statementText, type CallSite } from '../call-sites.ts';
 
 export const duplicateQuery = defineRule({
@@ -31,7 +32,7 @@ export const duplicateQuery = defineRule({
       const silence = (reason: string): RuleOutcome[] => [
         { silent: { subject: `${shorten(text)} at ${placeName(site.locations[0])}`, reason } },
       ];
-      const purpose = repeatsOnPurpose(statement);
+      const purpose = statement === null ? null : repeatsOnPurpose(statement);
       if (purpose !== null) return silence(purpose);
 
       const meanMs = site.totalMs / site.calls;
@@ -90,16 +91,6 @@ export const duplicateQuery = defineRule({
     });
   },
 });
-
-function repeatsOnPurpose(statement: StatementObservation | null): string | null {
-  if (statement === null) return null;
-  if (statement.kind !== 'select') return 'it does not only read: repeating it does it again';
-  if (/\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b|\bpg_(?:try_)?advisory/i.test(statement.text))
-    return 'it takes a lock: repeating it is not asking again';
-  if (/\b(?:nextval|random|gen_random_uuid|clock_timestamp|set_config)\s*\(/i.test(statement.text))
-    return 'it is meant to give a new value each time';
-  return null;
-}
 
 /** Where else the routes of this site send the same statement: the first of the two questions. */
 function otherPlaces(site: CallSite, routes: readonly RouteObservation[]) {
