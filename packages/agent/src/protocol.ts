@@ -1,8 +1,9 @@
 import type { HistogramData } from './histogram.ts';
 import type { Policy } from './policies/index.ts';
+import type { PolicyTerms } from './policies/policy.ts';
 
 export { batchedText, batchPrefix, templateHash, textHash, type BatchForm } from './statements/batched-text.ts';
-export type { Policy };
+export type { Policy, PolicyTerms };
 
 /** The agent knows a statement by this; what Anneal tells it about statements is in the same words. */
 export { sqlTemplate } from './statements/sql-template.ts';
@@ -38,14 +39,8 @@ export type FromAgent =
 export type ToAgent =
   | { readonly type: 'flush'; readonly id: number }
   | { readonly type: 'start-profile'; readonly id: number }
-  /** All policies end when the socket closes; with `expiresAfterMs` also by themselves. */
-  | {
-      readonly type: 'apply-policy';
-      readonly id: number;
-      readonly policyId: string;
-      readonly policy: Policy;
-      readonly expiresAfterMs?: number;
-    }
+  /** All policies end when the socket closes, whatever their terms. */
+  | ({ readonly type: 'apply-policy'; readonly id: number; readonly policyId: string; readonly policy: Policy } & PolicyTerms)
   /** Off: traffic passes as if the policy were not there, at once; it stays in force. */
   | { readonly type: 'switch-policy'; readonly id: number; readonly policyId: string; readonly on: boolean }
   /** What only Anneal can see and the policy has to know (other writers' commits); the policy's own type of message. */
@@ -139,6 +134,8 @@ export interface PolicySummary {
   readonly id: string;
   readonly kind: Policy['kind'];
   readonly on: boolean;
+  /** Of the requests that it meets, 0-1; absent: it acts on all of them. */
+  readonly share?: number;
   readonly figures: Readonly<Record<string, number>>;
 }
 

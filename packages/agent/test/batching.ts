@@ -4,6 +4,7 @@ import { Observer } from '../src/observer.ts';
 import { templateHash, textHash } from '../src/statements/batched-text.ts';
 import { batchStatements, type BatchStatementsPolicy } from '../src/policies/batch-statements.ts';
 import type { RunningPolicy } from '../src/policies/policy.ts';
+import type { Draw } from '../src/policies/share.ts';
 
 /** node-postgres under the agent's own hooks, in this process: what a request of an application would go through. */
 export function hookedPg() {
@@ -65,13 +66,14 @@ export interface PolicyUnderTest extends Disposable {
   take(): Readonly<Record<string, number>>;
 }
 
-export function putInForce(observer: Observer, policy: BatchStatementsPolicy): PolicyUnderTest {
+export function putInForce(observer: Observer, policy: BatchStatementsPolicy, draw: Draw | null = null): PolicyUnderTest {
   const ended: string[] = [];
   const state = { on: true };
   const control = {
     get on() {
       return state.on;
     },
+    draw,
     end(reason: string) {
       ended.push(reason);
       state.on = false;

@@ -5,6 +5,7 @@ import { Observer } from '../src/observer.ts';
 import { problemWith } from '../src/policies/forms.ts';
 import type { Policy as AnyPolicy } from '../src/policies/index.ts';
 import type { PolicyKind, RunningPolicy } from '../src/policies/policy.ts';
+import type { Draw } from '../src/policies/share.ts';
 
 export interface StartedPolicy extends Disposable {
   readonly running: RunningPolicy;
@@ -20,9 +21,10 @@ export function startPolicy<Policy extends { readonly kind: string }>(
   kind: PolicyKind<Policy>,
   policy: Policy,
   observer = new Observer(),
+  draw: Draw | null = null,
 ): StartedPolicy {
   const endedBecause: string[] = [];
-  const control = { on: true, end: (reason: string) => void endedBecause.push(reason) };
+  const control = { on: true, draw, end: (reason: string) => void endedBecause.push(reason) };
   const running = kind.start(policy, { observer, drivers: observer.drivers }, [], control);
   if (typeof running === 'string') throw new Error(running);
   return {
@@ -50,7 +52,7 @@ export function refusalOf<Policy extends { readonly kind: string }>(
   const unusable = problemWith(policy as unknown as AnyPolicy);
   if (unusable !== null) return unusable;
   const observer = new Observer();
-  const running = kind.start(policy, { observer, drivers: observer.drivers }, others, { on: true, end: () => undefined });
+  const running = kind.start(policy, { observer, drivers: observer.drivers }, others, { on: true, draw: null, end: () => undefined });
   if (typeof running === 'string') return running;
   running.stop();
   return null;

@@ -122,8 +122,8 @@ export class Channel {
         this.#observer.problems.note('all policies went off: nothing was heard of Anneal');
         return;
       case 'apply-policy': {
-        const { policyId, policy, slot, expiresAfterMs } = message;
-        this.#confirm(message.id, policies.apply(policyId, policy, new PolicyFlag(flags, slot), expiresAfterMs));
+        const { policyId, policy, slot } = message;
+        this.#confirm(message.id, policies.apply(policyId, policy, new PolicyFlag(flags, slot), message));
         return;
       }
       case 'switch-policy':

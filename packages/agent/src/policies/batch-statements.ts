@@ -23,6 +23,7 @@ export interface BatchStatementsPolicy extends BatchForm {
 
 export const batchStatements: PolicyKind<BatchStatementsPolicy> = {
   kind: 'batch-statements',
+  actsOn: 'requests',
 
   start(policy, context, others, control) {
     if (context.drivers.pgPools.size === 0 || context.drivers.pgClients.size === 0) return 'node-postgres is not loaded';

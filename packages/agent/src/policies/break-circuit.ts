@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { failedStatus } from '../outgoing/outgoing-http.ts';
 import { answerRequest, cannedResponse, type CannedAnswer } from './outgoing/canned-answer.ts';
-import { Circuit, type CircuitLimits, type Outcome } from './outgoing/circuit.ts';
+import { Circuit, type CircuitLimits, type Outcome, type Pass } from './outgoing/circuit.ts';
 import { interceptFetch, interceptRequests } from './outgoing/interception.ts';
 import type { PolicyKind } from './policy.ts';
 
@@ -16,8 +16,9 @@ export interface BreakCircuitPolicy extends CircuitLimits {
 
 export const breakCircuit: PolicyKind<BreakCircuitPolicy> = {
   kind: 'break-circuit',
+  actsOn: 'requests',
 
-  start(policy, _context, others, control) {
+  start(policy, { observer }, others, control) {
     const rival = others.find((other) => other.policy.peer === policy.peer);
     if (rival !== undefined) return `the peer ${policy.peer} is already behind the policy ${rival.id}`;
     const { peer, fallback } = policy;
@@ -34,8 +35,10 @@ export const breakCircuit: PolicyKind<BreakCircuitPolicy> = {
       interceptFetch((call, next) => {
         if (!control.on || call.peer !== peer) return next(call.init);
         const entered = circuit;
-        const pass = entered.enter(performance.now());
+        const spared = control.draw?.(observer.current()) === false;
+        const pass = passOf(entered, spared);
         if (pass === null) {
+          if (spared) return next(call.init);
           figures.refused += 1;
           if (fallback === null) return Promise.reject(new TypeError('fetch failed', { cause: openCircuit(peer) }));
           figures.fallbacks += 1;
@@ -60,11 +63,16 @@ export const breakCircuit: PolicyKind<BreakCircuitPolicy> = {
           return;
         }
         const entered = circuit;
-        const pass = entered.enter(performance.now());
+        const spared = control.draw?.(observer.current()) === false;
+        const pass = passOf(entered, spared);
         if (pass !== null) {
           figures.passed += 1;
           // Not by its `error`: whoever listens there keeps an error that nobody handles from being one.
           request.once('close', () => left(entered, pass, outcomeOf(request)));
+          next(agent);
+          return;
+        }
+        if (spared) {
           next(agent);
           return;
         }
@@ -97,6 +105,11 @@ export const breakCircuit: PolicyKind<BreakCircuitPolicy> = {
     };
   },
 };
+
+/** Of calls that the policy has no share in the circuit learns how the peer is; they are neither refused nor counted as probes. */
+function passOf(circuit: Circuit, spared: boolean): Pass | null {
+  return spared && !circuit.isClosed ? null : circuit.enter(performance.now());
+}
 
 /** How Node's own agents report a connection that could not be made. */
 interface FailingRequest {

@@ -65,6 +65,30 @@ describe('hostile traffic', () => {
     },
   );
 
+  test('finds none either where a share of the requests is answered from memory: what the others write reaches it', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    const policy = cacheCounters(countersKnowledge(database.url));
+    expect(await target.ask({ type: 'apply-policy', policyId: 'cache', policy, share: 0.5 })).toMatchObject({ type: 'done' });
+    const ports = [target.port];
+    const found = await hostileTraffic({
+      ports,
+      counters: 5,
+      reads,
+      readers: 8,
+      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
+      path: (counter) => `/counters/${counter + 1}`,
+      truth: truthIn(database),
+    });
+    const { hits, misses, waited } = await figuresOf(target);
+    tell('half of the requests', { ...found, hits: hits!, misses: misses! });
+    expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
+    // Half of the reads, within five standard deviations; one that waited is among the hits, the misses or neither.
+    const spread = 5 * Math.sqrt(found.reads / 4);
+    expect(hits! + misses!).toBeLessThan(found.reads / 2 + spread);
+    expect(hits! + misses! + waited!).toBeGreaterThan(found.reads / 2 - spread);
+  });
+
   test('does find the stale answers of a cache that deletes what it keeps where it writes', async () => {
     await using database = await createTestDatabase(countersSql);
     await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url, NAIVE: '1' });

@@ -49,6 +49,7 @@ export const smallestShadowShare = 0.01;
 
 export const cacheResponses: PolicyKind<CacheResponsesPolicy> = {
   kind: 'cache-responses',
+  actsOn: 'requests',
 
   start(policy, context, others, control) {
     if (!(policy.shadowShare >= smallestShadowShare && policy.shadowShare <= 1))
@@ -161,6 +162,8 @@ class ResponseCache implements Dependent {
     try {
       const url = request.url ?? '/';
       const route = this.#routeOf(url);
+      // Past what is kept, but followed: what it writes must reach those it is kept for.
+      if (route !== null && this.#control.draw?.(request) === false) return this.#bypass(exchange);
       const key = route === null ? null : requestKey(request, this.#rules.ignoredRequestHeaders);
       if (route === null || key === null || !this.#tracker.trusted) {
         if (route !== null) this.#done.bypasses += 1;

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Observer } from '../observer.ts';
 import { smallestShadowShare } from './cache-responses.ts';
 import { copyResult, parametersKey, resultBytes, type ResultLike } from './cache-statements/kept-result.ts';
 import { KeptValues, type Kept } from './invalidation/kept-values.ts';
@@ -26,6 +27,7 @@ export interface CacheStatementsPolicy {
 
 export const cacheStatements: PolicyKind<CacheStatementsPolicy> = {
   kind: 'cache-statements',
+  actsOn: 'requests',
 
   start(policy, context, others, control) {
     if (!(policy.shadowShare >= smallestShadowShare && policy.shadowShare <= 1))
@@ -35,7 +37,7 @@ export const cacheStatements: PolicyKind<CacheStatementsPolicy> = {
     if (rival !== undefined) return `a statement of it is already kept by the policy ${rival.id}`;
     const tracker = trackerFor(context, policy.knowledge);
     if (typeof tracker === 'string') return tracker;
-    const cache = new StatementCache(policy, tracker, control);
+    const cache = new StatementCache(policy, tracker, control, context.observer);
     return keptOn(tracker, cache, (on) => {
       for (const template of policy.templates) {
         if (on) tracker.answersPools.set(template, (pool, args, send) => cache.meet(pool, args, send));
@@ -57,6 +59,7 @@ class StatementCache implements Dependent {
   readonly #policy: CacheStatementsPolicy;
   readonly #tracker: Tracker;
   readonly #control: PolicyControl;
+  readonly #observer: Observer;
   readonly #kept: KeptValues<Result>;
   readonly #reading = new Map<string, Promise<unknown>>();
   /** Two pools may lead to two databases. */
@@ -64,10 +67,11 @@ class StatementCache implements Dependent {
   #lastPool = 0;
   #done = { ...nothingDone };
 
-  constructor(policy: CacheStatementsPolicy, tracker: Tracker, control: PolicyControl) {
+  constructor(policy: CacheStatementsPolicy, tracker: Tracker, control: PolicyControl, observer: Observer) {
     this.#policy = policy;
     this.#tracker = tracker;
     this.#control = control;
+    this.#observer = observer;
     this.#kept = new KeptValues(policy.maximumBytes);
   }
 
@@ -83,7 +87,8 @@ class StatementCache implements Dependent {
 
   /** A call of `Pool.query` with one of the policy's statements; `send` lets it go on to the server. */
   meet(pool: object, [statement, values, callback]: readonly unknown[], send: Send): unknown {
-    const key = this.#control.on && callback === undefined ? this.#keyOf(pool, statement, values) : null;
+    const acts = this.#control.on && this.#control.draw?.(this.#observer.current()) !== false;
+    const key = acts && callback === undefined ? this.#keyOf(pool, statement, values) : null;
     if (key === null || !this.#tracker.trusted) return send();
     const asker = this.#tracker.current() ?? null;
     return this.#tracker.shared === null ? this.#answer(key, asker, null, send) : this.#answerAmongMany(key, asker, send);

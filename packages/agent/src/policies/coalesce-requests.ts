@@ -49,6 +49,7 @@ const mostWaiting = 1_000;
  */
 export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
   kind: 'coalesce-requests',
+  actsOn: 'requests',
 
   start(policy, { observer }, others, control) {
     const rival = others.find((other) => other.policy.routes.some((route) => policy.routes.includes(route)));
@@ -141,7 +142,8 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
         'emit',
         (original) =>
           function emit(this: unknown, ...args) {
-            if (args[0] !== 'request' || !control.on) return Reflect.apply(original, this, args);
+            if (args[0] !== 'request' || !control.on || control.draw?.(args[1] as IncomingMessage) === false)
+              return Reflect.apply(original, this, args);
             try {
               if (holds(args[1] as IncomingMessage, args[2] as ServerResponse, () => Reflect.apply(original, this, args))) return true;
             } catch (error) {

@@ -19,6 +19,7 @@ const onePacketBytes = 1060;
 
 export const compressResponses: PolicyKind<CompressResponsesPolicy> = {
   kind: 'compress-responses',
+  actsOn: 'requests',
 
   start({ routes, minimumBytes = onePacketBytes }, _context, _others, control) {
     const routeOf = routeMatcher(routes);
@@ -29,7 +30,7 @@ export const compressResponses: PolicyKind<CompressResponsesPolicy> = {
       isOn: () => control.on,
       describe: (answer) => applies(answer) && varyByEncoding(answer),
       look(answer) {
-        if (!applies(answer)) return false;
+        if (control.draw?.(answer.request) === false || !applies(answer)) return false;
         const coding = chosenCoding(answer.request.headers['accept-encoding']?.toString() ?? '');
         if (coding === null) {
           // A shared cache must not give a compressed answer to this client (RFC 9110, 12.5.5).

@@ -15,6 +15,7 @@ export interface ConditionalResponsesPolicy {
  */
 export const conditionalResponses: PolicyKind<ConditionalResponsesPolicy> = {
   kind: 'conditional-responses',
+  actsOn: 'requests',
 
   start({ routes }, _context, _others, control) {
     const routeOf = routeMatcher(routes);
@@ -22,7 +23,8 @@ export const conditionalResponses: PolicyKind<ConditionalResponsesPolicy> = {
     const unwatch = watchWholeAnswers({
       isOn: () => control.on,
       look(answer) {
-        if (!mayBeConditional(answer) || routeOf(askedUrl(answer.request)) === null) return false;
+        if (control.draw?.(answer.request) === false || !mayBeConditional(answer) || routeOf(askedUrl(answer.request)) === null)
+          return false;
         const { body, request, response } = answer;
         const given = response.getHeader('etag');
         const tag = typeof given === 'string' ? given : tagOf(body);

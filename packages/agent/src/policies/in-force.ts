@@ -2,7 +2,8 @@ import type { PolicySummary, ToggledBlock, Toggling } from '../protocol.ts';
 import type { PolicyFlag } from './flags.ts';
 import { problemWith } from './forms.ts';
 import { policyKinds, type Policy } from './index.ts';
-import type { InForce, PolicyContext, RunningPolicy } from './policy.ts';
+import type { InForce, PolicyContext, PolicyTerms, RunningPolicy } from './policy.ts';
+import { drawOf } from './share.ts';
 import { refuseToggling, runBlocks } from './toggle.ts';
 
 interface Entry {
@@ -11,8 +12,14 @@ interface Entry {
   readonly running: RunningPolicy;
   readonly flag: PolicyFlag;
   readonly expiry: NodeJS.Timeout | null;
+  readonly share: number;
+  /** Null where it does not have to know of every request. */
+  readonly letPassAgain: (() => void) | null;
   on: boolean;
 }
+
+/** Timers of Node hold 31 bits; what is longer would be over at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /** What is told to whoever put them in force, and what of others stands beside them. */
 export interface Surroundings {
@@ -44,11 +51,11 @@ export class PoliciesInForce {
     return [...this.#entries.keys()];
   }
 
-  /** Null when in force, else why not. Ends by itself after `expiresAfterMs`, where that is given. */
-  apply(id: string, policy: Policy, flag: PolicyFlag, expiresAfterMs?: number): string | null {
+  /** Null when in force, else why not. */
+  apply(id: string, policy: Policy, flag: PolicyFlag, terms: PolicyTerms = {}): string | null {
     let started = false;
     try {
-      const reasonAgainst = this.#start(id, policy, flag, expiresAfterMs);
+      const reasonAgainst = this.#start(id, policy, flag, terms);
       started = reasonAgainst === null;
       return reasonAgainst;
     } finally {
@@ -111,6 +118,7 @@ export class PoliciesInForce {
     this.#endToggling(id, `the policy ${id} ended`);
     this.#entries.delete(id);
     if (entry.expiry !== null) clearTimeout(entry.expiry);
+    entry.letPassAgain?.();
     entry.flag.retire();
     this.#surroundings.released(entry.flag.slot);
     try {
@@ -127,25 +135,31 @@ export class PoliciesInForce {
   }
 
   take(): readonly PolicySummary[] {
-    return [...this.#entries.values()].map(({ id, policy, flag, running }) => ({
+    return [...this.#entries.values()].map(({ id, policy, flag, share, running }) => ({
       id,
       kind: policy.kind,
       on: flag.on,
+      ...(share === 1 ? {} : { share }),
       figures: running.take?.() ?? {},
     }));
   }
 
-  #start(id: string, policy: Policy, flag: PolicyFlag, expiresAfterMs: number | undefined): string | null {
+  #start(id: string, policy: Policy, flag: PolicyFlag, { share = 1, expiresAfterMs }: PolicyTerms): string | null {
     const kind = policyKinds.find((known) => known.kind === policy.kind);
     if (kind === undefined) return `this agent does not know policies of kind ${policy.kind}`;
     if (this.#entries.has(id)) return `the policy ${id} is already in force`;
     const unusable = problemWith(policy);
     if (unusable !== null) return unusable;
+    if (!(share > 0 && share <= 1)) return `a share of the traffic is above 0 and up to 1, not ${share}`;
+    if (share < 1 && kind.actsOn === 'process')
+      return `a policy of kind ${kind.kind} changes one thing for all requests of the process: it cannot be given a share of them`;
+    if (expiresAfterMs !== undefined && !(expiresAfterMs > 0)) return `a policy cannot end ${expiresAfterMs} ms after it began`;
     const others = [...this.#surroundings.beside(), ...this.all()].filter((other) => other.policy.kind === policy.kind);
     const running = kind.start(policy, this.#context, others, {
       get on() {
         return flag.on;
       },
+      draw: drawOf(share),
       end: (reason) => {
         flag.want(false);
         this.#surroundings.ended(`the policy ${id} ended: ${reason}`);
@@ -157,9 +171,17 @@ export class PoliciesInForce {
       return running;
     }
     flag.want(true);
-    const expiry = expiresAfterMs === undefined ? null : setTimeout(() => this.revoke(id), expiresAfterMs).unref();
-    this.#entries.set(id, { id, policy, running, flag, expiry, on: true });
+    const expiry =
+      expiresAfterMs === undefined ? null : setTimeout(() => this.#expire(id), Math.min(expiresAfterMs, longestTimerMs)).unref();
+    // Of a request that is let pass nobody could say afterwards whether it was drawn.
+    const letPassAgain = share === 1 ? null : this.#context.observer.openEvery();
+    this.#entries.set(id, { id, policy, running, flag, expiry, share, letPassAgain, on: true });
     return null;
+  }
+
+  #expire(id: string): void {
+    this.#surroundings.ended(`the policy ${id} ended: the time that it was given was over`);
+    this.revoke(id);
   }
 
   #set(entry: Entry, on: boolean): void {

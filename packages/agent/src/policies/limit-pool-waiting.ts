@@ -13,6 +13,7 @@ export interface LimitPoolWaitingPolicy {
 
 export const limitPoolWaiting: PolicyKind<LimitPoolWaitingPolicy> = {
   kind: 'limit-pool-waiting',
+  actsOn: 'requests',
 
   start({ pool: name, maxWaiting }, { observer, drivers }, others, control) {
     const pool = observer.pools.named(name)?.pool ?? null;
@@ -29,7 +30,8 @@ export const limitPoolWaiting: PolicyKind<LimitPoolWaitingPolicy> = {
       'connect',
       (original) =>
         function connect(this: unknown, callback) {
-          if (!control.on || !isFull(pool, maxWaiting)) return original.call(this, callback);
+          if (!control.on || !isFull(pool, maxWaiting) || control.draw?.(observer.current()) === false)
+            return original.call(this, callback);
           refused += 1;
           const error = Object.assign(new Error(`the pool has ${maxWaiting} callers waiting already`), { code: 'ANNEAL_POOL_FULL' });
           if (typeof callback !== 'function') return Promise.reject(error);

@@ -33,6 +33,7 @@ const longestIdentity = 64;
 
 export const limitRate: PolicyKind<LimitRatePolicy> = {
   kind: 'limit-rate',
+  actsOn: 'requests',
 
   start(policy, _context, others, control) {
     const rival = others.find((other) => other.policy.name === policy.name);
@@ -48,6 +49,8 @@ export const limitRate: PolicyKind<LimitRatePolicy> = {
       (request, response) => {
         if (!control.on || isExempt(request.url)) return false;
         const { allowed, remaining, waitSeconds } = buckets.take(identity(request, policy.per), performance.now());
+        // It has its part of the allowance, as it would where all are limited, and is told and refused nothing.
+        if (control.draw?.(request) === false) return false;
         response.appendHeader('RateLimit-Policy', told);
         response.appendHeader('RateLimit', `"${policy.name}";r=${remaining};t=${Math.ceil(waitSeconds)}`);
         if (allowed) figures.admitted += 1;

@@ -25,8 +25,9 @@ const mostIdle = 256;
 
 export const outgoingKeepAlive: PolicyKind<OutgoingKeepAlivePolicy> = {
   kind: 'outgoing-keep-alive',
+  actsOn: 'requests',
 
-  start({ peers }, _context, others, control) {
+  start({ peers }, { observer }, others, control) {
     const rival = others.find((other) => meet(other.policy.peers, peers));
     if (rival !== undefined) return `connections to ${peers.join(', ')} are already kept by the policy ${rival.id}`;
     const isKept = peerMatcher(peers);
@@ -35,7 +36,7 @@ export const outgoingKeepAlive: PolicyKind<OutgoingKeepAlivePolicy> = {
 
     const remove = interceptRequests(
       ({ agent, request, peer }, next) => {
-        if (!control.on || !isKept(peer) || !mayKeep(agent, request)) {
+        if (!control.on || !isKept(peer) || control.draw?.(observer.current()) === false || !mayKeep(agent, request)) {
           next(agent);
           return;
         }

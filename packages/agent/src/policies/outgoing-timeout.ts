@@ -12,8 +12,9 @@ export interface OutgoingTimeoutPolicy {
 
 export const outgoingTimeout: PolicyKind<OutgoingTimeoutPolicy> = {
   kind: 'outgoing-timeout',
+  actsOn: 'requests',
 
-  start({ peers, timeoutMs }, _context, others, control) {
+  start({ peers, timeoutMs }, { observer }, others, control) {
     const rival = others.find((other) => other.policy.peers.some((peer) => peers.includes(peer)));
     if (rival !== undefined) return `calls to ${peers.join(', ')} are already limited by the policy ${rival.id}`;
     const limited = new Set(peers);
@@ -24,7 +25,7 @@ export const outgoingTimeout: PolicyKind<OutgoingTimeoutPolicy> = {
       interceptFetch(({ peer, init, isRequest }, next) => {
         // A Request has a signal of its own, a dispatcher limits of its own.
         const isLimited = isRequest || (init?.signal ?? init?.dispatcher ?? null) !== null;
-        if (!control.on || isLimited || !limited.has(peer)) return next(init);
+        if (!control.on || isLimited || !limited.has(peer) || control.draw?.(observer.current()) === false) return next(init);
         figures.limited += 1;
         const signal = AbortSignal.timeout(timeoutMs);
         // Whether an answer that had begun was cut off is not seen: its body is read elsewhere.
@@ -35,7 +36,7 @@ export const outgoingTimeout: PolicyKind<OutgoingTimeoutPolicy> = {
       }, failed),
 
       interceptRequests(({ agent, request, peer }, next) => {
-        if (control.on && limited.has(peer)) limit(request);
+        if (control.on && limited.has(peer) && control.draw?.(observer.current()) !== false) limit(request);
         next(agent);
       }, failed),
     ];

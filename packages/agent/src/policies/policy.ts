@@ -1,5 +1,6 @@
 import type { Drivers } from '../statements/drivers.ts';
 import type { Observer } from '../observer.ts';
+import type { Draw } from './share.ts';
 
 /** What a kind of policy may use of the agent. */
 export interface PolicyContext {
@@ -8,9 +9,22 @@ export interface PolicyContext {
   readonly drivers: Drivers;
 }
 
+/** On what terms a policy is in force; everything, and without an end of its own, where nothing is said. */
+export interface PolicyTerms {
+  /** Of the requests that it meets, drawn one by one: above 0, up to 1. */
+  readonly share?: number | undefined;
+  /** It ends by itself after so long, whoever is still there and whoever is not. */
+  readonly expiresAfterMs?: number | undefined;
+}
+
 /** A change of behaviour that can be carried out in this process. One file each, one line in `index.ts`. */
 export interface PolicyKind<Policy extends { readonly kind: string }> {
   readonly kind: Policy['kind'];
+  /**
+   * Of what it can be given a share: `requests`, drawn one by one. `process`: of nothing, because what it changes is one thing
+   * for all requests of the process.
+   */
+  readonly actsOn: 'requests' | 'process';
   /** Puts the policy in force, or says in a sentence why not and has changed nothing. `others` are those of the kind in force already. */
   start(policy: Policy, context: PolicyContext, others: readonly InForce<Policy>[], control: PolicyControl): RunningPolicy | string;
 }
@@ -26,6 +40,8 @@ export interface PolicyControl {
    * is busy. On once `start` has returned.
    */
   readonly on: boolean;
+  /** Null: it acts on every request, and asks nobody which one it is. Otherwise whether it acts on this one (see `share.ts`). */
+  readonly draw: Draw | null;
   /** The policy's own code failed, or it answered wrongly: it ends for good, and the next summary says why. */
   end(reason: string): void;
 }

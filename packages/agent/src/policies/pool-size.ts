@@ -10,6 +10,8 @@ export interface PoolSizePolicy {
 
 export const poolSize: PolicyKind<PoolSizePolicy> = {
   kind: 'pool-size',
+  // A pool is one for all of its requests: none of them could have another size of it than the next.
+  actsOn: 'process',
 
   start({ pool: name, max }, { observer }, others) {
     const record = observer.pools.named(name);

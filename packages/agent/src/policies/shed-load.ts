@@ -34,6 +34,7 @@ interface Waiting {
 
 export const shedLoad: PolicyKind<ShedLoadPolicy> = {
   kind: 'shed-load',
+  actsOn: 'requests',
 
   start(policy, _context, others, control) {
     if (others.length > 0) return `load is already shed by the policy ${others[0]!.id}`;
@@ -85,6 +86,11 @@ export const shedLoad: PolicyKind<ShedLoadPolicy> = {
     const remove = placeGate(
       (request, response, admit) => {
         if (!control.on || isExempt(request.url)) return false;
+        if (control.draw?.(request) === false) {
+          // It takes a place, as all that are answered do, and waits for none.
+          answer(response);
+          return false;
+        }
         if (answering < policy.maxConcurrent && queue.size === 0) {
           delay.wasEmpty(performance.now());
           answer(response);

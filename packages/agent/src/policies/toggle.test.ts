@@ -129,6 +129,7 @@ describe('a policy', () => {
       reason: 'the policy short ended',
     });
     expect(await poolMax(target)).toBe(1);
+    expect((await target.flush()).problems).toEqual(['the policy short ended: the time that it was given was over']);
     expect(await toggled(target, { blocks: 2 })).toHaveLength(2);
   });
 

@@ -57,6 +57,11 @@ export class BatchedStatement {
     return this.#control.on;
   }
 
+  /** Whether it acts on this request, of which it may have been given a share. */
+  meets(request: object): boolean {
+    return this.#control.draw?.(request) !== false;
+  }
+
   end(reason: string): void {
     this.#control.end(reason);
   }

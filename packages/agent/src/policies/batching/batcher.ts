@@ -120,7 +120,7 @@ export class Batcher implements CallGate {
     const runner = request === null ? null : this.#runnerOf(kind, owner, run);
     if (request === null || runner === null) return run.call(owner, statement, values, callback);
     const state = this.#stateOf(request);
-    if (batched?.acts === true) {
+    if (batched?.acts === true && batched.meets(request)) {
       try {
         const asked = readCall(kind, statement, values, callback);
         if (asked !== null) return this.#siteOf(state, batched, feeds, runner).ask(asked);
