@@ -83,6 +83,17 @@ test('a policy is switched and toggled through the agent, and refusals say why',
   expect(await coding()).toBeUndefined();
 });
 
+test('a policy is in force on the terms that it was given', async () => {
+  await using stack = new AsyncDisposableStack();
+  const listener = stack.use(await createAgents().listen());
+  stack.use(await startApp('answers.mjs', { ANNEAL_SOCKET: listener.socketPath }));
+  const agent = await listener.connected(10_000);
+  await agent.apply('tried', { kind: 'compress-responses', routes: ['/big'] }, { share: 0.25 });
+  expect((await agent.flush()).policies).toMatchObject([{ id: 'tried', share: 0.25 }]);
+  await agent.apply('short', { kind: 'conditional-responses', routes: ['/big'] }, { expiresAfterMs: 20 });
+  await expect.poll(() => agent.policies()).toEqual(['tried']);
+});
+
 test('an agent that ends while it is asked is lost, and so is every later question', async () => {
   const { listener, app, stack } = await listenAndStart();
   await using _ = stack;

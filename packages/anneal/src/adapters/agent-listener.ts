@@ -4,7 +4,15 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { protocolVersion, silenceMs, type AgentHello, type FromAgent, type ToAgent, type Toggling } from '@anneal/agent/protocol';
+import {
+  protocolVersion,
+  silenceMs,
+  type AgentHello,
+  type FromAgent,
+  type PolicyTerms,
+  type ToAgent,
+  type Toggling,
+} from '@anneal/agent/protocol';
 import { AnnealError } from '../errors.ts';
 import type { AgentControl, AgentListener, Agents } from '../ports/agent.ts';
 
@@ -185,8 +193,8 @@ class Conversation implements SwitchableAgent {
     await this.#order({ type: 'observe', on });
   }
 
-  async apply(id: string, policy: Parameters<AgentControl['apply']>[1]) {
-    const answer = await this.#askOf(id, { type: 'apply-policy', policyId: id, policy });
+  async apply(id: string, policy: Parameters<AgentControl['apply']>[1], terms?: PolicyTerms) {
+    const answer = await this.#askOf(id, { type: 'apply-policy', policyId: id, policy, ...terms });
     if (answer.type !== 'done') throw this.#unexpected(answer);
   }
 

@@ -1,4 +1,4 @@
-import type { AgentHello, AgentSummary, Policy, Recording, ToggledBlock, Toggling } from '@anneal/agent/protocol';
+import type { AgentHello, AgentSummary, Policy, PolicyTerms, Recording, ToggledBlock, Toggling } from '@anneal/agent/protocol';
 
 /** One connected agent, as the rest of Anneal sees it. */
 export interface AgentControl {
@@ -7,8 +7,8 @@ export interface AgentControl {
   flush(): Promise<AgentSummary>;
   /** Takes a CPU profile from now until the next `flush`, whose summary carries it. */
   startProfile(): Promise<void>;
-  /** Resolves when the policy is in force; throws ANNEAL_POLICY_REFUSED with the agent's reason. */
-  apply(id: string, policy: Policy): Promise<void>;
+  /** Resolves when the policy is in force on these terms; throws ANNEAL_POLICY_REFUSED with the agent's reason. */
+  apply(id: string, policy: Policy, terms?: PolicyTerms): Promise<void>;
   /**
    * Resolves when the policy acts, or no longer acts and has let go of what it held; it stays in force. Off is in effect
    * before that, also in a process that is too busy to confirm. Throws ANNEAL_POLICY_REFUSED when it is not in force.

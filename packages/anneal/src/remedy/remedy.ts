@@ -89,6 +89,10 @@ export interface ActContext {
    * or the arm ends. Absent where nobody keeps the stream: the target itself.
    */
   readonly changes?: (policyId: string, listener: ChangeListener | null) => Promise<void>;
+  /** Policies end by themselves after so long; without it with the conversation alone. */
+  readonly expiresAfterMs?: number;
+  /** Policies act on so much of the traffic that they meet (0-1), drawn per request, and refuse what cannot be shared out; default 1. */
+  readonly share?: number;
   /** One line of progress, e.g. the share of an index build. */
   readonly report?: (detail: string) => void;
 }

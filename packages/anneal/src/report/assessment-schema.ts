@@ -259,6 +259,7 @@ const trial = z
       minimumEffect: share,
       sharedWith: list(text),
       toggled: z.literal(true).exactOptional(),
+      policy: z.strictObject({ share, expiresAfterMs: amount }).exactOptional(),
       leaning: z.strictObject({ scenarios: list(text), factor: amount, ordinaryPerSlice: amount, perSlice: amount }).exactOptional(),
     }),
     primary: comparison,

@@ -186,10 +186,14 @@ export function designWords({ design, rounds }: Pick<Trial, 'design' | 'rounds'>
   const dropped = rounds.filter((round) => round.dropped.length > 0).length;
   const leaning = design.leaning === undefined ? '' : `; ${plain(leaningInWords(design.leaning))}`;
   const sharing = design.sharedWith.length === 0 ? '' : `; shared its arms with ${design.sharedWith.join(', ')}`;
+  const policy =
+    design.policy === undefined
+      ? ''
+      : `; the policy acted on ${design.policy.share === 1 ? 'all requests' : `${share(design.policy.share)} of the requests`} that it meets, and would have ended by itself after ${duration(design.policy.expiresAfterMs)}`;
   return (
     `${counted(rounds.length - dropped, 'round')} kept, ${dropped} dropped before anyone looked at the outcome; ` +
     `one slice of ${duration(design.sliceMs)} ${design.toggled === true ? 'with the policy off and one with it on in each round, in one process and' : 'per arm and round'} in random order (seed ${design.seed}); ${lookWords(design)}; ` +
-    `to be kept, the whole interval must lie below ${change(-design.minimumEffect)}${leaning}${sharing}.`
+    `to be kept, the whole interval must lie below ${change(-design.minimumEffect)}${leaning}${sharing}${policy}.`
   );
 }
 

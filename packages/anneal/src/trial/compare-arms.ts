@@ -17,6 +17,7 @@ import { judgeRound, planRound } from './interleave.ts';
 import { whyNoPolicy } from './one-process.ts';
 import { keptRounds } from './paired-evidence.ts';
 import type { TriedChange } from './planned-change.ts';
+import { pauseBetweenSlicesMs, policyExpiryMs } from './policy-terms.ts';
 import { fromActualSend, takeSlice, type SliceSource, type RouteGroup, type StatementGroup, type TakenSlice } from './slice.ts';
 import { neverActed, readsTogether, switchPolicies, wronglySwitched } from './toggling.ts';
 import type { Distribution, Round } from './trial.ts';
@@ -81,9 +82,6 @@ interface RunningArm extends AsyncDisposable {
   readonly act: ActContext;
 }
 
-/** Settles what the other arm left in flight in the database and the scheduler before a slice begins. */
-const pauseBetweenSlicesMs = 150;
-
 /**
  * Starts two arms, changes the candidate, compares answers on the untouched copies, then runs shuffled
  * rounds of slices with the same requests on both until `isDecided` or `mostRounds`.
@@ -123,9 +121,10 @@ async function compare(bench: Bench, request: ComparisonRequest): Promise<ArmsCo
   const revalidates = request.changes.some(({ remedy }) => remedy.clientsRevalidate === true);
   const refuses = request.refuses ?? changesOf('candidate').some(({ remedy }) => remedy.refuses === true);
   const clients = { revalidates, timesFailures: !refuses };
+  const expiresAfterMs = policyExpiryMs(bench, request.mostRounds);
   if (changesOf('candidate').some(({ scope }) => scope === 'process')) await likeOneWithPolicies(arms.get('baseline'));
-  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'), clients);
-  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'), clients);
+  await using baseline = await prepare(bench, arms.get('baseline'), changesOf('baseline'), { clients, expiresAfterMs });
+  await using candidate = await prepare(bench, arms.get('candidate'), changesOf('candidate'), { clients, expiresAfterMs });
 
   progress.update(null, 'comparing answers');
   // A policy may answer several requests at once: equal reads are sent together, as none of them would be one after the other.
@@ -204,11 +203,20 @@ async function prepare(
   bench: Bench,
   arm: TrialArm,
   changes: readonly TriedChange[],
-  clients: { readonly revalidates: boolean; readonly timesFailures: boolean },
+  {
+    clients,
+    expiresAfterMs,
+  }: { readonly clients: { readonly revalidates: boolean; readonly timesFailures: boolean }; readonly expiresAfterMs: number },
 ): Promise<RunningArm> {
   const { outside, signal } = bench.context;
   const streams = arm.databaseUrl === null ? null : new ArmChanges(outside.changes, arm.databaseUrl);
-  const act: ActContext = { sql: arm.sql, agent: arm.target.agent, signal, ...(streams === null ? {} : { changes: streams.follow }) };
+  const act: ActContext = {
+    sql: arm.sql,
+    agent: arm.target.agent,
+    signal,
+    expiresAfterMs,
+    ...(streams === null ? {} : { changes: streams.follow }),
+  };
   await applyAll(
     bench.context,
     changes.filter((change) => !needsNewSessions(change)),

@@ -26,12 +26,12 @@ export function ownPolicies(
       effort: 'none',
       ...(refuses ? { refuses: true } : {}),
       ...(policies.some(({ kind }) => kind === 'conditional-responses') ? { clientsRevalidate: true } : {}),
-      async apply(_plan, { agent }) {
+      async apply(_plan, { agent, expiresAfterMs, share }) {
         for (const [index, policy] of policies.entries()) {
           const name = `${ownPolicyId}/${index + 1}-${policy.kind}`;
           if (agent === null)
             throw new AnnealError('ANNEAL_POLICY_REFUSED', { policy: name, problem: 'the backend runs without the agent' });
-          await agent.apply(name, policy);
+          await agent.apply(name, policy, { expiresAfterMs, share });
         }
       },
       cost: async () => ({ diskBytes: 0, buildMs: 0, memoryBytes: 0, connections: 0 }),

@@ -20,6 +20,7 @@ import { nominalLevelFor, shortLooks } from './decide.ts';
 import type { LedgerEvent } from './events.ts';
 import { outstandingOf } from './outstanding.ts';
 import { routeGroup, type TriedChange } from './planned-change.ts';
+import { policyExpiryMs } from './policy-terms.ts';
 import { tryChanges } from './try-changes.ts';
 
 const outside = await createOutside();
@@ -87,10 +88,19 @@ describe('a comparison by toggling', () => {
   test('has the policy off and on in one process, with the same requests, and compares answers that were asked for together', async () => {
     const { stack, bench, outstanding } = await opened('toggled');
     await using _ = stack;
-    const change = changeOf();
+    let expiresAfterMs: number | undefined;
+    const remedy: TriedChange['remedy'] = {
+      ...coalesceRequests,
+      apply(given, act) {
+        ({ expiresAfterMs } = act);
+        return coalesceRequests.apply(given, act);
+      },
+    };
+    const change = changeOf({ remedy });
     const toggled = [coalesceRequests.toggles!(plan)];
     const { rounds, answers, ended } = await compareArms(bench, { ...request, label: 'one', changes: [change], toggled });
     expect(ended).toBeNull();
+    expect(expiresAfterMs).toBe(policyExpiryMs(bench, request.mostRounds));
     expect(rounds.flatMap(({ dropped }) => dropped)).toEqual([]);
     expect(rounds).toHaveLength(2);
     for (const { baseline, candidate } of rounds) {

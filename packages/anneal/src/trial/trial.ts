@@ -59,6 +59,8 @@ export interface TrialDesign {
   readonly leaning?: Leaning;
   /** Both states in one process, the policy switched between the slices, instead of two processes side by side. */
   readonly toggled?: true;
+  /** For a policy: the share of the requests that it acted on (0-1), and when it would have ended by itself. */
+  readonly policy?: { readonly share: number; readonly expiresAfterMs: number };
 }
 
 /** One slice per arm, in random order. */

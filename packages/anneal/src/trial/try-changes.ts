@@ -11,6 +11,7 @@ import { leanTo } from './lean-to-changes.ts';
 import { leanedAllowance, type Leaning } from './lean-traffic.ts';
 import { keptRounds } from './paired-evidence.ts';
 import { routeGroup, statementGroup, type TriedChange } from './planned-change.ts';
+import { policyExpiryMs } from './policy-terms.ts';
 import { stepIsOfRoute } from './route-of-step.ts';
 import { placeboMetric } from './slice.ts';
 import { toggledPolicies } from './toggling.ts';
@@ -77,6 +78,7 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
     },
   );
   const equality = equalityOf(compared.answers);
+  const expiresAfterMs = policyExpiryMs(bench, request.design.looks.at(-1)!);
   const trials = request.changes.map((change, index): Trial => {
     const question = questions[index]!;
     const leaning = leanings.get(change.id);
@@ -95,6 +97,7 @@ export async function tryChanges(bench: Bench, asked: TrialRequest): Promise<rea
         sharedWith: request.changes.filter((other) => other !== change).map((other) => other.id),
         ...(leaning === undefined ? {} : { leaning }),
         ...(toggled === null ? {} : { toggled: true }),
+        ...(change.scope === 'process' ? { policy: { share: 1, expiresAfterMs } } : {}),
       },
       primary: judgement.primary,
       guards: judgement.guards,

@@ -16,10 +16,10 @@ export function carriedOutByAgent<Plan extends Json>(
     async inspect(plan, { agent }) {
       return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
     },
-    async apply(plan, { agent }) {
+    async apply(plan, { agent, share, expiresAfterMs }) {
       if (agent === null) throw new AnnealError('ANNEAL_APPLY_FAILED', { remedy, problem: 'the target runs without the agent' });
       if ((await agent.policies()).includes(policyId(plan))) return;
-      await agent.apply(policyId(plan), policyOf(plan));
+      await agent.apply(policyId(plan), policyOf(plan), { share, expiresAfterMs });
     },
     async revert(plan, { agent }) {
       await agent?.revoke(policyId(plan));

@@ -59,7 +59,7 @@ export function keptByAgent<Plan extends KeepingPlan>(
       return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
     },
 
-    async apply(plan, { agent, sql, changes }) {
+    async apply(plan, { agent, sql, changes, share, expiresAfterMs }) {
       if (agent === null || sql === null || changes === undefined) {
         const problem = agent === null ? 'the target runs without the agent' : "the database's changes cannot be followed from here";
         throw new AnnealError('ANNEAL_APPLY_FAILED', { remedy, problem });
@@ -77,7 +77,7 @@ export function keptByAgent<Plan extends KeepingPlan>(
         // A trial has one process of the target on each arm.
         ...(plan.shared === null ? {} : { shared: { ...plan.shared, scope, processes: 1 } }),
       };
-      await agent.apply(name, policyOf(plan, knowledge));
+      await agent.apply(name, policyOf(plan, knowledge), { share, expiresAfterMs });
       try {
         await changes(name, outsideWriters(agent, name, tables));
       } catch (cause) {

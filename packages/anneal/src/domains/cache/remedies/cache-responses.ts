@@ -107,7 +107,7 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
     return agent !== null && (await agent.policies()).includes(policyId(plan)) ? 'present' : 'absent';
   },
 
-  async apply(plan, { agent, sql, changes }) {
+  async apply(plan, { agent, sql, changes, share, expiresAfterMs }) {
     if (agent === null || sql === null || changes === undefined) {
       const problem = agent === null ? 'the target runs without the agent' : "the database's changes cannot be followed from here";
       throw new AnnealError('ANNEAL_APPLY_FAILED', { remedy: id, problem });
@@ -131,7 +131,7 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
       maximumBytes,
       shadowShare,
     };
-    await agent.apply(name, policy);
+    await agent.apply(name, policy, { share, expiresAfterMs });
     try {
       await changes(name, outsideWriters(agent, name, tables));
     } catch (cause) {
