@@ -27,3 +27,23 @@ test.each([
   expect(() => config(url)).toThrow(/cache\.redisUrl: redis:\/\/host:port, without a password/);
   expect(() => config(url)).not.toThrow(/secret/);
 });
+
+const sharing = (sameForEveryone: object) =>
+  parseConfig({ target: { start: 'node app.js' }, workload: { urls: ['/'] }, cache: { sameForEveryone } }, 'anneal.config.ts');
+
+test('answers are the same for everybody where the owner says so, route by route, with the headers that tell who asks', () => {
+  const { sameForEveryone, sharedCache } = resolveSettings(sharing({ '/posts/:id': ['Authorization', 'cookie'] }), '/srv', {});
+  expect(sameForEveryone).toEqual(new Map([['/posts/:id', ['authorization', 'cookie']]]));
+  expect(sharedCache).toBeUndefined();
+  const silent = parseConfig({ target: { start: 'node app.js' }, workload: { urls: ['/'] } }, 'anneal.config.ts');
+  expect(resolveSettings(silent, '/srv', {}).sameForEveryone).toBeUndefined();
+});
+
+test.each([
+  [{ '/posts/:id': [] }, /sameForEveryone\./],
+  [{ 'GET /posts/:id': ['cookie'] }, /sameForEveryone/],
+  [{ '/posts/:id': ['a header'] }, /sameForEveryone/],
+  [{ '/posts/:id': ['Accept'] }, /says what is asked for, not who asks/],
+])('what would give out something else than the owner means is refused: %j', (given, problem) => {
+  expect(() => sharing(given)).toThrow(problem);
+});

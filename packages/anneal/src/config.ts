@@ -8,6 +8,9 @@ import type { Workload } from './workload/workload.ts';
 import { shortLooks } from './trial/decide.ts';
 import { workloadFromUrls } from './workload/workload-from-urls.ts';
 
+/** To leave one of these out of account would be to give out another representation, or another site's. */
+const aboutTheAnswer: ReadonlySet<string> = new Set(['accept', 'accept-charset', 'accept-encoding', 'accept-language', 'host', 'range']);
+
 /** Durations are milliseconds, shares 0-1. Every key but `target.start` and `workload` has a default. */
 const configSchema = z.strictObject({
   target: z.strictObject({
@@ -104,6 +107,27 @@ const configSchema = z.strictObject({
         })
         .describe(
           'A Redis that all processes of the backend share, redis://host:port: what is kept in memory is dropped in all of them when one writes. Give it where more than one process serves',
+        )
+        .optional(),
+      sameForEveryone: z
+        .record(
+          z.string().startsWith('/'),
+          z
+            .array(
+              z
+                .string()
+                .regex(/^[\w-]+$/)
+                .refine((name) => !aboutTheAnswer.has(name.toLowerCase()), {
+                  error: 'this header says what is asked for, not who asks: answers that differ by it are different answers',
+                }),
+            )
+            .min(1),
+        )
+        .optional()
+        .describe(
+          'WARNING: answers of these routes that are kept in memory are given to everybody, also to those whom the application would have refused, because no code of it runs for them. ' +
+            'Routes whose answers are the same whoever asks, each with the request headers that tell who does, { "/posts/:id": ["authorization", "cookie"] }. ' +
+            'Default: none; no answer is given to another identity',
         ),
     })
     .optional(),
@@ -147,7 +171,14 @@ export interface AnnealConfig {
     readonly writeVolumeMargin?: number;
     readonly answers?: number;
   };
-  readonly cache?: { readonly redisUrl: string };
+  readonly cache?: {
+    readonly redisUrl?: string;
+    /**
+     * Routes whose answers are the same whoever asks, each with the request headers that tell who does. What is kept of them is
+     * given to everybody, also to those whom the application would have refused.
+     */
+    readonly sameForEveryone?: Readonly<Record<string, readonly string[]>>;
+  };
   readonly record?: { readonly consent: true; readonly share?: number; readonly port?: number };
   readonly output?: string;
   readonly seed?: number;
@@ -171,6 +202,8 @@ export interface Settings {
   readonly trial: TrialSettings;
   /** Absent where one process serves, or nobody said. */
   readonly sharedCache?: RedisAddress;
+  /** Request headers, in lower case, that do not change a route's answer; absent where nobody said so of any. */
+  readonly sameForEveryone?: ReadonlyMap<string, readonly string[]>;
   /** Null without consent. */
   readonly record: RecordSettings | null;
   readonly outputFolder: string;
@@ -254,7 +287,8 @@ export function resolveSettings(config: AnnealConfig, folder: string, environmen
       writeVolumeMargin: config.trial?.writeVolumeMargin ?? 0.25,
       answers: config.trial?.answers ?? 80,
     },
-    ...(config.cache === undefined ? {} : { sharedCache: redisAddress(config.cache.redisUrl)! }),
+    ...(config.cache?.redisUrl === undefined ? {} : { sharedCache: redisAddress(config.cache.redisUrl)! }),
+    ...(config.cache?.sameForEveryone === undefined ? {} : { sameForEveryone: lowerCased(config.cache.sameForEveryone) }),
     record: config.record === undefined ? null : { share: config.record.share ?? 1, port: config.record.port ?? 3000 },
     outputFolder: resolve(folder, config.output ?? '.anneal'),
     seed,
@@ -267,6 +301,10 @@ function redisAddress(url: string): RedisAddress | null {
   const isPlain = parsed?.protocol === 'redis:' && parsed.hostname !== '' && /^(?:|\/|\/0)$/.test(parsed.pathname);
   if (!isPlain || parsed.username !== '' || parsed.password !== '' || parsed.search !== '') return null;
   return { host: parsed.hostname.replace(/^\[|\]$/g, ''), port: parsed.port === '' ? 6379 : Number(parsed.port) };
+}
+
+function lowerCased(headersByRoute: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, readonly string[]> {
+  return new Map(Object.entries(headersByRoute).map(([route, headers]) => [route, headers.map((name) => name.toLowerCase())]));
 }
 
 function tracesOf(otlp: boolean | number | undefined): Pick<Target, 'traces'> {

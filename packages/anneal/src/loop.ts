@@ -188,13 +188,14 @@ async function prescribe(
   run.progress.stage('Planning remedies and predicting what each is worth');
   const findings = diagnosis.findings.filter(({ fingerprint }) => !diagnosis.suppressed.has(fingerprint));
   const baseDatabase = baseDatabaseOf(run.settings);
-  const { sharedCache } = run.settings;
+  const { sharedCache, sameForEveryone } = run.settings;
   const common = {
     sliceMs: run.settings.trial.sliceMs,
     measurement: observed.measurement,
     samples: observed.samples,
     sqlParser: run.outside.sqlParser,
     ...(sharedCache === undefined ? {} : { sharedCache }),
+    ...(sameForEveryone === undefined ? {} : { sameForEveryone }),
   };
   if (baseDatabase === null) {
     return { ...diagnosis, ...(await planChanges(run.id, findings, remedies, { ...common, sql: null, planner: null })) };

@@ -321,6 +321,22 @@ describe('an answer from memory', () => {
     expect(await figuresOf(target)).toMatchObject({ hits: 0, bypasses: 3 });
   });
 
+  test('is given to every identity where its route was said to answer them alike, unless it says that it is for one', async () => {
+    await using database = await createTestDatabase(countersSql);
+    await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });
+    const ignoredHeaders = ['authorization', 'cookie'];
+    const routes = ['/counters/:id', '/private'];
+    await putInForce(target, cacheCounters(countersKnowledge(database.url), { routes, ignoredHeaders, shadowShare: 0.01 }));
+    const identities = [{ authorization: 'Bearer one' }, { authorization: 'Bearer two' }, { cookie: 'session=1' }, {}];
+    const ask = async (path: string, headers: Record<string, string>) => (await target.get(path, { headers })).json();
+    for (const headers of identities) expect(await ask('/counters/1', headers)).toEqual({ id: 1, value: 0 });
+    // One of a hundred is made anew, and compared with what was kept.
+    const { hits, comparisons, kept } = await figuresOf(target);
+    expect([hits! + comparisons!, kept]).toEqual([3, 1]);
+    for (const headers of identities) expect(await ask('/private', headers)).toEqual({ value: 0 });
+    expect(await figuresOf(target)).toMatchObject({ hits: 0, kept: 0, refused: 4 });
+  });
+
   test('is not made of files, other services, moving statements, cookies, streams, or nothing at all', async () => {
     await using database = await createTestDatabase(countersSql);
     await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url });

@@ -141,6 +141,7 @@ class ResponseCache implements Dependent {
     this.#kept = new KeptValues(policy.maximumBytes);
     this.#rules = {
       ignoredRequestHeaders: ignoredNames(policy.ignoredHeaders ?? []),
+      forOthersToo: (policy.ignoredHeaders ?? []).length > 0,
       varyingHeaders: new Set((policy.varyingHeaders ?? []).map((name) => name.toLowerCase())),
     };
   }

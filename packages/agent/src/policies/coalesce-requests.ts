@@ -57,7 +57,8 @@ export const coalesceRequests: PolicyKind<CoalesceRequestsPolicy> = {
     const routeOf = routeMatcher(policy.routes);
     const ignoredRequestHeaders = ignoredNames(policy.ignoredHeaders ?? []);
     const keyOf = policy.acrossAddresses === true ? requestKey : clientKey;
-    const rules = { ignoredRequestHeaders, varyingHeaders: new Set<string>() };
+    const forOthersToo = (policy.ignoredHeaders ?? []).length > 0;
+    const rules = { ignoredRequestHeaders, forOthersToo, varyingHeaders: new Set<string>() };
     const flights = new Map<string, Flight>();
     const unshared = new Set<string>();
     let figures = { led: 0, shared: 0, alone: 0 };

@@ -96,6 +96,11 @@ app.get('/who', async (request, response) => {
     .json({ ...rows[0], who: request.get('authorization') ?? request.get('cookie') ?? request.get('x-api-key') ?? null });
 });
 
+app.get('/private', async (_request, response) => {
+  const { rows } = await pool.query('SELECT value FROM counters WHERE id = $1', [1]);
+  response.set('Cache-Control', 'max-age=60, private').json(rows[0]);
+});
+
 /** A rollback answers 409 and changes nothing. */
 app.post('/counters/:id', async (request, response) => {
   const { id } = request.params;

@@ -74,6 +74,8 @@ export interface PlanningContext {
   readonly sliceMs?: number;
   /** What the processes of the target share, as its owner said; absent where one process serves, or nobody said. */
   readonly sharedCache?: RedisAddress;
+  /** By route, request headers in lower case that do not change its answer, as its owner said; absent where he said nothing. */
+  readonly sameForEveryone?: ReadonlyMap<string, readonly string[]>;
 }
 
 export interface ActContext {

@@ -20,6 +20,8 @@ export type Outcome =
 
 export interface RecordingRules {
   readonly ignoredRequestHeaders: ReadonlySet<string>;
+  /** Headers were named that answers do not depend on: an answer may reach somebody else than it was made for. */
+  readonly forOthersToo: boolean;
   /** Lower case; they may differ from time to time, and are left out. */
   readonly varyingHeaders: ReadonlySet<string>;
 }
@@ -95,6 +97,9 @@ function outcomeOf(request: IncomingMessage, response: ServerResponse, body: Buf
     if (lower === 'set-cookie') return refused('it sets a cookie');
     if (lower === 'trailer') return refused('it has a trailer');
     if (lower === 'cache-control' && /no-store/i.test(value)) return refused('it says that it is not to be stored');
+    // RFC 9111, 5.2.2.7: for a single user.
+    if (lower === 'cache-control' && rules.forOthersToo && /\bprivate\b/i.test(value))
+      return refused('it says that it is for one user alone');
     if (
       lower === 'vary' &&
       value.split(',').some((asked) => asked.trim() === '*' || rules.ignoredRequestHeaders.has(asked.trim().toLowerCase()))

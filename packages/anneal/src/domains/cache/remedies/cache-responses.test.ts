@@ -86,7 +86,10 @@ describe('from the measurement to the policy and back', () => {
         'postgres 3.4.9 is loaded beside',
       );
       const plan = (await cacheResponses.plan(findings[0]!, context)) as CacheResponsesPlan;
-      expect(plan).toMatchObject({ route: '/counters/:id', shared: sharedCache, ownRedis: null });
+      expect(plan).toMatchObject({ route: '/counters/:id', shared: sharedCache, ownRedis: null, ignoredHeaders: [] });
+      const sameForEveryone = new Map([['/counters/:id', ['authorization']]]);
+      const told = await cacheResponses.plan(findings[0]!, { ...context, sameForEveryone });
+      expect(told).toEqual({ ...plan, ignoredHeaders: ['authorization'] });
       expect(JSON.stringify(plan)).not.toContain(new URL(server.url).password);
       const prediction = await cacheResponses.predict(plan, findings[0]!, context);
       expect(prediction).toMatchObject({ metric: 'cpu.time', model: 'queueing' });
@@ -122,7 +125,20 @@ describe('from the measurement to the policy and back', () => {
   });
 });
 
-const alone: CacheResponsesPlan = { route: '/counters/:id', statements: [], location: null, shared: null, ownRedis: null };
+const alone: CacheResponsesPlan = {
+  route: '/counters/:id',
+  statements: [],
+  location: null,
+  shared: null,
+  ownRedis: null,
+  ignoredHeaders: [],
+};
+
+test('that answers are given to everybody is the first thing a report says of it, and is said of no other', () => {
+  const [first] = cacheResponses.describe({ ...alone, ignoredHeaders: ['authorization', 'cookie'] }).reservations!;
+  expect(first).toMatch(/^The configuration says.*whatever authorization and cookie say.*would have refused/);
+  expect(cacheResponses.describe(alone).reservations!.join()).not.toContain('The configuration says');
+});
 
 test('where the backend was seen to talk to Redis, and nobody said who shares it, the report asks; an address is never guessed', () => {
   const reservations = (plan: CacheResponsesPlan) => cacheResponses.describe(plan).reservations!.join('\n');

@@ -33,6 +33,8 @@ export type CacheResponsesPlan = {
   readonly shared: { readonly host: string; readonly port: number } | null;
   /** Where the target was seen to talk to a Redis itself; null where it was not. */
   readonly ownRedis: string | null;
+  /** Of the route's requests, headers that its owner says do not change its answer: with those of identities it is given to all. */
+  readonly ignoredHeaders: readonly string[];
 };
 
 const id = 'cache/cache-responses';
@@ -67,7 +69,14 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
     const redis = (context.measurement.observations['agent.routes'] ?? []).flatMap(({ outgoing }) =>
       outgoing.filter(({ kind }) => kind === 'redis'),
     );
-    return { route: route.route, statements, location, shared: context.sharedCache ?? null, ownRedis: redis[0]?.peer ?? null };
+    return {
+      route: route.route,
+      statements,
+      location,
+      shared: context.sharedCache ?? null,
+      ownRedis: redis[0]?.peer ?? null,
+      ignoredHeaders: context.sameForEveryone?.get(route.route) ?? [],
+    };
   },
 
   async explainRefusal(finding, context) {
@@ -96,6 +105,7 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
       assumptions: [
         `requests repeat as they did: ${percent(hits?.repeatedShare ?? 0)} of them had been asked in the same words`,
         'requests of one key and writes come independently of each other (Poisson)',
+        ...(plan.ignoredHeaders.length === 0 ? [] : ['how often clients ask for what others were answered was not seen, and is not in it']),
         `an answer from memory costs ${eachMs} ms of CPU${plan.shared === null ? '' : ', Redis asked before it'} (own measurement)`,
       ],
     };
@@ -130,6 +140,7 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
       },
       maximumBytes,
       shadowShare,
+      ...(plan.ignoredHeaders.length === 0 ? {} : { ignoredHeaders: plan.ignoredHeaders }),
     };
     await agent.apply(name, policy, { share, expiresAfterMs });
     try {
@@ -156,7 +167,7 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
 
   touches: ({ route }) => ({ statementIds: [], routes: [`GET ${route}`], writtenTables: [] }),
 
-  describe({ route, location, shared, ownRedis }) {
+  describe({ route, location, shared, ownRedis, ignoredHeaders }) {
     const where = location === null ? '' : ` at ${location.file}:${location.line}`;
     const others =
       shared === null
@@ -166,9 +177,13 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
       title: `Answers of GET ${shorten(route)} are kept until what they are made of is written`,
       sql: null,
       lasting:
-        `Keep the answer${where} by URL and identity. Note a generation per table before reading, keep only what was read within one, and count it up after each commit before the writer is answered. ` +
+        `Keep the answer${where} by URL${ignoredHeaders.length === 0 ? ' and identity' : ''}. Note a generation per table before reading, keep only what was read within one, and count it up after each commit before the writer is answered. ` +
         others,
-      reservations: [...(shared === null ? aloneReservations(ownRedis) : sharedReservations(shared)), ...commonReservations],
+      reservations: [
+        ...(ignoredHeaders.length === 0 ? [] : [sharedAmongAll(route, ignoredHeaders)]),
+        ...(shared === null ? aloneReservations(ownRedis) : sharedReservations(shared)),
+        ...commonReservations,
+      ],
     };
   },
 });
@@ -178,6 +193,14 @@ const commonReservations = [
   'Whoever tells clients apart by their address alone, and says so nowhere in the request, would be answered with one another’s answers.',
   'One answer of fifty is made anew for ever and compared; one that differs without a write to explain it ends the policy.',
 ];
+
+/** First of all, because it is the one that gives something away. */
+function sharedAmongAll(route: string, headers: readonly string[]): string {
+  return (
+    `The configuration says that answers of ${route} are the same whoever asks (\`cache.sameForEveryone\`): one is kept whatever ${headers.join(' and ')} say, ` +
+    'and given to everybody, also to whom the application would have refused. Of those that it marks as private, or as varying by these, none is kept.'
+  );
+}
 
 function aloneReservations(ownRedis: string | null): readonly string[] {
   return [
