@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 RUN := node --conditions=@anneal/source
 
-.PHONY: demo test install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-policies test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
+.PHONY: demo test install redis build docs bench bench-agent bench-batching bench-load bench-database soak matrix test-policies test-hold test-try test-cache test-crash test-postgres-versions test-node-versions bench-toggling test-toggle clean help
 
 help:
 	@echo 'make demo         the whole loop on the laboratory backend, eight to nine minutes'
@@ -11,6 +11,7 @@ help:
 	@echo 'make matrix       switches every labelled defect of the laboratory off and on'
 	@echo 'make test-policies  the weaknesses of the laboratory that a policy answers, proven by switching it'
 	@echo 'make test-try     the trials of own changes, of limits and of patches, all of them'
+	@echo 'make test-hold    kept answers in force beside a backend, and a holder that hangs'
 	@echo 'make test-cache   kept answers under hostile traffic, 16,000 reads each, with the figures'
 	@echo 'make test-crash   every outward call of a trial and of a recovery, failed in every way'
 	@echo 'make test-postgres-versions  PostgreSQL 12 to 18, each fetched and really run, twenty minutes'
@@ -46,6 +47,9 @@ test-policies: install
 
 test-try: install
 	ANNEAL_THOROUGH=1 npx --no vitest run --project end-to-end test/end-to-end/try-change.test.ts test/end-to-end/try-policy.test.ts test/end-to-end/optimize-patches.test.ts
+
+test-hold: install
+	ANNEAL_THOROUGH=1 npx --no vitest run --project unit --disable-console-intercept packages/anneal/src/hold.test.ts
 
 test-cache: install redis
 	ANNEAL_THOROUGH=1 npx --no vitest run --project unit --disable-console-intercept --testTimeout 300000 packages/agent/src/policies/cache packages/anneal/src/domains/cache/outside-writers.test.ts

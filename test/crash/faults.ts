@@ -86,6 +86,7 @@ export function faultyOutside(real: Outside, fault: Fault): FaultyOutside {
       write: (path, content) => outward('write', () => files.write(path, content)),
       append: (path, content) => outward(`append ${eventOf(content)}`, () => files.append(path, content)),
       exists: (path) => outward('exists', () => files.exists(path)),
+      sizeBytes: (path) => outward('sizeBytes', () => files.sizeBytes(path)),
       list: (path) => outward('list', () => files.list(path)),
       makeFolder: (path) => outward('makeFolder', () => files.makeFolder(path)),
       remove: (path) => outward('remove', () => files.remove(path)),

@@ -14,7 +14,7 @@ export { sqlTemplate } from './statements/sql-template.ts';
  *
  * Counts and durations are those since the agent's last summary, never since the process started.
  */
-export { policiesVariable, protocolVersion, silenceMs, socketVariable } from './channel/agreed.ts';
+export { holdVariable, policiesVariable, protocolVersion, silenceMs, socketVariable } from './channel/agreed.ts';
 
 /** What a policy may be, for those who write one by hand. */
 export { readPolicies, stands, type Misread } from './policies/forms.ts';

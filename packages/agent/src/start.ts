@@ -1,3 +1,4 @@
+import { Attendance } from './channel/attendance.ts';
 import { Channel } from './channel/channel.ts';
 import type { ExportSettings } from './export/export-settings.ts';
 import { hookFastifyRoutes } from './hooks/fastify-routes.ts';
@@ -11,10 +12,12 @@ import { hookSerialisation } from './hooks/serialisation.ts';
 import { hookSynchronousCalls } from './hooks/synchronous-calls.ts';
 import { Observer } from './observer.ts';
 import { StandingPolicies } from './policies/standing.ts';
+import type { PolicySummary } from './protocol.ts';
 
 /** What the environment asks for; texts are empty where it does not. */
 export interface Asked {
   readonly socketPath: string;
+  readonly holdPath: string;
   readonly exported: ExportSettings | null;
   readonly policiesPath: string;
 }
@@ -23,15 +26,17 @@ export interface Asked {
  * Installs the hooks; they stay passive until Anneal answers, or the figures are wanted. All that was asked for begins when the process
  * first listens for HTTP: that tells the server apart from the npm and build processes around it. Returns what the hooks report to.
  */
-export function start({ socketPath, exported, policiesPath }: Asked): Observer {
+export function start({ socketPath, holdPath, exported, policiesPath }: Asked): Observer {
   const observer = new Observer();
   // Summaries are read once: while Anneal measures, the figures are its own.
   const standing = policiesPath === '' ? null : new StandingPolicies(policiesPath, observer);
   const channel = socketPath === '' ? null : new Channel(socketPath, observer, standing);
+  const attendance = holdPath === '' ? null : new Attendance(holdPath, observer, standing, { observesAnyway: exported !== null });
   const listening = () => {
     void standing?.begin();
+    attendance?.begin();
     if (channel !== null) channel.open();
-    else if (exported !== null) void exports(observer, exported, standing);
+    else if (exported !== null) void exports(observer, exported, () => [...(standing?.take() ?? []), ...(attendance?.take() ?? [])]);
   };
   hookSerialisation(observer);
   hookSynchronousCalls(observer);
@@ -44,10 +49,10 @@ export function start({ socketPath, exported, policiesPath }: Asked): Observer {
   return observer;
 }
 
-async function exports(observer: Observer, settings: ExportSettings, standing: StandingPolicies | null): Promise<void> {
+async function exports(observer: Observer, settings: ExportSettings, policies: () => readonly PolicySummary[]): Promise<void> {
   try {
     const { startExport } = await import('./export/exporter.ts');
-    startExport(observer, settings, standing);
+    startExport(observer, settings, policies);
   } catch (error) {
     observer.problems.note(`the figures are not exported: ${String(error)}`);
   }

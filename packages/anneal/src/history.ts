@@ -3,7 +3,8 @@ import { domains } from './domains/index.ts';
 import { AnnealError } from './errors.ts';
 import { openLedger } from './ledger/open-ledger.ts';
 import { ledgerPath, runId, type RunOptions } from './run.ts';
-import { keptChanges, openRuns, type Entries, type LedgerEvent } from './trial/events.ts';
+import type { Outside } from './ports/outside.ts';
+import { holdersOf, keptChanges, openRuns, type Entries, type LedgerEvent } from './trial/events.ts';
 import { recover, rollbackKept, type RecoveryReport, type RollbackReport } from './trial/recovery.ts';
 
 const remedies = domains.flatMap((domain) => domain.remedies);
@@ -25,8 +26,8 @@ export interface HistoryRun {
 export interface HistoryTrial {
   readonly id: string;
   readonly title: string;
-  /** `kept` stands in the target's database now; `proven` was kept in its trial but not put there. */
-  readonly state: 'planned' | 'proven' | 'kept' | 'rolled back';
+  /** `kept` stands in the target's database now; `proven` was kept in its trial but not put there; `held` is a proven policy that an `anneal hold` keeps in force now. */
+  readonly state: 'planned' | 'proven' | 'kept' | 'held' | 'rolled back';
 }
 
 /** Runs, oldest first, as the ledger tells them. Throws ANNEAL_LEDGER_BROKEN. */
@@ -34,14 +35,31 @@ export async function readHistory(outputFolder: string, { outside }: Pick<RunOpt
   await using ledger = await openLedger<LedgerEvent>(outside, ledgerPath(outputFolder));
   const entries = await ledger.entries();
   const standing = new Set(keptChanges(entries).map((change) => change.trialId));
+  const held = await heldNow(entries, outside);
+  const ended = new Set(entries.flatMap(({ event }) => (event.type === 'rolled-back' ? [event.trialId] : [])));
   const runs = [...new Set(entries.map((entry) => entry.run))];
-  return runs.map((run) =>
-    historyOf(
+  return runs.map((run) => {
+    const told = historyOf(
       run,
       entries.filter((entry) => entry.run === run),
       standing,
-    ),
-  );
+    );
+    const trials = told.trials.map((trial) => {
+      if (trial.state !== 'proven') return trial;
+      // Said by another run than its own: who holds it, and who ended it.
+      return { ...trial, state: ended.has(trial.id) ? 'rolled back' : held.has(trial.id) ? 'held' : 'proven' } as const;
+    });
+    return { ...told, trials };
+  });
+}
+
+/** A holder that was killed wrote nothing down: whether it lives is asked. */
+async function heldNow(entries: Entries, { processes }: Pick<Outside, 'processes'>): Promise<ReadonlySet<string>> {
+  const held = new Set<string>();
+  for (const [trialId, holders] of holdersOf(entries)) {
+    for (const { pid, startTicks } of holders) if ((await processes.identify(pid))?.startTicks === startTicks) held.add(trialId);
+  }
+  return held;
 }
 
 function historyOf(run: string, entries: Entries, standing: ReadonlySet<string>): HistoryRun {

@@ -5,6 +5,7 @@ import { checkDatabaseAt } from './check.ts';
 import type { Settings } from './config.ts';
 import { runDemo } from './demo.ts';
 import { readHistory, recoverRuns, rollbackChanges, runFolder, type HistoryRun, type LedgerPlace } from './history.ts';
+import { holdPolicies, type HoldOptions } from './hold.ts';
 import { diagnoseTarget, loadTarget, measureTarget, optimizeTarget } from './loop.ts';
 import { silentProgress, type Progress } from './ports/progress.ts';
 import type { Assessment } from './report/assessment.ts';
@@ -17,6 +18,7 @@ import { snapshotDatabaseAt } from './snapshot.ts';
 import type { Imported } from './workload/recorded/workload-from-traffic.ts';
 import { tryOwnChange, type ChangeToTry } from './try-change.ts';
 import type { MetricId } from './prediction/prediction.ts';
+import type { HeldOutcome } from './trial/held-policies.ts';
 import type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 
 export { defineConfig, findConfigFile, loadConfig, resolveSettings, type AnnealConfig, type Settings } from './config.ts';
@@ -27,6 +29,7 @@ export { annealVersion } from './run.ts';
 export type { Assessment } from './report/assessment.ts';
 export type { HealthReport } from './report/health-report.ts';
 export type { HistoryRun, HistoryTrial, LedgerPlace } from './history.ts';
+export type { HeldOutcome } from './trial/held-policies.ts';
 export type { RecoveryReport, RollbackReport } from './trial/recovery.ts';
 export { importTraffic, type ImportTrafficOptions } from './import-traffic.ts';
 export { parseSnapshot } from './snapshot.ts';
@@ -104,6 +107,18 @@ export async function tryChange(
  */
 export async function record(settings: Settings, options: CallOptions & { readonly durationMs: number }): Promise<Imported> {
   return recordTraffic(settings, { ...(await runOptions(options)), durationMs: options.durationMs });
+}
+
+/**
+ * Keeps proven policies in force in the processes of the backend, which are started with ANNEAL_HOLD and the agent, until `signal`,
+ * the time given, or `rollback` ends it. Resolves to what each of them did.
+ */
+export async function hold(
+  place: LedgerPlace,
+  options: CallOptions & Partial<Pick<HoldOptions, 'ids' | 'socketPath' | 'durationMs' | 'onListening'>> = {},
+): Promise<readonly HeldOutcome[]> {
+  const { ids = [], durationMs = null, progress: _progress, signal: _signal, ...where } = options;
+  return holdPolicies(place, { ...(await runOptions(options)), ...where, ids, durationMs });
 }
 
 /** Runs, trials and verdicts, oldest first. */

@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { Settings } from './config.ts';
 import { domains } from './domains/index.ts';
 import { percent } from './finding/wording.ts';
@@ -13,10 +14,11 @@ import { prescribePatches, writePatchesOf, type PlannedPatches } from './prescri
 import { assemble, type RunResults } from './report/assemble.ts';
 import { verdictWord } from './report/story.ts';
 import type { Assessment, Overall, ThresholdResult } from './report/assessment.ts';
-import { inRun, workloadHash, type Run, type RunOptions } from './run.ts';
+import { holdSocketPath, inRun, workloadHash, type Run, type RunOptions } from './run.ts';
 import { meanUs } from './stats/histogram.ts';
 import { baseDatabaseOf, openSite, trialContext } from './site.ts';
 import { fingerprintOf } from './target/fingerprint.ts';
+import { schemaKnowledge } from './target/schema-knowledge.ts';
 import type { TargetFingerprint } from './target/target.ts';
 import { openScratch } from './trial/arms.ts';
 import { guardMargin, type Noise } from './trial/calibrate.ts';
@@ -24,9 +26,9 @@ import { calibrateArms } from './trial/calibrate-arms.ts';
 import { compareArms, type Bench } from './trial/compare-arms.ts';
 import { assess, nominalLevelFor } from './trial/decide.ts';
 import { shareable } from './trial/grouping.ts';
-import { assertOurs } from './trial/database-copies.ts';
+import { assertOurs, sessionName } from './trial/database-copies.ts';
 import { keepOnTarget } from './trial/keep-on-target.ts';
-import { planChanges, type Planning, type TriedChange } from './trial/planned-change.ts';
+import { planChanges, type PlannedChange, type Planning, type TriedChange } from './trial/planned-change.ts';
 import type { PatchChange } from './trial/patch-changes.ts';
 import { tryChanges, type TrialRequest } from './trial/try-changes.ts';
 import { tryPatches, type PatchOutcome } from './trial/try-patches.ts';
@@ -65,6 +67,7 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
     const kept = planning.changes.filter((change) =>
       proven.trials.some(({ id, verdict }) => id === change.id && verdict.decision === 'keep'),
     );
+    const holdable = await writeDownPolicies(run, kept);
     const applied = !options.dryRun && kept.length > 0;
     if (applied) {
       run.progress.stage("Putting what was proven into the target's database");
@@ -79,9 +82,30 @@ export async function optimizeTarget(settings: Settings, options: OptimizeOption
       unplanned: new Map([...planning.unplanned, ...proven.untried]),
       patches: new Map([...patches.outcomes, ...proven.patches]),
       applied,
+      ...holdable,
     });
     return options.summarise?.(assessment) ?? assessment;
   });
+}
+
+/** Policies end with the process they were tried in; from here on `anneal hold` can put them in force where the backend is used. */
+async function writeDownPolicies(run: Run, kept: readonly PlannedChange[]): Promise<Pick<RunResults, 'holdable'>> {
+  const policies = kept.filter(({ scope }) => scope === 'process');
+  if (policies.length === 0) return {};
+  const schema = await schemaNow(run);
+  for (const { id, remedy, plan, description } of policies)
+    await run.ledger.append(run.id, { type: 'proven', trialId: id, remedyId: remedy.id, plan, description, schema });
+  const { target, outputFolder } = run.settings;
+  return {
+    holdable: { trialIds: policies.map(({ id }) => id), socketPath: relative(target.workingDirectory, holdSocketPath(outputFolder)) },
+  };
+}
+
+async function schemaNow({ outside, settings, id }: Run): Promise<string | null> {
+  const { database } = settings.target;
+  if (database === null) return null;
+  await using sql = await outside.databases.connect(database.url, { applicationName: sessionName(id), readOnly: true });
+  return await schemaKnowledge(sql);
 }
 
 /** measure -> find -> report; nothing is changed. */

@@ -116,6 +116,11 @@ export function ledgerPath(outputFolder: string): string {
   return join(outputFolder, 'ledger.jsonl');
 }
 
+/** Where `anneal hold` meets the backend unless it is told otherwise. */
+export function holdSocketPath(outputFolder: string): string {
+  return join(outputFolder, 'hold.sock');
+}
+
 /** SHA-256 of the workload as compact JSON: two runs put the same traffic on their targets when it agrees. */
 export function workloadHash(workload: Workload): string {
   return createHash('sha256').update(JSON.stringify(workload)).digest('hex');

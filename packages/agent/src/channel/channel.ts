@@ -7,8 +7,15 @@ import type { PoliciesInForce } from '../policies/in-force.ts';
 import type { StandingPolicies } from '../policies/standing.ts';
 import { startPolicyThread, type AboutPolicies, type Passed, type ToThread } from './policy-thread.ts';
 import type { Profiler } from '../process/profile.ts';
-import type { FromAgent, ProfileSummary, ToAgent } from '../protocol.ts';
+import type { FromAgent, PolicySummary, ProfileSummary, ToAgent } from '../protocol.ts';
 import { Recorder } from '../requests/recording.ts';
+
+export interface Circumstances {
+  /** Somebody else reads what is observed: it goes on when the conversation is over. */
+  readonly observesAnyway?: boolean;
+  /** The conversation is over, or none came about; another may be opened. */
+  readonly ended?: () => void;
+}
 
 /** What there is besides once a policy was asked for. */
 interface Acting {
@@ -27,6 +34,7 @@ export class Channel {
   readonly #socketPath: string;
   readonly #observer: Observer;
   readonly #standing: StandingPolicies | null;
+  readonly #circumstances: Circumstances;
   readonly #key = randomUUID();
   readonly #recorder = new Recorder();
   #line: Line | null = null;
@@ -34,14 +42,21 @@ export class Channel {
   #moving: Promise<Acting> | null = null;
   #acting: Acting | null = null;
 
-  constructor(socketPath: string, observer: Observer, standing: StandingPolicies | null) {
+  constructor(socketPath: string, observer: Observer, standing: StandingPolicies | null, circumstances: Circumstances = {}) {
     this.#socketPath = socketPath;
     this.#observer = observer;
     this.#standing = standing;
+    this.#circumstances = circumstances;
   }
 
+  /** What the policies in force did since last asked. */
+  take(): readonly PolicySummary[] {
+    return this.#acting?.policies.take() ?? [];
+  }
+
+  /** Begins a conversation, unless there is one. */
   open(): void {
-    if (this.#line !== null) return;
+    if (this.#line !== null || this.#moving !== null) return;
     const line = openLine(this.#socketPath, {
       opened: () => {
         this.#say({
@@ -151,7 +166,7 @@ export class Channel {
     switch (message.type) {
       case 'flush': {
         const profile = await this.#takenProfile();
-        const policies = [...(this.#standing?.take() ?? []), ...(this.#acting?.policies.take() ?? [])];
+        const policies = [...(this.#standing?.take() ?? []), ...this.take()];
         const summary = { ...this.#observer.take(profile), policies };
         this.#say({ type: 'summary', replyTo: message.id, summary });
         return;
@@ -210,12 +225,14 @@ export class Channel {
   }
 
   #close(): void {
-    this.#observer.switch(false);
+    if (this.#circumstances.observesAnyway !== true) this.#observer.switch(false);
     this.#acting?.policies.revokeAll();
     this.#acting = null;
+    this.#moving = null;
     this.#recorder.stop();
     this.#profiler?.then((profiler) => profiler.close()).catch(() => undefined);
     this.#profiler = null;
+    this.#circumstances.ended?.();
   }
 }
 

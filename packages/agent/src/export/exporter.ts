@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { ownServer } from '../hooks/http.ts';
 import type { Observer } from '../observer.ts';
 import { tellingOperator, type Tell } from '../operator.ts';
-import type { StandingPolicies } from '../policies/standing.ts';
+import type { PolicySummary } from '../protocol.ts';
 import type { ExportSettings } from './export-settings.ts';
 import { otlpJson } from './otlp.ts';
 import { prometheusContentType, prometheusText } from './prometheus.ts';
@@ -15,7 +15,7 @@ const longestMs = 5_000;
  * Observes without Anneal and gives the figures to whoever asks. Nothing of it keeps the process alive, and a receiver that
  * is not there or slow costs nothing but its figures.
  */
-export function startExport(observer: Observer, settings: ExportSettings, standing: StandingPolicies | null): void {
+export function startExport(observer: Observer, settings: ExportSettings, policies: () => readonly PolicySummary[]): void {
   const tell = tellingOperator();
   for (const problem of settings.problems) tell(problem);
   if (settings.prometheusPort === null && settings.otlpEndpoint === null) return;
@@ -25,7 +25,7 @@ export function startExport(observer: Observer, settings: ExportSettings, standi
   // Its counters are counts, not estimates.
   observer.openEvery();
   const read = () => {
-    totals.add({ ...observer.take(null), policies: standing?.take() ?? [] });
+    totals.add({ ...observer.take(null), policies: policies() });
     return totals.metrics();
   };
   if (settings.prometheusPort !== null) servePrometheus(settings.prometheusPort, read, tell);

@@ -178,7 +178,7 @@ function readOne(value: unknown): Policy | Misread {
   if (form === null) {
     return {
       problem: `a policy of kind ${kind} is made of what Anneal finds out about the statements of the application`,
-      wanted: '`anneal optimize` plans and tries it where it is worth something',
+      wanted: '`anneal optimize` plans and tries it where it is worth something, and `anneal hold` keeps it in force',
     };
   }
   const misread = (problem: string): Misread => ({ problem: `${kind}: ${problem}`, wanted: fieldsInWords(kind, form) });

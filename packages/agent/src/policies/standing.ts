@@ -55,7 +55,8 @@ export class StandingPolicies {
     const read = readPolicies(JSON.parse(await readFile(this.#path, 'utf8')));
     if ('problem' in read) throw new Error(`${read.problem} (${read.wanted})`);
     const dependent = read.find((policy) => !stands(policy));
-    if (dependent !== undefined) throw new Error(`a policy of kind ${dependent.kind} cannot act without Anneal`);
+    if (dependent !== undefined)
+      throw new Error(`a policy of kind ${dependent.kind} cannot act without Anneal: \`anneal hold\` stays beside it`);
 
     const flags = sharedFlags();
     const permissions = new Permissions(flags);

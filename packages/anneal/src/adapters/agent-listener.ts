@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
+import { chmod, lstat, mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,7 +14,7 @@ import {
   type Toggling,
 } from '@anneal/agent/protocol';
 import { AnnealError } from '../errors.ts';
-import type { AgentControl, AgentListener, Agents } from '../ports/agent.ts';
+import type { AgentControl, AgentListener, Agents, Attendance } from '../ports/agent.ts';
 
 /** An agent whose observation can be switched, for measuring what it costs. */
 export interface SwitchableAgent extends AgentControl {
@@ -47,9 +47,8 @@ async function listen(): Promise<SwitchableAgentListener> {
   const server = createServer((socket) => {
     const greeted = (hello: AgentHello) => {
       if (hello.version > protocolVersion) {
-        const problem = `it speaks version ${hello.version} of the protocol, this Anneal only ${protocolVersion}`;
         conversation.end();
-        settle(new AnnealError('ANNEAL_AGENT_LOST', { problem }));
+        settle(new AnnealError('ANNEAL_AGENT_LOST', { problem: tooNew(hello) }));
         return;
       }
       // A process that the target starts may load the agent too; without a listener it observes nothing.
@@ -105,6 +104,66 @@ async function listen(): Promise<SwitchableAgentListener> {
   };
 }
 
+function tooNew({ version }: AgentHello): string {
+  return `it speaks version ${version} of the protocol, this Anneal only ${protocolVersion}`;
+}
+
+export function createAttendance(): Attendance {
+  return { attend };
+}
+
+async function attend(socketPath: string, came: (agent: AgentControl, gone: Promise<void>) => void): Promise<AsyncDisposable> {
+  const conversations = new Set<Conversation>();
+  const server = createServer((socket) => {
+    const greeted = (hello: AgentHello) => {
+      if (hello.version > protocolVersion) conversation.end();
+      else came(conversation, conversation.gone);
+    };
+    const conversation = new Conversation(socket, greeted, (key) => conversations.values().find((other) => other.hasKey(key)) ?? null);
+    conversations.add(conversation);
+    socket.once('close', () => conversations.delete(conversation));
+  });
+  try {
+    await removeAbandoned(socketPath);
+    server.listen(socketPath);
+    await once(server, 'listening');
+    // Whoever may connect could pose as an agent; whoever listens may change what the application does.
+    await chmod(socketPath, 0o600);
+  } catch (cause) {
+    server.close();
+    throw new AnnealError('ANNEAL_HOLD_SOCKET', { path: socketPath, problem: messageOf(cause) }, { cause });
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const conversation of conversations) conversation.end();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+    },
+  };
+}
+
+/** The socket of an Anneal that was killed is still there, and nobody answers at it. */
+async function removeAbandoned(socketPath: string): Promise<void> {
+  const found = await lstat(socketPath).catch(() => null);
+  if (found === null) return;
+  if (!found.isSocket()) throw new Error('what is there is no socket');
+  const asking = connect(socketPath);
+  try {
+    await once(asking, 'connect');
+  } catch {
+    await rm(socketPath);
+    return;
+  } finally {
+    asking.destroy();
+  }
+  throw new Error('another Anneal listens there');
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 type Question<Message = ToAgent> = Message extends { readonly id: number } ? Omit<Message, 'id'> : never;
 
 interface Pending {
@@ -116,6 +175,7 @@ interface Pending {
 class Conversation implements SwitchableAgent {
   /** Process ids of those that were turned away because this one is heard. */
   readonly others = new Set<number>();
+  readonly gone: Promise<void>;
   #socket: Socket;
   readonly #pending = new Map<number, Pending>();
   #hello: AgentHello | null = null;
@@ -123,10 +183,12 @@ class Conversation implements SwitchableAgent {
   #heartbeat: NodeJS.Timeout | undefined;
   #lastId = 0;
   #problem = 'the connection was closed';
+  readonly #left: () => void;
 
   /** `movedFrom`: the conversation whose agent gave that key and now goes on over this socket. */
   constructor(socket: Socket, greeted: (hello: AgentHello) => void, movedFrom: (key: string) => Conversation | null) {
     this.#socket = socket;
+    ({ promise: this.gone, resolve: this.#left } = Promise.withResolvers<void>());
     let former: Conversation | null = null;
     const owner = () => former ?? this;
     const lines = createInterface(socket);
@@ -168,6 +230,7 @@ class Conversation implements SwitchableAgent {
     clearInterval(this.#heartbeat);
     for (const { reject } of this.#pending.values()) reject(this.#lost());
     this.#pending.clear();
+    this.#left();
   }
 
   get open(): boolean {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, open, readdir, readFile, rename, rm, statfs, symlink } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Files } from '../ports/files.ts';
 
@@ -10,6 +10,7 @@ export function createFiles(): Files {
     write,
     append,
     exists,
+    sizeBytes,
     list: (path) => readdir(path),
     async makeFolder(path) {
       await mkdir(path, { recursive: true });
@@ -49,6 +50,14 @@ async function exists(path: string): Promise<boolean> {
     return true;
   } catch {
     return false;
+  }
+}
+
+async function sizeBytes(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    return null;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Outside } from '../ports/outside.ts';
-import { createAgents } from './agent-listener.ts';
+import { createAgents, createAttendance } from './agent-listener.ts';
 import { createBuiltPlanner } from './built-planner.ts';
 import { createChangeStreams } from './change-stream.ts';
 import { createWorkspaces } from './git-workspaces.ts';
@@ -21,6 +21,7 @@ export async function createOutside(): Promise<Outside> {
     processes: createProcesses(),
     workspaces: createWorkspaces(),
     agents: createAgents(),
+    attendance: createAttendance(),
     traces: createTraces(),
     changes: createChangeStreams(),
     clock: nodeClock,

@@ -20,6 +20,7 @@ import {
 } from '../index.ts';
 import { addAdviseCommand } from './advise.ts';
 import { addCheckCommand } from './check.ts';
+import { addHoldCommand } from './hold.ts';
 import { addImportCommand, addRecordCommand } from './import.ts';
 import { configTemplate, detectProject } from './init.ts';
 import {
@@ -123,13 +124,19 @@ export function createProgram(signal: AbortSignal): Program {
 
   addTryCommand(program, callOptions, print, (code) => (exitCode = code));
 
+  addHoldCommand(program, callOptions);
+
   withAttachOption(
     withTargetOptions(program.command('load').description('put the workload on the backend and check its thresholds')),
   ).action(async (options: TargetOptions) => {
     print(await load(await settingsOf(options), callOptions(options)), options);
   });
 
-  withLedgerOptions(program.command('rollback').description('undo kept changes on the database they were applied to'))
+  withLedgerOptions(
+    program
+      .command('rollback')
+      .description('undo kept changes on the database they were applied to, and end proven policies wherever they are held'),
+  )
     .argument('[ids...]', 'trial ids as `anneal history` lists them')
     .option('--all', 'undo every kept change')
     .action(async (ids: readonly string[], options: LedgerOptions & { readonly all?: boolean }) => {
@@ -206,6 +213,7 @@ Start here:
   anneal import access.log          make a workload of recorded traffic
   anneal diagnose                   what holds it back, and where
   anneal optimize                   try, prove, keep
+  anneal hold                       keep proven policies in force beside the backend
   anneal try --patch fix.diff       prove a change of your own
   anneal check database             look at the database alone, without a load
   anneal rollback --all             take everything back

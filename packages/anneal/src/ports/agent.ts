@@ -45,3 +45,14 @@ export interface Agents {
   /** The `--import` specifier that loads the agent into a Node process. */
   readonly importSpecifier: string;
 }
+
+/** Meeting the agents of processes that somebody else starts, each with ANNEAL_HOLD naming the socket. */
+export interface Attendance {
+  /**
+   * Listens at a path of the user's choice, for nobody but this user. `came` is called for every agent that says hello; its
+   * second argument resolves when that one has gone. Disposing ends all conversations, and with them every policy.
+   *
+   * Throws ANNEAL_HOLD_SOCKET when it cannot listen there, also when another Anneal does.
+   */
+  attend(socketPath: string, came: (agent: AgentControl, gone: Promise<void>) => void): Promise<AsyncDisposable>;
+}

@@ -6,6 +6,8 @@ export interface Files {
   /** Appends and fsyncs before it resolves: what is appended survives a kill. */
   append(path: string, content: string): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** Null where there is no file. */
+  sizeBytes(path: string): Promise<number | null>;
   list(path: string): Promise<readonly string[]>;
   makeFolder(path: string): Promise<void>;
   remove(path: string): Promise<void>;

@@ -1,4 +1,4 @@
-import type { Agents } from './agent.ts';
+import type { Agents, Attendance } from './agent.ts';
 import type { ChangeStreams } from './change-stream.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
@@ -19,6 +19,7 @@ export interface Outside {
   readonly processes: Processes;
   readonly workspaces: Workspaces;
   readonly agents: Agents;
+  readonly attendance: Attendance;
   readonly traces: Traces;
   readonly changes: ChangeStreams;
   readonly clock: Clock;

@@ -35,6 +35,16 @@ export interface Remedy<Plan extends Json = Json> {
    * longer to show than a slice lasts, such as a pool that opens connections when they are asked for.
    */
   toggles?(plan: Plan): string;
+  /**
+   * For the scope `process`: what it is made of was found out about this schema of the database, and holds for no other. Where it
+   * stays in force after its trial the schema is watched.
+   */
+  readonly restsOnSchema?: true;
+  /**
+   * For the scope `process`: whether its plan was made for one process of the target, so that a second one which serves beside it
+   * could let somebody read less than he was told is written.
+   */
+  readonly aloneInProcess?: true;
   /** It saves what a client has already: those of its trial keep answers by their ETag and ask for them again with it, as browsers do. */
   readonly clientsRevalidate?: true;
   /** It refuses requests by limits that somebody set: those are counted apart, and everything else is of the answers given. */

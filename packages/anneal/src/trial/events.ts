@@ -42,6 +42,16 @@ export type LedgerEvent =
   | { readonly type: 'verdict'; readonly trialId: string; readonly verdict: Verdict }
   /** The change stands in the target itself and stays. */
   | ({ readonly type: 'kept'; readonly description: Description } & Change)
+  /** A policy was kept in its trial and confirmed: `anneal hold` may put it in force, until it is rolled back. */
+  | ({
+      readonly type: 'proven';
+      readonly description: Description;
+      /** `schemaKnowledge` of the database it was proven on; null where the target has none. */
+      readonly schema: string | null;
+    } & Change)
+  /** In force in every process that comes to this holder, as long as it lives. */
+  | { readonly type: 'held'; readonly trialId: string; readonly holder: ProcessIdentity }
+  | { readonly type: 'released'; readonly trialId: string; readonly reason: string }
   /** The change is no longer in the target. */
   | { readonly type: 'rolled-back'; readonly trialId: string; readonly reason: string }
   /** An undo that failed; recovery tries it again until it succeeds. */
@@ -101,6 +111,35 @@ export function keptChanges(entries: Entries): readonly KeptChange[] {
     }
   }
   return [...kept.values()];
+}
+
+export interface ProvenPolicy extends KeptChange {
+  readonly schema: string | null;
+}
+
+/** Policies that may be held, oldest first. */
+export function provenPolicies(entries: Entries): readonly ProvenPolicy[] {
+  const proven = new Map<string, ProvenPolicy>();
+  for (const { run, at, event } of entries) {
+    if (event.type === 'rolled-back') proven.delete(event.trialId);
+    if (event.type !== 'proven') continue;
+    const { trialId, remedyId, plan, description, schema } = event;
+    proven.set(trialId, { run, at, trialId, remedyId, plan, description, schema });
+  }
+  return [...proven.values()];
+}
+
+/** Who holds which of them, as far as was written down; a holder that was killed could not say that it let go. */
+export function holdersOf(entries: Entries): ReadonlyMap<string, readonly ProcessIdentity[]> {
+  const holders = new Map<string, Map<string, ProcessIdentity>>();
+  for (const { run, event } of entries) {
+    if (event.type === 'held') {
+      const ofTrial = holders.get(event.trialId) ?? new Map<string, ProcessIdentity>();
+      holders.set(event.trialId, ofTrial.set(run, event.holder));
+    }
+    if (event.type === 'released') holders.get(event.trialId)?.delete(run);
+  }
+  return new Map([...holders].map(([trialId, ofTrial]) => [trialId, [...ofTrial.values()]]));
 }
 
 /** A revert that is done counts even when Anneal died before it could say `rolled-back`. */

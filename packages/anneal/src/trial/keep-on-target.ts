@@ -8,7 +8,7 @@ import type { PlannedChange } from './planned-change.ts';
 /**
  * Puts what was proven into the target's own database, one change at a time. A change that fails halfway
  * is taken back at once; those before it stay. Policies end with the process they were tried in, so
- * they are not here: their lasting form is in the report.
+ * they are not here: `hold.ts` puts them in force where the backend is used.
  *
  * Throws ANNEAL_DATABASE_NOT_OURS before anything is touched, and ANNEAL_APPLY_FAILED.
  */

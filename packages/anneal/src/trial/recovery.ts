@@ -6,7 +6,16 @@ import type { Sql } from '../ports/sql.ts';
 import type { Remedy } from '../remedy/remedy.ts';
 import { databaseName, withDatabaseName } from '../target/database-url.ts';
 import { databaseIdentity, dropDatabase, endSessions, sessionName } from './database-copies.ts';
-import { keptChanges, openRuns, type Change, type DatabaseReference, type Entries, type KeptChange, type LedgerEvent } from './events.ts';
+import {
+  keptChanges,
+  openRuns,
+  provenPolicies,
+  type Change,
+  type DatabaseReference,
+  type Entries,
+  type KeptChange,
+  type LedgerEvent,
+} from './events.ts';
 import { undoUnderIntent, underIntent, type Journal } from './intent.ts';
 import { outstandingOf, type Outstanding } from './outstanding.ts';
 import { removeWorkspace } from './workspace.ts';
@@ -130,8 +139,8 @@ export interface RollbackReport {
 }
 
 /**
- * Takes kept changes back out of the target, newest first, as a run of its own named `run`. Throws, before anything is
- * touched, ANNEAL_TRIAL_UNKNOWN, ANNEAL_CONFIG_MISSING or why the database cannot be reached; and after everything
+ * Ends proven policies, wherever they are held, and takes kept changes back out of the target, newest first, as a run of its own
+ * named `run`. Throws, before the target is touched, ANNEAL_TRIAL_UNKNOWN, ANNEAL_CONFIG_MISSING or why the database cannot be reached; and after everything
  * was tried ANNEAL_ROLLBACK_INCOMPLETE, with the run left open, so that `recover` finishes what it was asked for.
  */
 export async function rollbackKept(
@@ -142,11 +151,16 @@ export async function rollbackKept(
 ): Promise<RollbackReport> {
   const entries = await ledger.entries();
   const kept = keptChanges(entries).toReversed();
-  const unknown = selection === 'all' ? undefined : selection.find((id) => !kept.some((change) => change.trialId === id));
+  const proven = provenPolicies(entries);
+  const unknown = selection === 'all' ? undefined : selection.find((id) => ![...kept, ...proven].some((change) => change.trialId === id));
   if (unknown !== undefined) throw new AnnealError('ANNEAL_TRIAL_UNKNOWN', { id: unknown });
-  const selected = kept.filter((change) => selection === 'all' || selection.includes(change.trialId));
+  const isSelected = ({ trialId }: KeptChange) => selection === 'all' || selection.includes(trialId);
+  const policies = proven.filter(isSelected);
+  // Whoever holds them reads it here, and switches them off.
+  for (const { run, trialId } of policies) await ledger.append(run, { type: 'rolled-back', trialId, reason: 'rolled back on request' });
+  const selected = kept.filter(isSelected);
   const [newest] = selected;
-  if (newest === undefined) return { rolledBack: [] };
+  if (newest === undefined) return { rolledBack: policies };
   if (options.databaseUrl === null)
     throw new AnnealError('ANNEAL_CONFIG_MISSING', { problem: 'what was kept is in a database, and none is configured' });
 
@@ -156,7 +170,7 @@ export async function rollbackKept(
   const { target } = openingOf(entries, newest.run);
   await ledger.append(run, { type: 'run-opened', command: 'rollback', target, database, workload: null });
   const journal = { ledger, run };
-  const rolledBack: KeptChange[] = [];
+  const rolledBack: KeptChange[] = [...policies];
   const left = leftovers();
   for (const change of selected) {
     progress.stage(`Rolling back: ${change.description.title}`);

@@ -51,8 +51,10 @@ export function keptByAgent<Plan extends KeepingPlan>(
   policyId: (plan: Plan) => string,
   policyOf: (plan: Plan, knowledge: CacheKnowledge) => Policy,
   maximumBytes: number,
-): Pick<Remedy<Plan>, 'toggles' | 'inspect' | 'apply' | 'revert' | 'cost'> {
+): Pick<Remedy<Plan>, 'toggles' | 'restsOnSchema' | 'aloneInProcess' | 'inspect' | 'apply' | 'revert' | 'cost'> {
   return {
+    restsOnSchema: true,
+    aloneInProcess: true,
     toggles: policyId,
 
     async inspect(plan, { agent }) {

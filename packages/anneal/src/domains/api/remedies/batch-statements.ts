@@ -41,6 +41,7 @@ export const batchStatements = defineRemedy<BatchStatementsPlan>({
   risk: 'medium',
   effort: 'none',
   contract: 'transparent',
+  restsOnSchema: true,
 
   async plan(finding, context) {
     const statement = statementOf(finding, context.measurement);

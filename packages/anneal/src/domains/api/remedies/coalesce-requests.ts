@@ -31,6 +31,7 @@ export const coalesceRequests = defineRemedy<CoalesceRequestsPlan>({
   risk: 'low',
   effort: 'none',
   contract: 'transparent',
+  restsOnSchema: true,
 
   async plan(finding, context) {
     const route = routeOf(context.measurement, finding.subject.kind === 'route' ? finding.subject.route : null);
