@@ -60,6 +60,8 @@ export const cacheResponses = defineRemedy<CacheResponsesPlan>({
   risk: 'medium',
   effort: 'none',
   contract: 'transparent',
+  restsOnSchema: true,
+  aloneInProcess: true,
 
   async plan(finding, context) {
     const route = routeOf(context.measurement, finding.subject.kind === 'route' ? finding.subject.route : null);
