@@ -9,6 +9,7 @@ const schema = `
   CREATE TABLE posts (id bigint PRIMARY KEY, author_id int REFERENCES authors ON DELETE CASCADE ON UPDATE CASCADE, title text);
   CREATE TABLE comments (id uuid PRIMARY KEY, post_id bigint REFERENCES posts ON DELETE CASCADE, body text);
   CREATE TABLE tags (name text PRIMARY KEY, label text COLLATE "C");
+  CREATE TABLE views (id int PRIMARY KEY); -- the information schema has one of that name too
   CREATE TABLE audit (id int GENERATED ALWAYS AS IDENTITY, what text);
   CREATE TABLE audited (id int PRIMARY KEY);
   CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit (what) VALUES (TG_OP); RETURN NEW; END $$;
@@ -60,6 +61,7 @@ test('reads are told by table, and by key where the statement fixes it', async (
     ['SELECT * FROM posts WHERE id = $1', ['public.posts:id=$1 integer']],
     ['SELECT * FROM comments c WHERE $2 = c.id AND body LIKE $1', ['public.comments:id=$2 uuid']],
     ['SELECT * FROM tags WHERE name = $1', ['public.tags:name=$1 text']],
+    ['SELECT * FROM views WHERE id = $1', ['public.views:id=$1 integer']],
     ['SELECT * FROM posts WHERE author_id = $1', ['public.posts']],
     ['SELECT * FROM posts WHERE id = $1 OR title = $2', ['public.posts']],
     [

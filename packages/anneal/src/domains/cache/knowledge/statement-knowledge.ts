@@ -150,7 +150,10 @@ function reaches(
 }
 
 function tableNamed({ schema, name }: NamedTable, { tables }: Catalogue): CatalogueTable | 'several' | undefined {
-  const found = tables.filter((table) => table.name === name && (schema === null || table.schema === schema));
+  // Nobody has the information schema on his path: an application's own `views` or `parameters` is no name of two.
+  const found = tables.filter(
+    (table) => table.name === name && (schema === null ? table.schema !== 'information_schema' : table.schema === schema),
+  );
   return found.length > 1 ? 'several' : found[0];
 }
 

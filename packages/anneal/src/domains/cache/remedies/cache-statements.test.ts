@@ -152,10 +152,10 @@ function observed(more: Partial<Observations> = {}): Partial<Observations> {
   return { 'agent.routes': [route], 'agent.runtime': aRuntime(), 'agent.statements': [statement], load: aLoadResult({}), ...more };
 }
 
-async function predictionFor(observations: Partial<Observations>, sliceMs?: number) {
+async function predictionFor(observations: Partial<Observations>, sliceMs?: number, samples: PlanningContext['samples'] = new Map()) {
   const measurement = aMeasurement(observations);
   const { findings } = diagnose([repeatedStatement], measurement, usualSettings);
-  const context: PlanningContext = { measurement, sql: null, sqlParser, planner: null, samples: new Map(), ...(sliceMs && { sliceMs }) };
+  const context: PlanningContext = { measurement, sql: null, sqlParser, planner: null, samples, ...(sliceMs && { sliceMs }) };
   return cacheStatements.predict(alone, findings[0]!, context);
 }
 
@@ -176,11 +176,11 @@ test('the prediction is of the database’s time where the server counts it, les
   const { metric, change } = await predictionFor(observed({ 'postgres.statements': counted(1) }));
   expect(metric).toBe(`database.time:${text}`);
   // Nine of ten calls repeat, and one answer of fifty is read all the same.
-  expect(change.point).toBeCloseTo(-0.9 * 0.98 + 0.118 * 0.01, 5);
+  expect(change.point).toBeCloseTo(-0.9 * 0.98 + 0.118 * 0.003, 5);
   expect(change.lower).toBeLessThanOrEqual(change.point);
   expect(change.upper).toBeGreaterThan(change.point);
-  const quick = await predictionFor(observed({ 'postgres.statements': counted(0.02) }));
-  expect(quick.change.point).toBeCloseTo(-0.9 * 0.98 + 0.118 * 0.5, 5);
+  const quick = await predictionFor(observed({ 'postgres.statements': counted(0.01) }));
+  expect(quick.change.point).toBeCloseTo(-0.9 * 0.98 + 0.118 * 0.3, 5);
 });
 
 test('without such a server it is of the time that its routes wait for it', async () => {
@@ -204,6 +204,16 @@ test('what a trial lets go at every slice, and what writes drop, is not promised
   const { change } = await predictionFor(observed({ 'agent.statements': [statement, write] }));
   expect(change.point).toBeCloseTo(usual / 2, 5);
   expect(change.lower).toBeCloseTo(-0.9 * 0.98 * 0.25, 5);
+});
+
+test('neither is what would be dropped by statements of which nothing says what they write', async () => {
+  const call = aStatement({ id: 'close', text: 'CALL close_month()', kind: 'other', calls: 30 });
+  const begin = aStatement({ id: 'begin', text: 'BEGIN', kind: 'other', calls: 9_000 });
+  const samples = new Map([call, begin].map(({ id, text: sent }) => [id, [{ text: sent, values: null }]]));
+  const usual = await predictionFor(observed());
+  const { change, assumptions } = await predictionFor(observed({ 'agent.statements': [statement, call, begin] }), undefined, samples);
+  expect(change.point).toBeCloseTo(usual.change.point / 2, 5);
+  expect(assumptions.join()).toContain('30 calls of statements of which nothing says what they write');
 });
 
 test('without a database, or where nothing was seen, it says why there is none', async () => {

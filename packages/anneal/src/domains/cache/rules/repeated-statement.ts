@@ -1,6 +1,5 @@
 import { certainShare } from '../../../finding/evidence-rate.ts';
 import { defineRule, type RuleOutcome } from '../../../finding/finding.ts';
-import { levelOf } from '../../../finding/level.ts';
 import { repeatsOnPurpose } from '../../../finding/repeats-on-purpose.ts';
 import { requestTimeMs, shareOf } from '../../../finding/request-time.ts';
 import { shorten } from '../../../finding/subject.ts';
@@ -19,7 +18,7 @@ export const repeatedStatement = defineRule({
       'What a cache of its results would spare certainly is the share of request time asked for (1 % by default), even if every write to one of its tables dropped all of them, and beside what a cache of whole answers would spare already.',
     fix: 'Keep the result by its parameters until one of its tables or rows is written.',
     falsePositives:
-      'A workload that plays a few sessions or asks for a few written-out addresses repeats parameters where clients would not: the finding is a note then. It is not a defect where the answer depends on more than tables: the clock, chance, a lock.',
+      'It is always a question: a healthy backend asks again too, and a workload that plays a few sessions or asks for a few written-out addresses repeats parameters where clients would not. It is not a defect where the answer depends on more than tables: the clock, chance, a lock.',
     sources: [
       'J. W. Cohen, The Single Server Queue, 1982: of two independent Poisson streams the next event belongs to one in proportion to its rate',
       'D. R. K. Ports et al., Transactional Consistency and Automatic Management in an Application Data Cache, OSDI 2010',
@@ -72,7 +71,8 @@ export const repeatedStatement = defineRule({
       const where = place === undefined ? '' : ` at ${place.file}:${place.line}`;
       return [
         {
-          level: doubt === null ? levelOf(certain) : 'note',
+          // A cache is paid for with memory and care, and healthy backends ask again too: what it is worth only a trial can answer.
+          level: 'note',
           message:
             `"${shorten(statement.text)}"${where} takes ${milliseconds(meanMs)}, and ${percent(hits.repeatedShare)} of its calls had been made before with the same parameters; ` +
             `kept until something is written they would be spared ${percent(hits.least)} of the time: ${percent(share)} of all request time.${doubt === null ? '' : ` ${doubt}`}`,
