@@ -34,6 +34,6 @@ test('of a cluster a policy would act in one worker: none is planned, and the fi
   const { changes, unplanned } = await planned({ otherProcesses: 3 });
   expect(changes).toEqual([]);
   expect([...unplanned.values()]).toEqual([
-    expect.stringMatching(/^a policy acts in one process only, and 4 served, as workers of a cluster do/),
+    expect.stringMatching(/^Compress long answers: a policy acts in one process only, and 4 served, as workers of a cluster do/),
   ]);
 });
