@@ -19,6 +19,7 @@ import type {
   Window,
   WorkloadFacts,
 } from './assessment.ts';
+import { holdAction, type Holdable } from './hold-action.ts';
 import { assessPatches } from './patches.ts';
 import { policyFile } from './policy-files.ts';
 
@@ -45,8 +46,8 @@ export interface RunResults {
   readonly domains: readonly DomainCoverage[];
   /** Whether kept changes are on the target's own database now. */
   readonly applied: boolean;
-  /** Ids of the kept trials whose policies `anneal hold` can put in force, and where it meets the backend; absent where there are none. */
-  readonly holdable?: { readonly trialIds: readonly string[]; readonly socketPath: string };
+  /** Absent where there is nothing to hold. */
+  readonly holdable?: Holdable;
 }
 
 export function assemble(results: RunResults): Assessment {
@@ -191,7 +192,7 @@ function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[
   return [
     ...(toApply ? ['Run the files in slow-query-fixes/ on the database, or `anneal optimize` without --dry-run.'] : []),
     ...new Set(proven.map((finding) => `${titleOf(finding)}, proven: \`git apply ${finding.patch!.file}\``)),
-    ...holdAction(kept, results.holdable),
+    ...(results.holdable === undefined ? [] : holdAction(kept, results.holdable)),
     ...lasting,
     ...(policies === null ? [] : [policies.action]),
     ...findings
@@ -200,18 +201,6 @@ function nextActions(findings: readonly AssessedFinding[], kept: readonly Trial[
     ...(results.thresholds.some((threshold) => !threshold.holds)
       ? ['Thresholds still fail: see the report for the routes that miss them.']
       : []),
-  ];
-}
-
-/** How policies that ended with their trials are put in force where the backend is used, and how they are ended there. */
-function holdAction(kept: readonly Trial[], holdable: RunResults['holdable']): readonly string[] {
-  const policies = kept.filter(({ id }) => holdable?.trialIds.includes(id) === true);
-  if (holdable === undefined || policies.length === 0) return [];
-  const [it, they] = policies.length === 1 ? ['the policy', 'it goes'] : ['the policies', 'they go'];
-  return [
-    `Keep in force what was proven here, without a change of the code: start the backend with \`ANNEAL_HOLD=${holdable.socketPath}\` and ` +
-      `\`node --import @anneal/agent\`, and run \`anneal hold\` beside it (${policies.map(({ id, description }) => `${id}: ${description.title}`).join('; ')}). ` +
-      `Ctrl-C or \`anneal rollback ${policies.length === 1 ? policies[0]!.id : '<id>'}\` switches ${it} off at once; if \`anneal hold\` is killed, ${they} off by ${policies.length === 1 ? 'itself' : 'themselves'}.`,
   ];
 }
 
