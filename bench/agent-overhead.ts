@@ -5,9 +5,10 @@
  * auto-instrumentation of http and pg, whose batches go to a local sink that drops them.
  *
  * Each variant is loaded beside the server without an agent, both at the same moments and by a generator of its own: what
- * makes a shared machine faster and slower meets both, and their ratio in windows of half a second is steady to a few per
- * cent. Each server stays in one state, because a switch makes V8 compile again what relied on the other. The whole is
- * repeated with fresh processes: two equal processes keep differing for as long as they live.
+ * makes a shared machine faster and slower meets both. The two servers share one core, and everything else has the other:
+ * where the scheduler may place them, which core shares its caches with whom makes equal servers differ by 25 %, on one core
+ * by 1 or 2 %. Each server stays in one state, because a switch makes V8 compile again what relied on the other. The whole
+ * is repeated with fresh processes: two equal processes keep differing for as long as they live.
  *
  * The agent is compiled first and loaded as it is installed: loading TypeScript would add Node's compiler, 20 MB of it,
  * to what the agent seems to take.
@@ -24,7 +25,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createAgents } from '../packages/anneal/src/adapters/agent-listener.ts';
+import { createAgents, type SwitchableAgent } from '../packages/anneal/src/adapters/agent-listener.ts';
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
 import { median } from '../packages/anneal/src/stats/sample.ts';
@@ -36,6 +37,9 @@ import { writeBenchResults, type BenchRow } from './result-table.ts';
 const windowMs = 500;
 /** What was loaded before has left its caches, and V8 has the names back that a first profile drops. */
 const settleMs = 2_000;
+/** Of a machine with at least two. */
+const serversCore = 0;
+const othersCore = 1;
 /** Of each of the two generators: enough to keep its server at work for all of its share of the machine. */
 const connectionsEach = 4;
 /**
@@ -106,6 +110,8 @@ await compare();
 
 async function compare(): Promise<void> {
   compileAgent();
+  // What is started from here on, PostgreSQL and the generators, stays there too.
+  pin(process.pid, othersCore);
   await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
   await seedAuthorsAndPosts(postgres.url);
   const sink = await openSink();
@@ -131,6 +137,11 @@ async function compare(): Promise<void> {
   ]);
 }
 
+/** Every thread that the process has; those that it starts later follow. */
+function pin(pid: number, core: number): void {
+  execFileSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
 function compileAgent(): void {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const compiler = join(root, 'node_modules/typescript/bin/tsc');
@@ -144,7 +155,7 @@ async function measureGeneration(
   memory: MemoryGains[],
 ): Promise<void> {
   const agents = createAgents();
-  await using listener = await agents.listen();
+  await using listeners = new AsyncDisposableStack();
   const [generator, beside] = [fork(targetFile, ['load']), fork(targetFile, ['load'])];
   const children: ChildProcess[] = [generator, beside];
   const serverWith = async (execArgv: readonly string[], env: Readonly<Record<string, string>>) => {
@@ -153,7 +164,9 @@ async function measureGeneration(
       env: { ...process.env, DATABASE_URL: surroundings.databaseUrl, ...env },
     });
     children.push(child);
+    pin(child.pid!, serversCore);
     const [url] = (await once(child, 'message')) as [string];
+    pin(child.pid!, serversCore);
     return { child, url };
   };
   try {
@@ -161,6 +174,8 @@ async function measureGeneration(
     const bareAgain = await serverWith([], {});
     // Each stays as it is: a switch puts wrappers in place or takes them away, and code that relied on either is compiled again.
     const withAgent = async () => {
+      // One each: of several processes that say hello to one listener, only the first is observed.
+      const listener = listeners.use(await agents.listen());
       const server = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
       return { server, agent: await listener.connected(10_000) };
     };
@@ -199,6 +214,7 @@ async function measureGeneration(
     });
     for (const { url } of [off.server, profiled.server]) await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
 
+    let seenProfiled = 0;
     for (const { path, name } of routes) {
       for (const { url } of [bare, ...Object.values(servers)]) await order(generator, { url: url + path, durationMs: warmupMs });
       const percent = {} as Record<Variant, number>;
@@ -206,18 +222,28 @@ async function measureGeneration(
       for (const variant of random.shuffle(variants)) {
         if (variant === 'with a profile') await profiled.agent.startProfile();
         const windows = await sideBySide({ server: bare, generator }, { server: servers[variant], generator: beside }, path);
-        if (variant === 'with a profile') await profiled.agent.flush();
+        if (variant === 'with a profile') seenProfiled += await requestsSeenBy(profiled.agent);
         percent[variant] = median(windows.map(({ oneUs, otherUs }) => 100 * (otherUs / oneUs - 1)));
         bareUs.push(...windows.map(({ oneUs }) => oneUs));
       }
       measured[name].push({ bareUs: median(bareUs), percent });
     }
+    const [seenOff, seenObserved] = [await requestsSeenBy(off.agent), await requestsSeenBy(observed.agent)];
+    if (seenOff > 0 || seenObserved === 0 || seenProfiled === 0)
+      throw new Error(
+        `the agents saw ${seenOff}, ${seenObserved} and ${seenProfiled} requests: they were not off, observing and observing`,
+      );
   } finally {
     // Gone before the database is: its end would be an error to them. OpenTelemetry answers SIGTERM itself and stays.
     const gone = children.map((child) => once(child, 'exit'));
     for (const child of children) child.kill('SIGKILL');
     await Promise.all(gone);
   }
+}
+
+/** Since the last time. */
+async function requestsSeenBy(agent: SwitchableAgent): Promise<number> {
+  return (await agent.flush()).routes.reduce((sum, { requests }) => sum + requests, 0);
 }
 
 interface TargetServer {

@@ -4,7 +4,7 @@ import { Drivers } from './statements/drivers.ts';
 import { Entries } from './places/entries.ts';
 import { Examination } from './answers/examination.ts';
 import { mostResults } from './requests/fold-request.ts';
-import { Following } from './requests/following.ts';
+import { alone, Following, type Look } from './requests/following.ts';
 import { Destinations, OutgoingCall } from './outgoing/outgoing.ts';
 import { HttpOperations } from './outgoing/outgoing-http.ts';
 import { heapQuestionAfter, type HeapQuestion } from './process/heap-question.ts';
@@ -86,9 +86,15 @@ export class Observer {
   /** Who needs every request opened. */
   readonly #everyRequest = new Set<object>();
   readonly examination = new Examination();
+  /** What the last request arrived in. */
+  #look = alone;
+  /** Closed, and counted as soon as it is known what they stand for. */
+  #unsettled: OpenRequest[] = [];
   /** Closed, and not counted yet. */
   #closed: OpenRequest[] = [];
   #opened = 0;
+  /** Opened and not closed yet. */
+  #underWay = 0;
   /** Calls of requests that are not counted yet. */
   #openCalls = 0;
   readonly #switched: ((on: boolean) => void)[] = [];
@@ -105,7 +111,7 @@ export class Observer {
       this.#runtime.start();
       this.on = true;
       // No rate is counted over the time in between.
-      this.#following.resume(performance.now());
+      this.#following.restart();
       this.examination.resume(performance.now());
     } else {
       this.#runtime.stop();
@@ -128,22 +134,27 @@ export class Observer {
   /** For policies, profiles and exact counters: until the function returned is called no request is let pass, whatever the traffic. */
   openEvery(): () => void {
     const asker = {};
+    this.#following.restart();
     this.#everyRequest.add(asker);
-    return () => this.#everyRequest.delete(asker);
+    return () => {
+      this.#everyRequest.delete(asker);
+      this.#following.restart();
+    };
   }
 
   /** A request arrives. Null where it is let pass: others stand for it. */
   open(method: string): OpenRequest | null {
     const nowMs = performance.now();
-    const drawn = this.#following.opensNext(nowMs);
-    const teaches = this.#opened < firstRequests;
-    const every = teaches || this.#everyRequest.size > 0;
-    if (drawn === 0 && !every) return null;
+    const look = this.#following.arrives(nowMs, this.#underWay);
+    if (look !== null && look !== this.#look) this.#nextLook(look);
+    const every = this.#everyRequest.size > 0;
+    if (look === null && !every) return null;
     this.#opened += 1;
-    const followed = this.#following.followsNext() || teaches;
-    const examined = this.examination.takesNext(nowMs) || teaches;
+    this.#underWay += 1;
+    const followed = look !== null;
+    const examined = this.examination.takesNext(nowMs) || this.#opened <= firstRequests;
     const keepsRows = followed && (examined || this.#opened % keepsRowsThenOneIn === 0);
-    return new OpenRequest(method, nowMs, every ? 1 : drawn, followed, keepsRows, examined);
+    return new OpenRequest(method, nowMs, every ? alone : look!, followed, keepsRows, examined);
   }
 
   /** Null for one that is let pass: what it does is neither a request's own nor work of no request. */
@@ -177,7 +188,8 @@ export class Observer {
     if (request.followed) this.#following.ended(request.calls.length + (request.outgoing?.length ?? 0));
     if (request.outgoing !== null) for (const call of request.outgoing) call.settle();
     this.timeline.closed(request);
-    this.#closed.push(request);
+    this.#underWay -= 1;
+    (request.look.settled ? this.#closed : this.#unsettled).push(request);
     if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();
   }
 
@@ -290,6 +302,8 @@ export class Observer {
     const toMs = performance.now();
     this.#windowFromMs = toMs;
     this.#opened = 0;
+    this.#following.restart();
+    this.#settle();
     this.#count();
     const { routes, background, templates } = this.#routes.take();
     const runtime = this.#runtime.take();
@@ -308,6 +322,17 @@ export class Observer {
     };
   }
 
+  #nextLook(look: Look): void {
+    this.#look = look;
+    this.#settle();
+  }
+
+  /** What earlier rows of requests stand for is known now; those still under way find it when they close. */
+  #settle(): void {
+    this.#closed.push(...this.#unsettled);
+    this.#unsettled = [];
+  }
+
   #count(): void {
     const closed = this.#closed;
     this.#closed = [];
@@ -320,7 +345,7 @@ export class Observer {
   #backgroundCall(template: Template, literals: string, values: readonly unknown[] | undefined): Call | null {
     template.sampleParameters(values);
     const location = this.callSite(template.sampler);
-    const standsFor = this.#storage.getStore()?.standsFor ?? 1;
+    const standsFor = this.#storage.getStore()?.look.times() ?? 1;
     const totals = this.#routes.background(template, location, standsFor);
     if (totals === null) return null;
     const call = new Call(template, null, location, literals, values);
@@ -363,7 +388,7 @@ export class Observer {
 }
 
 function closedRequest(): OpenRequest {
-  const request = new OpenRequest('', 0, 0, false, false);
+  const request = new OpenRequest('', 0, alone, false, false);
   request.closedAt = 0;
   return request;
 }

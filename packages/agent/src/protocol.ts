@@ -158,9 +158,9 @@ export interface SourceLocation {
 }
 
 /**
- * Under much traffic (beyond 500 requests a second) only some requests are counted, each for those that were let
- * pass beside it, so that all sums stand for every request. Fewer again show their statements, waits and held connections:
- * those sums are scaled to all of the route's requests, `followed` says from how many.
+ * Under much traffic (beyond 1,000 requests and statements a second) only rows of requests are looked at, each for what
+ * arrived until the next row too, so that all sums stand for every request. Statements, waits and held connections are
+ * scaled to all of the route's requests; `followed` says from how many.
  */
 export interface RouteSummary {
   readonly method: string;

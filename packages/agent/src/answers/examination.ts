@@ -1,9 +1,9 @@
 /**
  * How many answers a second are looked at, and how much of them is read. Hashing one of 4 kB and reading its head costs
- * some 40 us, so both bounds are about a sixth of a per cent of a core, whatever the traffic; and a route with a
- * hundredth of 40 requests a second is seen a dozen times in 30 seconds.
+ * some 100 us where that is done so seldom, so the bounds are two tenths of a per cent of a core, whatever the traffic; and a
+ * route with a hundredth of 20 requests a second is seen half a dozen times in 30 seconds.
  */
-const examinedPerSecond = 40;
+const examinedPerSecond = 20;
 const readBytesPerSecond = 1_000_000;
 
 /** Comparing fifty rows with the answer they went into takes some 0.2 ms: a fifth of a per cent of a core. */

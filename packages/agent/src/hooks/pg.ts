@@ -13,6 +13,8 @@ interface ClientLike {
 
 /** What the agent uses of a `pg.Query`, and of anything else a client can submit (`pg-cursor`, `pg-query-stream`). */
 interface QueryLike {
+  /** Of every query that is sent while the agent observes; null for those that are not followed: V8 would compile pg's code for two shapes otherwise. */
+  [callOf]?: Call | null;
   readonly _canceledDueToError?: unknown;
   readonly _result?: {
     readonly rows?: readonly unknown[];
@@ -22,6 +24,7 @@ interface QueryLike {
 }
 
 const connectionOf = Symbol('anneal.connection');
+const callOf = Symbol('anneal.call');
 
 /** What the agent keeps with a client of a pool. */
 class Connection {
@@ -59,8 +62,6 @@ export const nodePostgres: Library = { packages: { pg: ['8.0', '9.0'], 'pg-pool'
 function hookPg(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('pg');
   const queryPrototypes: object[] = [];
-  /** Beside the queries: a property of the agent's own would make two shapes of them, and V8 compile pg's code for both. */
-  const callOf = new WeakMap<object, Call>();
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
   let pooled: Call | typeof passing | null = null;
   let checkedOut: Call | typeof passing | null = null;
@@ -152,22 +153,20 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
       let handed = callback;
       try {
         record = recordOf(pool);
-        if (call === passing || (call === null && !observer.follows)) {
-          // For a request that is not followed: counted, and its query let through.
-          record.pass();
-          // Whoever has to wait for a connection gets it in the context of the one who gives it back.
-          if (call === passing && typeof callback === 'function' && mustWait(pool)) handed = thenPassing(callback as Callback);
-        } else if (call === null || typeof callback !== 'function') {
+        // One shape of callback for all of a pool's own queries: V8 compiles pg-pool for two otherwise, whoever is followed.
+        if (call !== null && typeof callback === 'function') handed = forPoolQuery(pool, record, call, callback as Callback);
+        else if (!observer.follows) record.pass();
+        else {
           acquired = forApplication(pool, record);
           if (typeof callback === 'function') handed = onceAcquired(acquired, callback as Callback);
-        } else handed = forPoolQuery(pool, record, call, callback as Callback);
+        }
       } catch (error) {
         hook.failed(error);
         return original.call(this, callback);
       }
       // Outside of what is guarded: it must never be called twice.
       const result = original.call(this, handed);
-      noteUse(pool, record);
+      if (call !== passing) noteUse(pool, record);
       return acquired !== null && isPromise(result) ? thenAcquired(acquired, result) : result;
     };
   }
@@ -180,38 +179,35 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
     }
   }
 
-  function thenPassing(callback: Callback): Callback {
+  /** `Pool.query` asks for a connection, queries, and gives it back inside the callback of its query. */
+  function forPoolQuery(pool: PoolLike, record: PoolRecord, call: Call | typeof passing, callback: Callback): Callback {
+    // Of a request that is not followed the checkout is counted, and its query let through.
+    if (call === passing) record.pass();
+    const askedAt = call !== passing && mustWait(pool) ? performance.now() : 0;
     return function acquiredClient(this: unknown, error, client, release) {
-      checkedOut = passing;
+      if (call !== passing) acquiredFor(call, pool, record, askedAt);
+      if (call === passing || !isError(error)) checkedOut = call;
+      else finish(call, true);
       try {
         return callback.call(this, error, client, release);
       } finally {
+        if (call !== passing) {
+          // Left over where the client's `query` is not one that the agent knows (pg-native): counted, but not timed.
+          if (checkedOut === null) call.record = record;
+          else finish(call, false);
+        }
         checkedOut = null;
       }
     };
   }
 
-  /** `Pool.query` asks for a connection, queries, and gives it back inside the callback of its query. */
-  function forPoolQuery(pool: PoolLike, record: PoolRecord, call: Call, callback: Callback): Callback {
-    const askedAt = mustWait(pool) ? performance.now() : 0;
-    return function acquiredClient(this: unknown, error, client, release) {
-      try {
-        eventAt = performance.now();
-        acquire(pool, record, call.request, askedAt);
-      } catch (failure) {
-        hook.failed(failure);
-      }
-      if (isError(error)) finish(call, true);
-      else checkedOut = call;
-      try {
-        return callback.call(this, error, client, release);
-      } finally {
-        // Left over where the client's `query` is not one that the agent knows (pg-native): counted, but not timed.
-        if (checkedOut === null) call.record = record;
-        else finish(call, false);
-        checkedOut = null;
-      }
-    };
+  function acquiredFor(call: Call, pool: PoolLike, record: PoolRecord, askedAt: number): void {
+    try {
+      eventAt = performance.now();
+      acquire(pool, record, call.request, askedAt);
+    } catch (failure) {
+      hook.failed(failure);
+    }
   }
 
   /** The application asks for a connection: what it does not use it for, until its release, is charged to the request. */
@@ -303,23 +299,21 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function followQueued({ _queryQueue: queue }: ClientLike, call: Call, queuedBefore: number): void {
     if (queue === undefined || queue.length <= queuedBefore) return;
     const last: QueryLike | undefined = queue.at(-1);
-    if (last !== undefined && !callOf.has(last)) callOf.set(last, call);
+    if (last !== undefined) last[callOf] ??= call;
   }
 
   function submit(original: Method): Method {
     return function submit(this: unknown, connection) {
-      if (submitting !== null) {
-        if (!callOf.has(this as object)) callOf.set(this as object, submitting);
-        submitting = null;
-      }
+      if (hook.on) (this as QueryLike)[callOf] ??= submitting;
+      submitting = null;
       return original.call(this, connection);
     };
   }
 
   function handleDataRow(original: Method): Method {
     return function handleDataRow(this: unknown, message) {
-      const call = callOf.get(this as object);
-      if (call !== undefined) {
+      const call = (this as QueryLike)[callOf];
+      if (call !== undefined && call !== null) {
         call.rows += 1;
         call.receivedBytes += (message as { readonly length: number }).length;
       }
@@ -330,23 +324,24 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function handleReadyForQuery(original: Method): Method {
     return function handleReadyForQuery(this: unknown, connection) {
       const query = this as QueryLike;
-      const call = callOf.get(query);
-      if (call !== undefined && !call.done) {
+      const call = query[callOf];
+      if (call === undefined || call === null) return original.call(this, connection);
+      if (!call.done) {
         // Statements without rows to give still changed some: pg_stat_statements counts them the same way.
         if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
         finish(call, Boolean(query._canceledDueToError), query._result?.rows);
         if (Array.isArray(call.received?.[0])) call.columns = query._result?.fields?.map(({ name }) => name) ?? null;
       }
-      // What a WeakMap holds outlives every young collection of V8.
-      if (call !== undefined) callOf.delete(query);
+      // An application may keep its queries.
+      query[callOf] = null;
       return original.call(this, connection);
     };
   }
 
   function handleError(original: Method): Method {
     return function handleError(this: unknown, error, connection) {
-      const call = callOf.get(this as object);
-      if (call !== undefined) finish(call, true);
+      const call = (this as QueryLike)[callOf];
+      if (call !== undefined && call !== null) finish(call, true);
       return original.call(this, error, connection);
     };
   }
@@ -375,7 +370,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
 
   /** A cursor or stream has no prototype the agent knows: its own methods are wrapped, for this one use. */
   function follow(submitted: QueryLike & object, call: Call): void {
-    callOf.set(submitted, call);
+    submitted[callOf] = call;
     if (!queryPrototypes.some((prototype) => Object.prototype.isPrototypeOf.call(prototype, submitted))) hookAnswers(submitted);
   }
 

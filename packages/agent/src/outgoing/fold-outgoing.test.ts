@@ -2,13 +2,14 @@ import { expect, test } from 'vitest';
 import { destinationsOf, outgoingTimesOf, type RequestOutgoing } from './fold-outgoing.ts';
 import { Destination, Destinations, OutgoingCall } from './outgoing.ts';
 import { Problems } from '../problems.ts';
+import { alone } from '../requests/following.ts';
 import { OpenRequest } from '../requests/request.ts';
 
 const users = new Destination('http', 'users', 'GET /users/:id');
 const keys = new Destination('redis', 'cache:6379', 'GET');
 
 function aRequest(): OpenRequest {
-  const request = new OpenRequest('GET', 0, 1, true, true, false);
+  const request = new OpenRequest('GET', 0, alone, true, true, false);
   request.outgoing = [];
   return request;
 }

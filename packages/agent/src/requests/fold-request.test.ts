@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { queryMsOf, templatesOf } from './fold-request.ts';
+import { alone } from './following.ts';
 import { Call, OpenRequest } from './request.ts';
 import { Room } from '../room.ts';
 import { Template } from '../statements/statements.ts';
@@ -27,7 +28,7 @@ function end(request: OpenRequest, call: Call, sentAt: number, endedAt: number):
 }
 
 test('calls one after the other do not overlap, calls begun together do, whatever ends first', () => {
-  const request = new OpenRequest('GET', 0, 1, true, true);
+  const request = new OpenRequest('GET', 0, alone, true, true);
   for (const id of [1, 2]) end(request, begin(request, byId, [id]), id, id + 0.5);
   const [slow, quick] = [begin(request, byId, [3]), begin(request, byId, [4])];
   end(request, quick, 3, 4);
@@ -39,7 +40,7 @@ test('calls one after the other do not overlap, calls begun together do, whateve
 });
 
 test('a duplicate has the text and the parameters of an earlier call, from wherever it is made', () => {
-  const request = new OpenRequest('GET', 0, 1, true, true);
+  const request = new OpenRequest('GET', 0, alone, true, true);
   begin(request, byId, [7], { at: here });
   begin(request, byId, ['7'], { at: there });
   begin(request, byId, [8], { at: there });
@@ -55,7 +56,7 @@ test('a duplicate has the text and the parameters of an earlier call, from where
 });
 
 test('query time counts overlaps once and ends with the request', () => {
-  const request = new OpenRequest('GET', 0, 1, true, true);
+  const request = new OpenRequest('GET', 0, alone, true, true);
   end(request, begin(request, byId, [1]), 10, 20);
   end(request, begin(request, byId, [2]), 15, 18);
   end(request, begin(request, byId, [3]), 19, 25);
@@ -67,7 +68,7 @@ test('query time counts overlaps once and ends with the request', () => {
 });
 
 test('what has not ended yet is told apart, to be added when it does', () => {
-  const request = new OpenRequest('GET', 0, 1, true, true);
+  const request = new OpenRequest('GET', 0, alone, true, true);
   const call = begin(request, byId, [1]);
   request.closedAt = 5;
   expect(templatesOf(request).get(byId)!.places).toMatchObject([{ calls: 1, totalMs: 0, unfinished: [call] }]);

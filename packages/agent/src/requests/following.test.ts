@@ -1,113 +1,114 @@
 import { describe, expect, test } from 'vitest';
-import { Following } from './following.ts';
+import { Following, type Look } from './following.ts';
 
-interface Seen {
-  opened: number;
-  followed: number;
-  /** How many all those that were opened stand for. */
-  stoodFor: number;
+interface Traffic {
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** Statements of each request. */
+  readonly calls: number;
+  /** Requests that are open at once. */
+  readonly underWay?: number;
 }
 
-/** A second of evenly spaced requests, and what was seen of the last nine tenths. */
-function seenIn(following: Following, fromMs: number, perSecond: number, calls: number): Seen {
-  const seen = { opened: 0, followed: 0, stoodFor: 0 };
-  for (let index = 0; index < perSecond; index += 1) {
-    const standsFor = following.opensNext(fromMs + (index * 1000) / perSecond);
-    if (standsFor === 0) continue;
-    const follows = following.followsNext();
-    if (follows) following.ended(calls);
-    if (index < perSecond / 10) continue;
-    seen.opened += 1;
-    seen.stoodFor += standsFor;
-    if (follows) seen.followed += 1;
-  }
-  return seen;
+/** Evenly spaced requests from then on, and the rows that those that were opened arrived in. */
+function arrive(following: Following, fromMs: number, { perSecond, seconds, calls, underWay = 8 }: Traffic): readonly (Look | null)[] {
+  return Array.from({ length: perSecond * seconds }, (_, index) => {
+    const look = following.arrives(fromMs + (index * 1000) / perSecond, underWay);
+    if (look !== null) following.ended(calls);
+    return look;
+  });
 }
 
-/** Of seconds in which nothing is compared: then all are opened for that. */
-function seenUncompared(perSecond: number, calls: number): Seen {
-  const following = new Following();
-  seenIn(following, 0, perSecond, calls);
-  const sums = { opened: 0, followed: 0, stoodFor: 0 };
-  let ticks = 0;
-  for (let tick = 1; ticks < 9; tick += 1) {
-    const before = { ...sums };
-    // One request begins the tick, which draws whether it compares.
-    for (let index = 0; index < perSecond / 10; index += 1) {
-      const standsFor = following.opensNext(1000 + 100 * tick + (index * 1000) / perSecond);
-      if (standsFor === 0) continue;
-      const follows = following.followsNext();
-      if (follows) following.ended(calls);
-      sums.opened += 1;
-      sums.stoodFor += standsFor;
-      if (follows) sums.followed += 1;
-    }
-    if (following.compares) Object.assign(sums, before);
-    else ticks += 1;
-  }
-  return sums;
-}
+const opened = (looks: readonly (Look | null)[]) => looks.filter((look) => look !== null);
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-/** Seven standard deviations of a count that is nearly Poisson, and what smoothing still remembers. */
-const tolerated = (wanted: number) => 7 * Math.sqrt(wanted) + 0.1 * wanted;
-
-describe('which requests are followed', () => {
-  test('under little traffic all of them', () => {
-    expect(seenIn(new Following(), 0, 80, 11)).toEqual({ opened: 72, followed: 72, stoodFor: 72 });
+describe('which requests are looked at', () => {
+  test('under little traffic all of them, and each stands for itself', () => {
+    const looks = arrive(new Following(), 0, { perSecond: 80, seconds: 10, calls: 11 });
+    expect(new Set(looks.map((look) => look?.weight))).toEqual(new Set([1]));
   });
 
-  test('under much traffic as many are opened and followed as the budgets allow, whatever a request costs', () => {
+  test('under much traffic as many as the budget allows, whatever a request costs', () => {
     for (const calls of [0, 1, 11, 60]) {
-      const { opened, followed } = seenUncompared(20_000, calls);
-      // Requests without statements are followed as far as they are opened.
-      const wanted = 0.9 * Math.min(1000 / (1 + calls), 500);
-      expect(Math.abs(followed - wanted)).toBeLessThan(tolerated(wanted));
-      expect(Math.abs(opened - 450)).toBeLessThan(tolerated(450));
+      const following = new Following();
+      arrive(following, 0, { perSecond: 20_000, seconds: 4, calls });
+      const looks = arrive(following, 4000, { perSecond: 20_000, seconds: 40, calls });
+      const perSecond = opened(looks).length / 40;
+      const wanted = 1000 / (1 + calls);
+      // How many are let pass varies by half around what is wanted, and there are at least 40 rows.
+      expect(perSecond / wanted).toBeGreaterThan(0.75);
+      expect(perSecond / wanted).toBeLessThan(1.25);
     }
   });
 
-  test('those that are opened stand for all, also where one stands for a part of another', () => {
-    for (const perSecond of [1_300, 2_500, 20_000]) {
-      const { opened, stoodFor } = seenUncompared(perSecond, 11);
-      // Each stands for about as many, give or take one.
-      expect(Math.abs(stoodFor - 0.9 * perSecond)).toBeLessThan((7 * perSecond) / Math.sqrt(opened));
+  test('those that were opened stand for all, exactly', () => {
+    for (const perSecond of [300, 1_300, 20_000]) {
+      const following = new Following();
+      const looks = arrive(following, 0, { perSecond, seconds: 20, calls: 11 });
+      following.restart();
+      expect(sum(opened(looks).map(({ weight }) => weight))).toBeCloseTo(looks.length, 3);
     }
   });
 
-  test('requests that are compared with their neighbours are all opened, now and then', () => {
+  test('a row is counted for whole requests, right on average', () => {
     const following = new Following();
-    seenIn(following, 0, 20_000, 11);
-    let compared = 0;
-    let atMs = 1000;
-    const letPassWhileCompared: number[] = [];
-    for (let tick = 0; tick < 400; tick += 1) {
-      for (let index = 0; index < 2000; index += 1) {
-        atMs += 0.05;
-        const standsFor = following.opensNext(atMs);
-        if (standsFor !== 0 && following.followsNext()) following.ended(11);
-        if (following.compares && standsFor !== 1) letPassWhileCompared.push(atMs);
-      }
-      if (following.compares) compared += 1;
-    }
-    expect(letPassWhileCompared).toEqual([]);
-    // One in 16 of 400 ticks.
-    expect(Math.abs(compared - 25)).toBeLessThan(7 * Math.sqrt(25));
+    const looks = arrive(following, 0, { perSecond: 5_000, seconds: 30, calls: 11 });
+    following.restart();
+    const counted = opened(looks).map((look) => look.times());
+    expect(counted.every((times) => Number.isInteger(times) && times >= 1)).toBe(true);
+    // Each is rounded by chance, with a deviation of half a request at most: seven deviations of the sum.
+    expect(Math.abs(sum(counted) - looks.length)).toBeLessThan(7 * 0.5 * Math.sqrt(counted.length));
   });
 
-  test('after the rush all of them again', () => {
-    const following = new Following();
-    seenIn(following, 0, 20_000, 11);
-    expect(seenIn(following, 1000, 80, 11)).toMatchObject({ opened: 72, followed: 72 });
+  test('they come in rows, and from one to the next a random number is let pass', () => {
+    const looks = arrive(new Following(), 0, { perSecond: 20_000, seconds: 20, calls: 11 });
+    const rows = [...new Set(opened(looks))].slice(2);
+    expect(rows.length).toBeGreaterThan(20);
+    expect(rows.slice(0, -1).every((look) => look.opened === 64)).toBe(true);
+    expect(new Set(rows.map(({ passed }) => passed)).size).toBeGreaterThan(rows.length / 2);
   });
 
-  test('observation that goes on expects the traffic there was', () => {
+  test('a row is longer where more are under way, and its second half is compared with all that run', () => {
     const following = new Following();
-    seenIn(following, 0, 20_000, 11);
-    following.resume(60_000);
-    let followed = 0;
-    for (let index = 0; index < 1000; index += 1) {
-      if (following.opensNext(60_000 + index / 20) !== 0 && following.followsNext()) followed += 1;
+    const traffic = { perSecond: 20_000, calls: 11, underWay: 100 };
+    arrive(following, 0, { ...traffic, seconds: 5 });
+    const compared = new Map<Look, number>();
+    for (let index = 0; index < 1_000_000; index += 1) {
+      const look = following.arrives(5000 + index / 20, 100);
+      if (look === null) continue;
+      following.ended(11);
+      compared.set(look, (compared.get(look) ?? 0) + (following.compares ? 1 : 0));
     }
-    expect(followed).toBeLessThan(100);
+    const rows = [...compared].slice(1, -1);
+    expect(rows.length).toBeGreaterThan(2);
+    for (const [look, count] of rows) {
+      expect(look.opened).toBe(400);
+      expect(count).toBe(200);
+    }
+  });
+
+  test('all are compared where none are let pass', () => {
+    const following = new Following();
+    for (let index = 0; index < 200; index += 1) {
+      following.arrives(index * 20, 2);
+      expect(following.compares).toBe(true);
+    }
+  });
+
+  test('when the rush is over, soon all of them again', () => {
+    const following = new Following();
+    arrive(following, 0, { perSecond: 20_000, seconds: 10, calls: 11 });
+    arrive(following, 10_000, { perSecond: 50, seconds: 4, calls: 11 });
+    const looks = arrive(following, 14_000, { perSecond: 50, seconds: 4, calls: 11 });
+    expect(opened(looks)).toHaveLength(200);
+  });
+
+  test('a window begins with a row that stands for itself, and the traffic there was is expected to go on', () => {
+    const following = new Following();
+    arrive(following, 0, { perSecond: 20_000, seconds: 5, calls: 11 });
+    following.restart();
+    const looks = arrive(following, 60_000, { perSecond: 20_000, seconds: 1, calls: 11 });
+    expect(looks.slice(0, 64).every((look) => look?.settled === true && look.weight === 1)).toBe(true);
+    expect(opened(looks.slice(64)).length).toBeLessThan(400);
   });
 });

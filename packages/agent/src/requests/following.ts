@@ -1,84 +1,146 @@
 /**
- * How many requests a second are opened: timed, named and counted in their routes. Opening and closing one costs some
- * 10 us of CPU, so this is half a per cent of a core, whatever the traffic; and after twenty seconds a route with a
- * hundredth of the requests is known to 10 %. Below it every request is opened.
- */
-const openedPerSecond = 500;
-
-/**
- * How many statements a second are followed call by call. Following one costs some 5 to 10 us of CPU with what is made of
- * it later, so this is less than a per cent of a core; and a statement with one call in a hundred is known to 10 % after ten
- * seconds. Below it every request is followed.
+ * How many arrivals and statements a second are followed. Following costs some 10 us of CPU each with what is made of it
+ * later, so this is a per cent of a core, whatever the traffic. Below it every request is followed.
  */
 const followedPerSecond = 1_000;
 
-/** Of the ticks in which not every request is followed, the least share in which all are compared with those that run beside them. */
-const leastComparedShare = 1 / 16;
+/**
+ * Requests are followed in a row: where each is drawn by itself, most of what the agent does is found in none of the
+ * processor's caches, and costs several times as much.
+ */
+const fewestInARow = 64;
+const mostInARow = 512;
 
-/** Long enough to count a rate, short enough that a burst is followed whole for no longer than nobody notices. */
-const tickMs = 100;
+/** In a row together, as far as is known before: they are kept until it is known what they stand for. */
+const mostCallsInARow = 20_000;
+
+/** Requests that arrived one after the other and are opened and followed. */
+export class Look {
+  /** Those that arrived in it. */
+  opened = 0;
+  /** Those that arrived after it and were let pass. */
+  passed = 0;
+  /** Whether what it stands for will not change any more. */
+  settled: boolean;
+  /** For how many requests each of it stands: as planned, and as it was once settled. */
+  weight: number;
+
+  constructor(settled: boolean, weight: number) {
+    this.settled = settled;
+    this.weight = weight;
+  }
+
+  /** For how many one of it stands, in whole numbers, because they are counted in histograms; right on average. */
+  times(): number {
+    return this.weight === 1 ? 1 : Math.floor(this.weight + Math.random());
+  }
+
+  settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.weight = this.opened === 0 ? 1 : (this.opened + this.passed) / this.opened;
+  }
+}
+
+/** For requests that are opened whatever is let pass: each stands for itself. */
+export const alone = new Look(true, 1);
 
 /**
- * How closely requests are looked at. Under little traffic all of them are opened and followed statement by statement.
- * Above a rate only a share is opened, and of those again only a share followed, each drawn at random before anything
- * is known of them, so that they stand for the others. The shares of the next tick come from the traffic of the last one.
+ * Which requests are looked at. Under little traffic all of them are opened and followed statement by statement. Above a
+ * rate only rows of them are, and the others let pass; each row stands for itself and for what arrives until the next one.
+ * How many are let pass varies at random around what the traffic of the last row asks for: nothing that comes regularly can
+ * hide from it.
  */
 export class Following {
-  #openedShare = 1;
-  /** Of those that are opened. */
-  #followedShare = 1;
-  /** Of the last tick that was counted to its end. */
-  #arrivedPerSecond = 0;
-  #tickFromMs = 0;
-  #arrived = 0;
-  #closed = 0;
+  /** What arrives in the next row of requests is as much of all as this. */
+  #share = 1;
+  #look: Look;
+  #passes = false;
+  /** Of the row that is on, or to be let pass after it. */
+  #left: number;
+  /** When the next row begins at the latest, whatever has arrived by then. */
+  #passesUntilMs = Number.POSITIVE_INFINITY;
+  #lookFromMs = 0;
+  #rowLength = fewestInARow;
+  /** Null before the first row is complete. */
+  #arrivedPerSecond: number | null = null;
+  /** Since one was let pass. */
+  #openedInARow = Number.POSITIVE_INFINITY;
+  #ended = 0;
   #calls = 0;
-  /** Smoothed, and kept over ticks that saw no request end. */
+  /** Smoothed, and kept over rows that saw no request end. */
   #callsPerRequest = 1;
-  /** Whether GETs that arrive now are compared with those under way: of whole ticks, because only neighbours in time can meet. */
-  compares = true;
 
-  /** Observation begins or goes on: until more is known the traffic is taken to be what it was. */
-  resume(nowMs: number): void {
-    this.#startTick(nowMs);
+  constructor() {
+    this.#look = new Look(true, 1);
+    this.#left = fewestInARow;
   }
 
-  /** For each request as it arrives: for how many it stands if it is opened, 0 where it is let pass. */
-  opensNext(nowMs: number): number {
-    if (nowMs - this.#tickFromMs >= tickMs) this.#tick(nowMs);
-    this.#arrived += 1;
-    if (this.#openedShare === 1) return 1;
-    if (Math.random() >= this.#openedShare) return 0;
-    // Whole numbers, because they are counted in histograms; right on average.
-    return Math.floor(1 / this.#openedShare + Math.random());
+  /** What arrives from now on is looked at anew, because a window of figures or an observation begins: those stand for themselves. */
+  restart(): void {
+    this.#look.settle();
+    this.#begin(new Look(true, 1), fewestInARow);
   }
 
-  /** For each that is opened. */
-  followsNext(): boolean {
-    return this.#followedShare === 1 || Math.random() < this.#followedShare;
+  /** For each request as it arrives: the row it is part of; null where it is let pass. `underWay`: requests that are open now. */
+  arrives(nowMs: number, underWay: number): Look | null {
+    if (this.#left === 0 || nowMs >= this.#passesUntilMs) this.#turn(nowMs, underWay);
+    this.#left -= 1;
+    if (this.#passes) {
+      this.#look.passed += 1;
+      return null;
+    }
+    if (this.#look.opened === 0) this.#lookFromMs = nowMs;
+    this.#look.opened += 1;
+    this.#openedInARow += 1;
+    return this.#look;
+  }
+
+  /** Whether the request that just arrived can be compared with those under way: later in a row, when those that were let pass have gone. */
+  get compares(): boolean {
+    return this.#openedInARow > this.#rowLength / 2;
   }
 
   /** For each followed request as it ends. */
   ended(calls: number): void {
-    this.#closed += 1;
+    this.#ended += 1;
     this.#calls += calls;
   }
 
-  #tick(nowMs: number): void {
-    if (this.#closed > 0) this.#callsPerRequest = (this.#callsPerRequest + this.#calls / this.#closed) / 2;
-    this.#arrivedPerSecond = (this.#arrived * 1000) / (nowMs - this.#tickFromMs);
-    this.#startTick(nowMs);
+  /** The row is complete, or enough were let pass after it. */
+  #turn(nowMs: number, underWay: number): void {
+    if (!this.#passes) this.#learn(nowMs, underWay);
+    // A row that stands for itself alone has been counted as such.
+    const letsPass = this.#passes || this.#look.settled ? 0 : Math.round(this.#look.opened * (1 / this.#share - 1) * (0.5 + Math.random()));
+    if (letsPass > 0) {
+      this.#passes = true;
+      this.#openedInARow = 0;
+      this.#left = letsPass;
+      // Twice as long as it should take: the traffic is over.
+      this.#passesUntilMs = nowMs + (2 * letsPass * 1000) / (this.#arrivedPerSecond ?? 1);
+      return;
+    }
+    this.#look.settle();
+    this.#begin(new Look(this.#share === 1, 1 / this.#share), this.#rowLength);
   }
 
-  #startTick(nowMs: number): void {
-    const followedShare = Math.min(followedPerSecond / (this.#arrivedPerSecond * (1 + this.#callsPerRequest)), 1);
-    this.compares = followedShare === 1 || Math.random() < Math.max(followedShare, leastComparedShare);
-    // The like of one that is compared must not have been let pass.
-    this.#openedShare = this.compares ? 1 : Math.min(openedPerSecond / this.#arrivedPerSecond, 1);
-    this.#followedShare = Math.min(followedShare / this.#openedShare, 1);
-    this.#tickFromMs = nowMs;
-    this.#arrived = 0;
-    this.#closed = 0;
+  #begin(look: Look, length: number): void {
+    this.#look = look;
+    this.#passes = false;
+    this.#left = length;
+    this.#passesUntilMs = Number.POSITIVE_INFINITY;
+  }
+
+  #learn(nowMs: number, underWay: number): void {
+    const arrivedPerSecond = (this.#look.opened * 1000) / Math.max(nowMs - this.#lookFromMs, 1);
+    // Where the rush is over that is believed at once.
+    this.#arrivedPerSecond = Math.min(arrivedPerSecond, ((this.#arrivedPerSecond ?? arrivedPerSecond) + arrivedPerSecond) / 2);
+    if (this.#ended > 0) this.#callsPerRequest = (this.#callsPerRequest + this.#calls / this.#ended) / 2;
+    this.#ended = 0;
     this.#calls = 0;
+    this.#share = Math.min(followedPerSecond / (this.#arrivedPerSecond * (1 + this.#callsPerRequest)), 1);
+    // By half of it those that were let pass have gone.
+    const wanted = Math.min(Math.max(4 * underWay, fewestInARow), mostInARow);
+    this.#rowLength = Math.max(Math.min(wanted, Math.floor(mostCallsInARow / (1 + this.#callsPerRequest))), 1);
   }
 }

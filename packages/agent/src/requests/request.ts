@@ -1,4 +1,5 @@
 import type { Answer } from '../answers/answer.ts';
+import type { Look } from './following.ts';
 import type { OutgoingCall } from '../outgoing/outgoing.ts';
 import type { Checkout, PoolRecord } from '../statements/pools.ts';
 import type { SourceLocation } from '../protocol.ts';
@@ -84,8 +85,8 @@ export class Call {
 export class OpenRequest {
   readonly method: string;
   readonly startedAt: number;
-  /** Itself and those that were let pass (see `following.ts`). */
-  readonly standsFor: number;
+  /** What it arrived in: says for how many that were let pass it stands too. */
+  readonly look: Look;
   /** Whether its statements are followed; if not it is counted and timed only (see `following.ts`). */
   readonly followed: boolean;
   /** Whether results are kept until it is counted, to see where later parameters come from. */
@@ -122,10 +123,10 @@ export class OpenRequest {
   longestSerialisationMs = 0;
   #sequence = 0;
 
-  constructor(method: string, startedAt: number, standsFor: number, followed: boolean, keepsRows: boolean, examined = false) {
+  constructor(method: string, startedAt: number, look: Look, followed: boolean, keepsRows: boolean, examined = false) {
     this.method = method;
     this.startedAt = startedAt;
-    this.standsFor = standsFor;
+    this.look = look;
     this.followed = followed;
     this.keepsRows = keepsRows;
     this.examined = examined;

@@ -218,7 +218,7 @@ export class Routes {
   count(request: OpenRequest): void {
     const route = this.#routeOf(request);
     const { window } = route;
-    const times = request.standsFor;
+    const times = request.look.times();
     window.requests += times;
     if (request.failed) window.errors += times;
     if (request.identical !== null) {
