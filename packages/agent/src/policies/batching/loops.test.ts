@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createTestDatabase } from '../../../../../test/support/test-database.ts';
 import {
   author,
@@ -67,6 +67,8 @@ describe('a loop with await', () => {
     const policy = await policyFor(database.client, author, { parent: list });
     const expected = await loop(pool, 10, 30);
     using inForce = putInForce(observer, policy);
+    // No batch is drawn to be compared with its original: that is asked on the same connection, and one call would come behind it.
+    using _ = vi.spyOn(Math, 'random').mockReturnValue(0.5);
     const client = await pool.connect();
     try {
       // A session of its own state: the same text reads another table here.
