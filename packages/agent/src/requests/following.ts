@@ -5,8 +5,8 @@
 const followedPerSecond = 1_000;
 
 /**
- * Requests are followed in a row: where each is drawn by itself, most of what the agent does is found in none of the
- * processor's caches, and costs several times as much.
+ * Requests are followed in a row: what they stand for is then what arrived until the next row, counted and not estimated, and
+ * they can be compared with their neighbours.
  */
 const fewestInARow = 64;
 const mostInARow = 512;
