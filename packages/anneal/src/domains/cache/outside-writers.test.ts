@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { cacheCounters, countersKnowledge, countersSql } from '../../../../agent/test/counters.ts';
 import { hostileTraffic, writerThrough } from '../../../../agent/test/hostile-traffic.ts';
-import { appFile } from '../../../../agent/test/target.ts';
+import { startObservedApp } from '../../../../../test/support/observed-app.ts';
 import { createAgents } from '../../adapters/agent-listener.ts';
 import { createChangeStreams } from '../../adapters/change-stream.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../adapters/embedded-postgres.ts';
@@ -43,18 +40,9 @@ interface Backend extends AsyncDisposable {
 async function startBackend({ followed = true } = {}): Promise<Backend> {
   const agents = createAgents();
   const listener = await agents.listen();
-  const child = spawn(process.execPath, [appFile('counters.cjs')], {
-    env: {
-      ...process.env,
-      NODE_OPTIONS: `--conditions=@anneal/source --import=${agents.importSpecifier}`,
-      ANNEAL_SOCKET: listener.socketPath,
-      DATABASE_URL: server.url,
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-  const port = Number(line.split(' ')[1]);
-  const agent = await listener.connected(20_000);
+  const app = await startObservedApp('counters.cjs', server.url, agents, listener);
+  const { agent } = app;
+  const port = Number(new URL(app.url).port);
   for (const path of ['/counters/1', '/transactions/counters/1', '/total']) await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
   for (const form of ['autocommit', 'transaction']) await fetch(`http://127.0.0.1:${port}/counters/20?form=${form}`, { method: 'POST' });
   const { statementTexts } = await agent.flush();
@@ -87,8 +75,7 @@ async function startBackend({ followed = true } = {}): Promise<Backend> {
     figures,
     async [Symbol.asyncDispose]() {
       await stream?.close();
-      child.kill('SIGKILL');
-      await once(child, 'exit');
+      await app.stop();
       await listener[Symbol.asyncDispose]();
     },
   };

@@ -1,13 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countersSql } from '../../../../../agent/test/counters.ts';
 import { hasRedisServer, startRedisServer } from '../../../../../agent/test/redis-server.ts';
-import { appFile } from '../../../../../agent/test/target.ts';
+import { startObservedApp } from '../../../../../../test/support/observed-app.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
 import { createChangeStreams } from '../../../adapters/change-stream.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../../adapters/embedded-postgres.ts';
@@ -47,23 +44,14 @@ describe('from the measurement to the policy and back', () => {
     const sharedCache = redis === null ? null : { host: '127.0.0.1', port: Number(new URL(redis.url).port) };
     const agents = createAgents();
     await using listener = await agents.listen();
-    const child = spawn(process.execPath, [appFile('counters.cjs')], {
-      env: {
-        ...process.env,
-        NODE_OPTIONS: `--conditions=@anneal/source --import=${agents.importSpecifier}`,
-        ANNEAL_SOCKET: listener.socketPath,
-        DATABASE_URL: server.url,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-    const url = `http://127.0.0.1:${line.split(' ')[1]!}/counters/1`;
-    const agent = await listener.connected(20_000);
+    const app = await startObservedApp('counters.cjs', server.url, agents, listener);
+    const url = `${app.url}/counters/1`;
+    const { agent } = app;
     const get = async () => (await fetch(url)).json();
     await using sql = await createDatabases().connect(server.url, { applicationName: 'anneal test', readOnly: true });
     const changes = new ArmChanges(createChangeStreams(), server.url);
     try {
-      const window = await agentProbe.open(await aProbeContext({ agent, sqlParser, targetPid: child.pid! }));
+      const window = await agentProbe.open(await aProbeContext({ agent, sqlParser, targetPid: app.pid }));
       // The profile looks a hundred times a second of the process's time: the route has to be met by it.
       for (const until = performance.now() + 3_000; performance.now() < until;) await get();
       await fetch(`${url}?form=autocommit`, { method: 'POST' });
@@ -119,8 +107,7 @@ describe('from the measurement to the policy and back', () => {
       client.disconnect();
     } finally {
       await changes.close();
-      child.kill('SIGKILL');
-      await once(child, 'exit');
+      await app.stop();
     }
   });
 });

@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { appFile } from '../../../../../agent/test/target.ts';
+import { startObservedApp } from '../../../../../../test/support/observed-app.ts';
 import { createAgents } from '../../../adapters/agent-listener.ts';
 import { createChangeStreams } from '../../../adapters/change-stream.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../../adapters/embedded-postgres.ts';
@@ -48,18 +45,8 @@ describe('a backend that asks for its caller and its switches in every request',
   test('what it asks again is found, kept while the policy is in force, told of every write, and asked anew when it is gone', async () => {
     const agents = createAgents();
     await using listener = await agents.listen();
-    const child = spawn(process.execPath, [appFile('sessions.mjs')], {
-      env: {
-        ...process.env,
-        NODE_OPTIONS: `--conditions=@anneal/source --import=${agents.importSpecifier}`,
-        ANNEAL_SOCKET: listener.socketPath,
-        DATABASE_URL: server.url,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
-    const url = `http://127.0.0.1:${line.split(' ')[1]!}`;
-    const agent = await listener.connected(20_000);
+    const app = await startObservedApp('sessions.mjs', server.url, agents, listener);
+    const { url, agent } = app;
     const inbox = async (account: number) =>
       (await (await fetch(`${url}/inbox`, { headers: { 'x-session': `token-${account}` } })).json()) as {
         readonly caller: { readonly role: string };
@@ -67,7 +54,7 @@ describe('a backend that asks for its caller and its switches in every request',
     await using sql = await createDatabases().connect(server.url, { applicationName: 'anneal test', readOnly: true });
     const changes = new ArmChanges(createChangeStreams(), server.url);
     try {
-      const window = await agentProbe.open(await aProbeContext({ agent, sqlParser, targetPid: child.pid! }));
+      const window = await agentProbe.open(await aProbeContext({ agent, sqlParser, targetPid: app.pid }));
       for (let time = 0; time < 120; time += 1) await inbox(1 + (time % 3));
       for (let time = 0; time < 40; time += 1) await fetch(`${url}/now`);
       const { observations, samples } = await window.close();
@@ -131,8 +118,7 @@ describe('a backend that asks for its caller and its switches in every request',
       expect(rows).toEqual([]);
     } finally {
       await changes.close();
-      child.kill('SIGKILL');
-      await once(child, 'exit');
+      await app.stop();
     }
   });
 });
