@@ -33,6 +33,23 @@ const truthIn = (database: TestDatabase) => async (counter: number) => {
   return rows[0]!.value;
 };
 
+/** Reads and writes of five counters through all of the ports. */
+function traffic(
+  ports: readonly number[],
+  database: TestDatabase,
+  path: (counter: number) => string = (counter) => `/counters/${counter + 1}`,
+) {
+  return hostileTraffic({
+    ports,
+    counters: 5,
+    reads,
+    readers: 8,
+    writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
+    path,
+    truth: truthIn(database),
+  });
+}
+
 describe('hostile traffic', () => {
   const forms: readonly (readonly [string, (counter: number) => string])[] = [
     ['callbacks', (counter) => `/callbacks/${counter + 1}`],
@@ -47,15 +64,7 @@ describe('hostile traffic', () => {
       await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url, POOL_MAX: '4' });
       await putInForce(target, cacheCounters(countersKnowledge(database.url)));
       const ports = [target.port];
-      const found = await hostileTraffic({
-        ports,
-        counters: 5,
-        reads,
-        readers: 8,
-        writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
-        path,
-        truth: truthIn(database),
-      });
+      const found = await traffic(ports, database, path);
       const figures = await figuresOf(target);
       tell(form, { ...found, hitShare: Number((figures['hits']! / found.reads).toFixed(2)), ...figures });
       expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
@@ -71,15 +80,7 @@ describe('hostile traffic', () => {
     const policy = cacheCounters(countersKnowledge(database.url));
     expect(await target.ask({ type: 'apply-policy', policyId: 'cache', policy, share: 0.5 })).toMatchObject({ type: 'done' });
     const ports = [target.port];
-    const found = await hostileTraffic({
-      ports,
-      counters: 5,
-      reads,
-      readers: 8,
-      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
-      path: (counter) => `/counters/${counter + 1}`,
-      truth: truthIn(database),
-    });
+    const found = await traffic(ports, database);
     const { hits, misses, waited } = await figuresOf(target);
     tell('half of the requests', { ...found, hits: hits!, misses: misses! });
     expect(found).toMatchObject({ notReadYourWrites: 0, newThenOld: 0, staleAtRest: 0 });
@@ -93,15 +94,7 @@ describe('hostile traffic', () => {
     await using database = await createTestDatabase(countersSql);
     await using target = await startTarget('counters.cjs', { DATABASE_URL: database.url, NAIVE: '1' });
     const ports = [target.port];
-    const found = await hostileTraffic({
-      ports,
-      counters: 5,
-      reads,
-      readers: 8,
-      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
-      path: (counter) => `/counters/${counter + 1}`,
-      truth: truthIn(database),
-    });
+    const found = await traffic(ports, database);
     tell('a naive cache', { ...found });
     expect(found.notReadYourWrites).toBeGreaterThan(found.reads / 100);
   });
@@ -131,15 +124,7 @@ describe.skipIf(!hasRedisServer())('several processes that share a Redis', () =>
       await expect.poll(hits).toBeGreaterThan(0);
     }
     const ports = targets.map(({ port }) => port);
-    const found = await hostileTraffic({
-      ports,
-      counters: 5,
-      reads,
-      readers: 8,
-      writers: [writerThrough(ports), writerThrough(ports), writerThrough(ports)],
-      path: (counter) => `/counters/${counter + 1}`,
-      truth: truthIn(database),
-    });
+    const found = await traffic(ports, database);
     const figures = await Promise.all(targets.map(figuresOf));
     const hits = figures.reduce((sum, { hits: own }) => sum + own!, 0);
     tell('two processes', { ...found, hitShare: Number((hits / found.reads).toFixed(2)) });
