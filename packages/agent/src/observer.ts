@@ -88,8 +88,6 @@ export class Observer {
   readonly examination = new Examination();
   /** What the last request arrived in. */
   #look = alone;
-  /** Closed, and counted as soon as it is known what they stand for. */
-  #unsettled: OpenRequest[] = [];
   /** Closed, and not counted yet. */
   #closed: OpenRequest[] = [];
   #opened = 0;
@@ -151,6 +149,7 @@ export class Observer {
     if (look === null && !every) return null;
     this.#opened += 1;
     this.#underWay += 1;
+    this.timeline.turned(nowMs);
     const followed = look !== null;
     const examined = this.examination.takesNext(nowMs) || this.#opened <= firstRequests;
     const keepsRows = followed && (examined || this.#opened % keepsRowsThenOneIn === 0);
@@ -189,7 +188,7 @@ export class Observer {
     if (request.outgoing !== null) for (const call of request.outgoing) call.settle();
     this.timeline.closed(request);
     this.#underWay -= 1;
-    (request.look.settled ? this.#closed : this.#unsettled).push(request);
+    this.#closed.push(request);
     if (this.#opened <= firstRequests || this.#closed.length >= countedTogether) this.#count();
   }
 
@@ -303,8 +302,8 @@ export class Observer {
     this.#windowFromMs = toMs;
     this.#opened = 0;
     this.#following.restart();
-    this.#settle();
     this.#count();
+    this.#routes.settle();
     const { routes, background, templates } = this.#routes.take();
     const runtime = this.#runtime.take();
     this.heapQuestion = heapQuestionAfter(runtime, toMs - fromMs);
@@ -324,13 +323,7 @@ export class Observer {
 
   #nextLook(look: Look): void {
     this.#look = look;
-    this.#settle();
-  }
-
-  /** What earlier rows of requests stand for is known now; those still under way find it when they close. */
-  #settle(): void {
-    this.#closed.push(...this.#unsettled);
-    this.#unsettled = [];
+    this.#routes.settle();
   }
 
   #count(): void {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { basename } from 'node:path';
-import { ownServer } from '../hooks/http.ts';
+import { ownServers } from '../hooks/http.ts';
 import type { Observer } from '../observer.ts';
 import { tellingOperator, type Tell } from '../operator.ts';
 import type { PolicySummary } from '../protocol.ts';
@@ -49,7 +49,7 @@ function servePrometheus(port: number, read: () => Parameters<typeof prometheusT
     if (request.url !== '/metrics') response.writeHead(404).end();
     else response.writeHead(200, { 'content-type': prometheusContentType }).end(prometheusText(read()));
   });
-  Reflect.set(server, ownServer, true);
+  ownServers.add(server);
   server.on('error', (error) => tell(`/metrics is not served: ${error.message}`));
   // Workers of a cluster would share the port, and every reading would be another worker's.
   server.listen({ port, host: '127.0.0.1', exclusive: true });

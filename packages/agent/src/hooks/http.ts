@@ -8,8 +8,8 @@ import { routeNameOf } from '../requests/route-name.ts';
 import { RunningReads } from '../requests/running-reads.ts';
 import { patchMethod } from './patch.ts';
 
-/** Marks a server of the agent's own: what it answers is no traffic of the application. */
-export const ownServer = Symbol('anneal.server');
+/** The agent's own: what they answer is no traffic of the application. */
+export const ownServers = new WeakSet<object>();
 
 /**
  * Every HTTP/1 request of this process, whatever framework serves it: `request` is emitted inside
@@ -30,8 +30,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
             listening = true;
             firstListening();
           }
-          if (args[0] !== 'request' || !hook.on || (this as { readonly [ownServer]?: true })[ownServer] === true)
-            return Reflect.apply(original, this, args);
+          if (args[0] !== 'request' || !hook.on || ownServers.has(this as object)) return Reflect.apply(original, this, args);
           let request: OpenRequest | null;
           try {
             request = follow(observer, args[1] as IncomingMessage, args[2] as ServerResponse);

@@ -11,7 +11,7 @@ const followedPerSecond = 1_000;
 const fewestInARow = 64;
 const mostInARow = 512;
 
-/** In a row together, as far as is known before: they are kept until it is known what they stand for. */
+/** In a row together, as far as is known before: some 0.2 s of CPU, and 4 MB where none of them has ended. */
 const mostCallsInARow = 20_000;
 
 /** Requests that arrived one after the other and are opened and followed. */

@@ -1,173 +1,27 @@
 import type { CallSiteSampler } from '../places/call-site.ts';
-import { Durations } from '../process/durations.ts';
 import { KnownPlaces } from './known-places.ts';
-import { queryMsOf, templatesOf, type RequestStatement, type RequestTemplate } from './fold-request.ts';
+import { queryMsOf, templatesOf, type RequestTemplate } from './fold-request.ts';
 import { destinationsOf, outgoingTimesOf, type RequestDestination } from '../outgoing/fold-outgoing.ts';
 import type { Destination } from '../outgoing/outgoing.ts';
-import { RouteOutgoing, type OutgoingTotals } from '../outgoing/outgoing-totals.ts';
 import { fewestValues } from './parent.ts';
+import type { Look } from './following.ts';
 import type { Problems } from '../problems.ts';
 import type { OutgoingSummary, RouteSummary, SourceLocation, StatementSummary } from '../protocol.ts';
-import { ParentVotes, repeatsFrom, share } from './repetition.ts';
+import { KeptOutcome, type Outcome } from './outcome.ts';
+import { repeatsFrom, share } from './repetition.ts';
+import { mostStatements, RouteWindow } from './route-window.ts';
 import type { CallTotals, OpenRequest } from './request.ts';
 import { Room } from '../room.ts';
 import { RouteAnswers } from '../answers/route-answers.ts';
 import { Shown } from '../statements/shown-totals.ts';
 import type { Template } from '../statements/statements.ts';
-import { SynchronousWork } from '../process/synchronous-work.ts';
 
 const mostRoutes = 10_000;
-const mostStatements = 256;
 /** Of all routes together in one window, some 400 bytes each; and as many statements whose places are remembered from window to window. */
 const mostStatementsInAll = 20_000;
 /** From here on routes that a window did not see are forgotten: a scanner's made-up paths must not take the room of the application's own. */
 const routesWorthForgetting = 1_000;
 const overflowRoute = '(more routes than the agent keeps)';
-
-/** One template from one place within one route. */
-class StatementTotals implements CallTotals {
-  readonly template: Template;
-  location: SourceLocation | null;
-  calls = 0;
-  errors = 0;
-  requests = 0;
-  maxCallsPerRequest = 0;
-  repeatingRequests = 0;
-  repeatingCalls = 0;
-  repeatingDuplicates = 0;
-  repeatingOverlaps = 0;
-  duplicates = 0;
-  totalMs = 0;
-  rows = 0;
-  receivedBytes = 0;
-  shown: Shown | null = null;
-  readonly parents = new ParentVotes();
-
-  constructor(template: Template, location: SourceLocation | null) {
-    this.template = template;
-    this.location = location;
-  }
-
-  add(statement: RequestStatement): void {
-    this.calls += statement.calls;
-    this.errors += statement.errors;
-    this.requests += 1;
-    this.maxCallsPerRequest = Math.max(this.maxCallsPerRequest, statement.calls);
-    this.duplicates += statement.duplicates;
-    this.totalMs += statement.totalMs;
-    this.rows += statement.rows;
-    this.receivedBytes += statement.receivedBytes;
-    if (statement.calls < repeatsFrom) return;
-    this.repeatingRequests += 1;
-    this.repeatingCalls += statement.calls;
-    this.repeatingDuplicates += statement.duplicates;
-    this.repeatingOverlaps += statement.overlapping;
-  }
-
-  /** `factor`: for how many requests each followed one stands. */
-  toSummary(factor: number): StatementSummary {
-    const scaled = (count: number) => Math.round(count * factor);
-    return {
-      templateId: this.template.id,
-      location: this.location,
-      calls: scaled(this.calls),
-      errors: scaled(this.errors),
-      requests: scaled(this.requests),
-      maxCallsPerRequest: this.maxCallsPerRequest,
-      repeatingRequests: scaled(this.repeatingRequests),
-      repeatingCalls: scaled(this.repeatingCalls),
-      distinctParametersShare: share(this.repeatingCalls - this.repeatingDuplicates, this.repeatingCalls),
-      duplicateCalls: scaled(this.duplicates),
-      overlappingShare: share(this.repeatingOverlaps, this.repeatingCalls),
-      parentTemplateId: this.parents.elected()?.id ?? null,
-      totalMs: this.totalMs * factor,
-      rows: scaled(this.rows),
-      receivedBytes: scaled(this.receivedBytes),
-      shown: this.shown?.toSummary() ?? null,
-    };
-  }
-}
-
-/** What one route, or the work outside requests, did in one window. */
-class RouteWindow {
-  requests = 0;
-  /** Of those, the ones whose statements, waits and held connections are in the figures. */
-  followed = 0;
-  errors = 0;
-  /** GETs that were compared with those under way when they arrived, and the ones of them that met their like. */
-  compared = 0;
-  identical = 0;
-  readonly duration = new Durations();
-  queryMs = 0;
-  outgoingMs = 0;
-  redisMs = 0;
-  poolWaitMs = 0;
-  heldIdleMs = 0;
-  readonly heldAt = new Map<SourceLocation, { heldIdleMs: number; requests: number }>();
-  serialisationMs = 0;
-  longestSerialisationMs = 0;
-  responseBytes = 0;
-  largestResponseBytes = 0;
-  answers: RouteAnswers | null = null;
-  synchronous: SynchronousWork | null = null;
-  readonly #statements = new Map<Template, StatementTotals[]>();
-  #statementCount = 0;
-  /** Calls to other services, once there are any. */
-  outgoing: RouteOutgoing | null = null;
-  /** Shared by all routes of a window. */
-  readonly #room: Room;
-
-  constructor(room: Room) {
-    this.#room = room;
-  }
-
-  /** Null when the route holds as many statements as the agent keeps for one, or all of them together do. */
-  statement(template: Template, location: SourceLocation | null): StatementTotals | null {
-    const places = this.#statements.get(template);
-    const known = places?.find((statement) => statement.location === location);
-    if (known !== undefined) return known;
-    if (this.#statementCount >= mostStatements || !this.#room.take(1)) return null;
-    this.#statementCount += 1;
-    const fresh = new StatementTotals(template, location);
-    if (places === undefined) this.#statements.set(template, [fresh]);
-    else places.push(fresh);
-    return fresh;
-  }
-
-  /** Null where there is no room, as for statements. */
-  destination(destination: Destination, location: SourceLocation | null): OutgoingTotals | null {
-    this.outgoing ??= new RouteOutgoing(this.#room);
-    return this.outgoing.of(destination, location);
-  }
-
-  /** The statement of that place, or of whichever place is known. */
-  seen(template: Template, location: SourceLocation | null): StatementTotals | null {
-    const places = this.#statements.get(template);
-    return places?.find((statement) => statement.location === location) ?? places?.[0] ?? null;
-  }
-
-  /** For how many requests each followed one stands. */
-  get factor(): number {
-    return this.followed === 0 ? 1 : this.requests / this.followed;
-  }
-
-  /** Statements of which the window saw a call. */
-  *statements(): Iterable<StatementTotals> {
-    for (const places of this.#statements.values()) yield* places;
-  }
-
-  hold(location: SourceLocation | null, heldIdleMs: number, requests: number): void {
-    this.heldIdleMs += heldIdleMs;
-    if (location === null) return;
-    const known = this.heldAt.get(location);
-    if (known === undefined && this.heldAt.size >= mostStatements) return;
-    if (known === undefined) this.heldAt.set(location, { heldIdleMs, requests });
-    else {
-      known.heldIdleMs += heldIdleMs;
-      known.requests += requests;
-    }
-  }
-}
 
 class Route {
   readonly method: string;
@@ -205,6 +59,8 @@ export class Routes {
   /** By name, then by method: joining the two would make a new string for every request. */
   readonly #routes = new Map<string, Map<string, Route>>();
   #routeCount = 0;
+  /** Counted, but for how often. */
+  #unweighed: { readonly route: Route; readonly look: Look; readonly outcome: Outcome }[] = [];
   #windowRoom = new Room(mostStatementsInAll);
   readonly #placesRoom = new Room(mostStatementsInAll);
   #background = new RouteWindow(this.#windowRoom);
@@ -218,20 +74,13 @@ export class Routes {
   count(request: OpenRequest): void {
     const route = this.#routeOf(request);
     const { window } = route;
-    const times = request.look.times();
-    window.requests += times;
-    if (request.failed) window.errors += times;
+    if (request.look.settled) window.add(request, request.look.times());
+    else this.#unweighed.push({ route, look: request.look, outcome: new KeptOutcome(request) });
     if (request.identical !== null) {
       window.compared += 1;
       if (request.identical) window.identical += 1;
     }
-    window.duration.recordMs(request.closedAt - request.startedAt, times);
-    window.serialisationMs += times * request.serialisationMs;
-    window.longestSerialisationMs = Math.max(window.longestSerialisationMs, request.longestSerialisationMs);
-    window.responseBytes += times * request.responseBytes;
-    window.largestResponseBytes = Math.max(window.largestResponseBytes, request.responseBytes);
     request.counted = true;
-    if (request.synchronous !== null) (window.synchronous ??= new SynchronousWork()).add(request.synchronous, times);
     if (request.answer !== null) {
       if (request.answer.location !== null) route.placesOf(answers).add(request.answer.location, 1);
       (window.answers ??= new RouteAnswers()).add(request.method, request.answer);
@@ -253,6 +102,16 @@ export class Routes {
     window.outgoingMs += outgoingMs;
     window.redisMs += redisMs;
     for (const [destination, calls] of destinationsOf(request)) this.#countDestination(route, request, destination, calls);
+  }
+
+  /** It is known now what the requests of earlier rows stand for. */
+  settle(): void {
+    const unweighed = this.#unweighed;
+    this.#unweighed = [];
+    for (const kept of unweighed) {
+      if (kept.look.settled) kept.route.window.add(kept.outcome, kept.look.times());
+      else this.#unweighed.push(kept);
+    }
   }
 
   declared(method: string, route: string, location: SourceLocation): void {

@@ -1,6 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import { ownServer } from '../../hooks/http.ts';
+import { ownServers } from '../../hooks/http.ts';
 import { wrapMethod } from '../../hooks/patch.ts';
 
 /**
@@ -41,8 +41,7 @@ function wrapServers(): () => void {
       'emit',
       (original) =>
         function emit(this: unknown, ...args) {
-          if (args[0] !== 'request' || !inPlace || (this as { readonly [ownServer]?: true })[ownServer] === true)
-            return Reflect.apply(original, this, args);
+          if (args[0] !== 'request' || !inPlace || ownServers.has(this as object)) return Reflect.apply(original, this, args);
           return passes(args[1] as IncomingMessage, args[2] as ServerResponse, gates, () => Reflect.apply(original, this, args));
         },
     ),
