@@ -4,16 +4,16 @@
  * under the agent (off, observing, observing with a profile) and once under OpenTelemetry's
  * auto-instrumentation of http and pg, whose batches go to a local sink that drops them.
  *
- * Each variant is loaded beside the server without an agent, both at the same moments and by a generator of its own: what
- * makes a shared machine faster and slower meets both. The two servers share one core, and everything else has the other:
- * where the scheduler may place them, which core shares its caches with whom makes equal servers differ by 25 %, on one core
- * by 1 or 2 %. Each server stays in one state, because a switch makes V8 compile again what relied on the other. The whole
- * is repeated with fresh processes: two equal processes keep differing for as long as they live.
+ * All of them run at the same time, on one core that nothing else has, and are loaded in turns of a second: first, second,
+ * third, and then backwards, so that a machine which becomes slower meets all alike. A turn is held against the turn of the
+ * server without an agent in the same round. Each server stays in one state, because a switch makes V8 compile again what
+ * relied on the other. Two equal processes differ by some per cent for as long as they live, so the whole is repeated with fresh
+ * ones, and what is told is the mean of these generations with its standard error.
  *
  * The agent is compiled first and loaded as it is installed: loading TypeScript would add Node's compiler, 20 MB of it,
  * to what the agent seems to take.
  *
- *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 3] [--windows 12] [--requests 6000]
+ *     node --conditions=@anneal/source bench/agent-overhead.ts [--generations 5] [--rounds 5] [--requests 6000]
  */
 
 import { execFileSync, fork, type ChildProcess } from 'node:child_process';
@@ -22,36 +22,29 @@ import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createAgents, type SwitchableAgent } from '../packages/anneal/src/adapters/agent-listener.ts';
 import { startEmbeddedPostgres } from '../packages/anneal/src/adapters/embedded-postgres.ts';
 import { seededRandom, type Random } from '../packages/anneal/src/stats/random.ts';
-import { median } from '../packages/anneal/src/stats/sample.ts';
+import { mean, median, standardDeviation } from '../packages/anneal/src/stats/sample.ts';
 import { seedAuthorsAndPosts } from './agent-database.ts';
 import type { Account, Order } from './agent-target.ts';
 import { writeBenchResults, type BenchRow } from './result-table.ts';
 
-/** What one of the two had to wait for falls into the same window for the other. */
-const windowMs = 500;
-/** What was loaded before has left its caches, and V8 has the names back that a first profile drops. */
-const settleMs = 2_000;
+const turnMs = 1000;
+/** What was loaded before has left the processor's caches. */
+const leadMs = 200;
 /** Of a machine with at least two. */
 const serversCore = 0;
 const othersCore = 1;
-/** Of each of the two generators: enough to keep its server at work for all of its share of the machine. */
-const connectionsEach = 4;
 /**
  * V8 doubles a young generation when enough has survived its collections: every process gets there, with 6,000 requests
  * one and with 20,000 another, and 14 MB would be put down to whoever was first. So all begin where all end.
  */
 const grownYoungGeneration = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
-/**
- * Per server and route, alone and before anything counts, after the requests for memory: V8 is long in settling where it
- * shares its cores, and longer where methods are wrapped.
- */
-const warmupMs = 5000;
+/** Per server and route, before anything counts, after the requests for memory: V8 is long in settling, and longer where methods are wrapped. */
+const warmupMs = 4000;
 
 const variants = ['no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
 type Variant = (typeof variants)[number];
@@ -62,7 +55,7 @@ const routes = [
 ] as const;
 type RouteName = (typeof routes)[number]['name'];
 
-/** Of one generation: what a request cost without an agent, and what each variant added to what it cost at the same moments. */
+/** Of one generation: what a request cost without an agent, and what each variant added to what it cost in the same rounds. */
 interface Added {
   readonly bareUs: number;
   readonly percent: Readonly<Record<Variant, number>>;
@@ -76,11 +69,10 @@ interface MemoryGains {
   readonly OpenTelemetry: number;
 }
 
-/** The middle of the generations, and the least and the most of them. */
-interface Spread {
-  readonly middle: number;
-  readonly least: number;
-  readonly most: number;
+/** Over the generations. */
+interface Estimate {
+  readonly mean: number;
+  readonly standardError: number;
 }
 
 interface Surroundings {
@@ -97,20 +89,21 @@ const targetFile = fileURLToPath(new URL('./agent-target.ts', import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
-    generations: { type: 'string', default: '3' },
-    windows: { type: 'string', default: '12' },
+    generations: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '5' },
     requests: { type: 'string', default: '6000' },
   },
 });
-const generations = wholeNumber('generations');
-const windowsEach = wholeNumber('windows');
+// How much equal processes differ is not to be seen in one.
+const generations = wholeNumber('generations', 2);
+const rounds = wholeNumber('rounds');
 const requestsForMemory = wholeNumber('requests');
 
 await compare();
 
 async function compare(): Promise<void> {
   compileAgent();
-  // What is started from here on, PostgreSQL and the generators, stays there too.
+  // What is started from here on, PostgreSQL and the generator, stays there too.
   pin(process.pid, othersCore);
   await using postgres = await startEmbeddedPostgres({ settings: { fsync: 'off' } });
   await seedAuthorsAndPosts(postgres.url);
@@ -122,7 +115,7 @@ async function compare(): Promise<void> {
   try {
     for (let generation = 1; generation <= generations; generation += 1) {
       console.error(
-        `generation ${generation} of ${generations}: memory after ${requestsForMemory} requests, then each variant beside none`,
+        `generation ${generation} of ${generations}: memory after ${requestsForMemory} requests, then ${rounds} rounds for each route`,
       );
       await measureGeneration(surroundings, random, measured, memory);
     }
@@ -156,8 +149,8 @@ async function measureGeneration(
 ): Promise<void> {
   const agents = createAgents();
   await using listeners = new AsyncDisposableStack();
-  const [generator, beside] = [fork(targetFile, ['load']), fork(targetFile, ['load'])];
-  const children: ChildProcess[] = [generator, beside];
+  const generator = fork(targetFile, ['load']);
+  const children: ChildProcess[] = [generator];
   const serverWith = async (execArgv: readonly string[], env: Readonly<Record<string, string>>) => {
     const child = fork(targetFile, ['server'], {
       execArgv: [...process.execArgv, ...grownYoungGeneration, ...execArgv],
@@ -214,20 +207,20 @@ async function measureGeneration(
     });
     for (const { url } of [off.server, profiled.server]) await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
 
-    let seenProfiled = 0;
+    // It drops all optimised code once: what is compiled again after that is warm before anything counts.
+    await profiled.agent.startProfile();
+    const contestants = random.shuffle(variants);
     for (const { path, name } of routes) {
-      for (const { url } of [bare, ...Object.values(servers)]) await order(generator, { url: url + path, durationMs: warmupMs });
-      const percent = {} as Record<Variant, number>;
-      const bareUs: number[] = [];
-      for (const variant of random.shuffle(variants)) {
-        if (variant === 'with a profile') await profiled.agent.startProfile();
-        const windows = await sideBySide({ server: bare, generator }, { server: servers[variant], generator: beside }, path);
-        if (variant === 'with a profile') seenProfiled += await requestsSeenBy(profiled.agent);
-        percent[variant] = median(windows.map(({ oneUs, otherUs }) => 100 * (otherUs / oneUs - 1)));
-        bareUs.push(...windows.map(({ oneUs }) => oneUs));
-      }
-      measured[name].push({ bareUs: median(bareUs), percent });
+      const all = [bare, ...contestants.map((variant) => servers[variant])];
+      for (const { url } of all) await order(generator, { url: url + path, durationMs: warmupMs });
+      const costsUs = await inTurns(all, generator, path);
+      const added = (index: number) => median(costsUs.map((round) => 100 * (round[index]! / round[0]! - 1)));
+      measured[name].push({
+        bareUs: median(costsUs.map(([bareUs]) => bareUs!)),
+        percent: Object.fromEntries(contestants.map((variant, index) => [variant, added(index + 1)])) as Record<Variant, number>,
+      });
     }
+    const seenProfiled = await requestsSeenBy(profiled.agent);
     const [seenOff, seenObserved] = [await requestsSeenBy(off.agent), await requestsSeenBy(observed.agent)];
     if (seenOff > 0 || seenObserved === 0 || seenProfiled === 0)
       throw new Error(
@@ -251,34 +244,22 @@ interface TargetServer {
   readonly url: string;
 }
 
-interface LoadedServer {
-  readonly server: TargetServer;
-  readonly generator: ChildProcess;
-}
-
-/** CPU per request of both in windows at the same moments. */
-async function sideBySide(
-  one: LoadedServer,
-  other: LoadedServer,
-  path: string,
-): Promise<readonly { readonly oneUs: number; readonly otherUs: number }[]> {
-  const both = [one, other] as const;
-  const durationMs = settleMs + (windowsEach + 1) * windowMs;
-  const loaded = both.map(({ server, generator }) =>
-    order(generator, { url: server.url + path, connections: connectionsEach, durationMs }),
-  );
-  const accounts = () => Promise.all([accountOf(one.server.child), accountOf(other.server.child)]);
-  await sleep(settleMs);
-  const windows = [];
-  let before = await accounts();
-  for (let window = 0; window < windowsEach; window += 1) {
-    await sleep(windowMs);
-    const after = await accounts();
-    windows.push({ oneUs: costBetween(before[0], after[0]), otherUs: costBetween(before[1], after[1]) });
-    before = after;
+/** CPU microseconds per request of each server, in rounds. */
+async function inTurns(servers: readonly TargetServer[], generator: ChildProcess, path: string): Promise<readonly (readonly number[])[]> {
+  const costsUs: number[][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const costUs = servers.map(() => 0);
+    const indexes = servers.map((_, index) => index);
+    for (const index of round % 2 === 0 ? indexes : indexes.toReversed()) {
+      const { child, url } = servers[index]!;
+      await order(generator, { url: url + path, durationMs: leadMs });
+      const before = await accountOf(child);
+      await order(generator, { url: url + path, durationMs: turnMs });
+      costUs[index] = costBetween(before, await accountOf(child));
+    }
+    costsUs.push(costUs);
   }
-  await Promise.all(loaded);
-  return windows;
+  return costsUs;
 }
 
 function costBetween(before: Account, after: Account): number {
@@ -296,8 +277,10 @@ async function order(generator: ChildProcess, wanted: Order): Promise<void> {
 }
 
 function cpuRows(name: RouteName, generationsAdded: readonly Added[], isBudgeted: boolean): readonly BenchRow[] {
-  const added = (variant: Variant) => spreadOf(generationsAdded.map(({ percent }) => percent[variant]));
-  const [noise, off, observing, profiling, peer] = variants.map(added) as [Spread, Spread, Spread, Spread, Spread];
+  const added = (variant: Variant) => estimateOf(generationsAdded.map(({ percent }) => percent[variant]));
+  const [noise, off, observing, profiling, peer] = variants.map(added) as [Estimate, Estimate, Estimate, Estimate, Estimate];
+  // What can be measured is what lies further from another process without an agent than two standard errors of the difference.
+  const measurable = noise.mean + 2 * Math.hypot(noise.standardError, off.standardError);
   console.error(
     [
       `${name}: ${median(generationsAdded.map(({ bareUs }) => bareUs)).toFixed(0)} us per request without an agent; beside it`,
@@ -308,33 +291,32 @@ function cpuRows(name: RouteName, generationsAdded: readonly Added[], isBudgeted
       `  OpenTelemetry             ${percentText(peer)}`,
     ].join('\n'),
   );
-  // Two equal processes differ by up to this much, in either direction. A run with more noise than the budget can tell nothing.
-  const floor = Math.min(Math.max(Math.abs(noise.least), Math.abs(noise.most)), budgets.observingPercent);
+  const errors = (of: Estimate) => ({ 'standard error': of.standardError });
   const rows: readonly BenchRow[] = [
     {
       name: `CPU added by the agent, observing, to a request of ${name}`,
-      value: observing.middle,
+      value: observing.mean,
       unit: '%',
       target: `<= ${budgets.observingPercent}`,
-      peers: { 'no agent, twice': noise.middle, OpenTelemetry: peer.middle },
+      peers: { ...errors(observing), 'no agent, twice': noise.mean, OpenTelemetry: peer.mean },
     },
     {
       name: `CPU added by the agent, with a profile, to a request of ${name}`,
-      value: profiling.middle,
+      value: profiling.mean,
       unit: '%',
       target: `<= ${budgets.profilingPercent}`,
-      peers: {},
+      peers: errors(profiling),
     },
     {
       name: `CPU added by the agent that is off, to a request of ${name}`,
-      value: off.middle,
+      value: off.mean,
       unit: '%',
-      target: `<= ${Number(floor.toFixed(1))}`,
-      peers: { 'no agent, twice': noise.middle },
+      target: `<= ${Number(measurable.toFixed(1))}`,
+      peers: { ...errors(off), 'no agent, twice': noise.mean },
     },
   ];
   // Outside of the budgeted route the cost per request is told without a promise.
-  return isBudgeted ? rows : rows.slice(0, 1);
+  return isBudgeted ? rows : rows.slice(0, 1).map((row) => ({ ...row, target: null }));
 }
 
 function memoryRows(gains: readonly MemoryGains[]): readonly BenchRow[] {
@@ -354,13 +336,12 @@ function memoryRows(gains: readonly MemoryGains[]): readonly BenchRow[] {
   ];
 }
 
-function spreadOf(values: readonly number[]): Spread {
-  return { middle: median(values), least: Math.min(...values), most: Math.max(...values) };
+function estimateOf(values: readonly number[]): Estimate {
+  return { mean: mean(values), standardError: standardDeviation(values) / Math.sqrt(values.length) };
 }
 
-function percentText({ middle, least, most }: Spread): string {
-  const [inTheMiddle, from, to] = [middle, least, most].map((value) => `${value >= 0 ? '+' : ''}${value.toFixed(1)}`);
-  return `${inTheMiddle} % (${from} to ${to} in ${generations} generations)`;
+function percentText({ mean: middle, standardError }: Estimate): string {
+  return `${middle >= 0 ? '+' : ''}${middle.toFixed(1)} % (standard error ${standardError.toFixed(1)}, ${generations} generations)`;
 }
 
 /** Accepts every batch and keeps nothing of it. */
@@ -375,8 +356,8 @@ async function openSink(): Promise<{ readonly url: string; readonly server: Serv
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`, server, received: () => received };
 }
 
-function wholeNumber(name: keyof typeof options): number {
+function wholeNumber(name: keyof typeof options, least = 1): number {
   const value = Number(options[name]);
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`--${name} is a whole number of at least 1`);
+  if (!Number.isInteger(value) || value < least) throw new RangeError(`--${name} is a whole number of at least ${least}`);
   return value;
 }

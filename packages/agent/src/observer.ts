@@ -166,6 +166,10 @@ export class Observer {
     return this.#following.compares;
   }
 
+  get allocatedPerCpuSecond(): number {
+    return this.#runtime.allocatedPerCpuSecond;
+  }
+
   /** The request that the running code belongs to. What a request leaves behind after its response is background work. */
   current(): OpenRequest | null {
     const request = this.#storage.getStore();

@@ -1,4 +1,5 @@
 import { PerformanceObserver } from 'node:perf_hooks';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { Histogram } from '../histogram.ts';
 import type { RuntimeSummary } from '../protocol.ts';
 
@@ -9,6 +10,8 @@ import type { RuntimeSummary } from '../protocol.ts';
  */
 const samplingMs = 50;
 
+const tellingCpuSeconds = 0.5;
+
 /** CPU, event loop, garbage collection and memory of this process, since the last `take`. */
 export class Runtime {
   readonly #delay = new Histogram();
@@ -17,6 +20,8 @@ export class Runtime {
   #gcMs = 0;
   #gcCount = 0;
   #cpu = process.cpuUsage();
+  /** Of the last window that was at work for long enough to tell. */
+  #allocatedPerCpuSecond = 0;
   #utilization = performance.eventLoopUtilization();
 
   start(): void {
@@ -39,8 +44,25 @@ export class Runtime {
     this.#collections.disconnect();
   }
 
+  /** Bytes for each second of CPU, as far as is known; 0 while nothing is. */
+  get allocatedPerCpuSecond(): number {
+    this.#learnAllocation();
+    return this.#allocatedPerCpuSecond;
+  }
+
+  /** From collections of the young generation: each comes when it is full. */
+  #learnAllocation(): void {
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const cpuSeconds = (user + system) / 1e6;
+    if (cpuSeconds < tellingCpuSeconds) return;
+    const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+    this.#allocatedPerCpuSecond = (this.#gcCount * (young?.space_size ?? 0)) / cpuSeconds;
+  }
+
   take(): RuntimeSummary {
     if (this.#timer !== null) this.#collected(this.#collections.takeRecords());
+    // The next window may be asked before it can tell.
+    this.#learnAllocation();
     const cpu = process.cpuUsage(this.#cpu);
     const utilization = performance.eventLoopUtilization();
     const { heapUsed, rss } = process.memoryUsage();
