@@ -4,11 +4,11 @@
  * under the agent (off, observing, observing with a profile) and once under OpenTelemetry's
  * auto-instrumentation of http and pg, whose batches go to a local sink that drops them.
  *
- * All of them run at the same time, on one core that nothing else has, and are loaded in turns of a second: first, second,
- * third, and then backwards, so that a machine which becomes slower meets all alike. A turn is held against the turn of the
- * server without an agent in the same round. Each server stays in one state, because a switch makes V8 compile again what
- * relied on the other. Two equal processes differ by some per cent for as long as they live, so the whole is repeated with fresh
- * ones, and what is told is the mean of these generations with its standard error.
+ * All of them run at the same time, on one core that nothing else has, and are loaded in turns of a second, in another order
+ * in each round: a machine that becomes slower meets all alike. A turn is held against the mean of what the two servers without
+ * an agent took in the same round. Each server stays in one state, because a switch makes V8 compile again what relied on the
+ * other. Two equal processes differ by some per cent for as long as they live, so the whole is repeated with fresh ones, and
+ * what is told is the mean of these generations with its standard error.
  *
  * The agent is compiled first and loaded as it is installed: loading TypeScript would add Node's compiler, 20 MB of it,
  * to what the agent seems to take.
@@ -46,7 +46,9 @@ const grownYoungGeneration = ['--min-semi-space-size=16', '--max-semi-space-size
 /** Per server and route, before anything counts, after the requests for memory: V8 is long in settling, and longer where methods are wrapped. */
 const warmupMs = 4000;
 
-const variants = ['no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
+const contestants = ['no agent', 'no agent again', 'off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
+type Contestant = (typeof contestants)[number];
+const variants = ['off', 'observing', 'with a profile', 'OpenTelemetry'] as const;
 type Variant = (typeof variants)[number];
 
 const routes = [
@@ -55,10 +57,12 @@ const routes = [
 ] as const;
 type RouteName = (typeof routes)[number]['name'];
 
-/** Of one generation: what a request cost without an agent, and what each variant added to what it cost in the same rounds. */
+/** Of one generation: what a request cost without an agent, and what each variant added to it. */
 interface Added {
   readonly bareUs: number;
   readonly percent: Readonly<Record<Variant, number>>;
+  /** What one of two servers without an agent takes more than the other: how much of a difference means nothing. */
+  readonly noisePercent: number;
 }
 
 /** What the servers gained in resident memory over one without an agent, after the same requests. */
@@ -184,7 +188,8 @@ async function measureGeneration(
       OTEL_LOGS_EXPORTER: 'none',
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: surroundings.sinkUrl,
     });
-    const servers = {
+    const servers: Record<Contestant, TargetServer> = {
+      'no agent': bare,
       'no agent again': bareAgain,
       off: off.server,
       observing: observed.server,
@@ -209,16 +214,16 @@ async function measureGeneration(
 
     // It drops all optimised code once: what is compiled again after that is warm before anything counts.
     await profiled.agent.startProfile();
-    const contestants = random.shuffle(variants);
+    const inOrder = random.shuffle(contestants);
     for (const { path, name } of routes) {
-      const all = [bare, ...contestants.map((variant) => servers[variant])];
-      for (const { url } of all) await order(generator, { url: url + path, durationMs: warmupMs });
-      const costsUs = await inTurns(all, generator, path);
-      const added = (index: number) => median(costsUs.map((round) => 100 * (round[index]! / round[0]! - 1)));
-      measured[name].push({
-        bareUs: median(costsUs.map(([bareUs]) => bareUs!)),
-        percent: Object.fromEntries(contestants.map((variant, index) => [variant, added(index + 1)])) as Record<Variant, number>,
-      });
+      for (const contestant of inOrder) await order(generator, { url: servers[contestant].url + path, durationMs: warmupMs });
+      const costsUs = await inTurns(
+        inOrder.map((contestant) => servers[contestant]),
+        generator,
+        path,
+        random,
+      );
+      measured[name].push(addedIn(costsUs.map((round) => (contestant) => round[inOrder.indexOf(contestant)]!)));
     }
     const seenProfiled = await requestsSeenBy(profiled.agent);
     const [seenOff, seenObserved] = [await requestsSeenBy(off.agent), await requestsSeenBy(observed.agent)];
@@ -234,6 +239,16 @@ async function measureGeneration(
   }
 }
 
+function addedIn(rounds: readonly ((contestant: Contestant) => number)[]): Added {
+  const bareUs = (costUs: (contestant: Contestant) => number) => (costUs('no agent') + costUs('no agent again')) / 2;
+  const added = (variant: Variant) => median(rounds.map((costUs) => 100 * (costUs(variant) / bareUs(costUs) - 1)));
+  return {
+    bareUs: median(rounds.map(bareUs)),
+    percent: Object.fromEntries(variants.map((variant) => [variant, added(variant)])) as Record<Variant, number>,
+    noisePercent: median(rounds.map((costUs) => 100 * (costUs('no agent again') / costUs('no agent') - 1))),
+  };
+}
+
 /** Since the last time. */
 async function requestsSeenBy(agent: SwitchableAgent): Promise<number> {
   return (await agent.flush()).routes.reduce((sum, { requests }) => sum + requests, 0);
@@ -245,12 +260,16 @@ interface TargetServer {
 }
 
 /** CPU microseconds per request of each server, in rounds. */
-async function inTurns(servers: readonly TargetServer[], generator: ChildProcess, path: string): Promise<readonly (readonly number[])[]> {
+async function inTurns(
+  servers: readonly TargetServer[],
+  generator: ChildProcess,
+  path: string,
+  random: Random,
+): Promise<readonly (readonly number[])[]> {
   const costsUs: number[][] = [];
   for (let round = 0; round < rounds; round += 1) {
     const costUs = servers.map(() => 0);
-    const indexes = servers.map((_, index) => index);
-    for (const index of round % 2 === 0 ? indexes : indexes.toReversed()) {
+    for (const index of random.shuffle(servers.map((_, place) => place))) {
       const { child, url } = servers[index]!;
       await order(generator, { url: url + path, durationMs: leadMs });
       const before = await accountOf(child);
@@ -278,13 +297,14 @@ async function order(generator: ChildProcess, wanted: Order): Promise<void> {
 
 function cpuRows(name: RouteName, generationsAdded: readonly Added[], isBudgeted: boolean): readonly BenchRow[] {
   const added = (variant: Variant) => estimateOf(generationsAdded.map(({ percent }) => percent[variant]));
-  const [noise, off, observing, profiling, peer] = variants.map(added) as [Estimate, Estimate, Estimate, Estimate, Estimate];
-  // What can be measured is what lies further from another process without an agent than two standard errors of the difference.
-  const measurable = noise.mean + 2 * Math.hypot(noise.standardError, off.standardError);
+  const [off, observing, profiling, peer] = variants.map(added) as [Estimate, Estimate, Estimate, Estimate];
+  const noise = estimateOf(generationsAdded.map(({ noisePercent }) => noisePercent));
+  // What is less than two standard errors of equal servers' difference, or of its own, cannot be told from nothing.
+  const measurable = 2 * Math.max(noise.standardError, off.standardError);
   console.error(
     [
       `${name}: ${median(generationsAdded.map(({ bareUs }) => bareUs)).toFixed(0)} us per request without an agent; beside it`,
-      `  another without an agent  ${percentText(noise)}`,
+      `  one of two like it        ${percentText(noise)}`,
       `  agent off                 ${percentText(off)}`,
       `  observing                 ${percentText(observing)}`,
       `  with a profile            ${percentText(profiling)}`,
@@ -298,7 +318,7 @@ function cpuRows(name: RouteName, generationsAdded: readonly Added[], isBudgeted
       value: observing.mean,
       unit: '%',
       target: `<= ${budgets.observingPercent}`,
-      peers: { ...errors(observing), 'no agent, twice': noise.mean, OpenTelemetry: peer.mean },
+      peers: { ...errors(observing), 'no agent, one of two': noise.mean, OpenTelemetry: peer.mean },
     },
     {
       name: `CPU added by the agent, with a profile, to a request of ${name}`,
@@ -312,7 +332,7 @@ function cpuRows(name: RouteName, generationsAdded: readonly Added[], isBudgeted
       value: off.mean,
       unit: '%',
       target: `<= ${Number(measurable.toFixed(1))}`,
-      peers: { ...errors(off), 'no agent, twice': noise.mean },
+      peers: { ...errors(off), 'no agent, one of two': noise.mean },
     },
   ];
   // Outside of the budgeted route the cost per request is told without a promise.

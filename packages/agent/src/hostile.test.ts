@@ -90,7 +90,7 @@ describe('memory is bounded', () => {
     );
     const [route] = (await target.flush()).routes;
     expect(route).toMatchObject({ route: '/state' });
-    expect(route!.requests % asked).not.toBe(0);
+    expect(route!.followed).toBeLessThan(asked / 2);
     expect(route!.durationUs.count).toBe(route!.requests);
     // At ten thousand a second one in twenty is opened: a thousand draws, of which this is five standard deviations.
     expect(Math.abs(route!.requests / asked - 1)).toBeLessThan(5 / Math.sqrt(asked / 20));

@@ -50,6 +50,10 @@ export class Hook {
     return this.#observer.on && !this.#broken;
   }
 
+  get isBroken(): boolean {
+    return this.#broken;
+  }
+
   failed(error: unknown): void {
     this.#broken = true;
     this.#observer.problems.note(`${this.#name} is not observed any more: ${error instanceof Error ? error.message : String(error)}`);
@@ -109,7 +113,7 @@ export class Observer {
       this.#runtime.start();
       this.on = true;
       // No rate is counted over the time in between.
-      this.#following.restart();
+      this.#following.begin();
       this.examination.resume(performance.now());
     } else {
       this.#runtime.stop();
@@ -159,6 +163,19 @@ export class Observer {
   /** Null for one that is let pass: what it does is neither a request's own nor work of no request. */
   within<Result>(request: OpenRequest | null, work: () => Result): Result {
     return this.#storage.run(request ?? this.#passed, work);
+  }
+
+  /**
+   * For a connection whose requests are to come: they begin in the context of those that are let pass, and only the others
+   * have to be given one of their own.
+   */
+  connected<Result>(work: () => Result): Result {
+    return this.#storage.run(this.#passed, work);
+  }
+
+  /** For what a connection becomes once it serves no requests any more, or none that anybody sees: work of no request. */
+  apart<Result>(work: () => Result): Result {
+    return this.#storage.exit(work);
   }
 
   /** Whether GETs that arrive now are compared with those under way. */

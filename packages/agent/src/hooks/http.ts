@@ -6,7 +6,7 @@ import type { Observer } from '../observer.ts';
 import type { OpenRequest } from '../requests/request.ts';
 import { routeNameOf } from '../requests/route-name.ts';
 import { RunningReads } from '../requests/running-reads.ts';
-import { patchMethod } from './patch.ts';
+import { patchMethod, type Method } from './patch.ts';
 
 /** The agent's own: what they answer is no traffic of the application. */
 export const ownServers = new WeakSet<object>();
@@ -30,7 +30,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
             listening = true;
             firstListening();
           }
-          if (args[0] !== 'request' || !hook.on || ownServers.has(this as object)) return Reflect.apply(original, this, args);
+          if (args[0] !== 'request' || !hook.on || ownServers.has(this as object)) return emitOther(original, this, args);
           let request: OpenRequest | null;
           try {
             request = follow(observer, args[1] as IncomingMessage, args[2] as ServerResponse);
@@ -43,6 +43,14 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
     );
   }
   observer.hooks.add('node:http');
+
+  function emitOther(original: Method, server: unknown, args: readonly unknown[]): unknown {
+    const work = () => Reflect.apply(original, server, args);
+    if (!hook.on) return hook.isBroken ? observer.apart(work) : work();
+    // What a parser calls runs in the context that its connection was made in.
+    if (args[0] === 'connection') return observer.connected(work);
+    return args[0] === 'upgrade' || args[0] === 'connect' ? observer.apart(work) : work();
+  }
 
   function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest | null {
     const request = observer.open(incoming.method ?? 'GET');

@@ -111,4 +111,18 @@ describe('which requests are looked at', () => {
     expect(looks.slice(0, 64).every((look) => look?.settled === true && look.weight === 1)).toBe(true);
     expect(opened(looks.slice(64)).length).toBeLessThan(400);
   });
+
+  test('an observation begins with a long row, and a shorter one where its requests do much', () => {
+    for (const [calls, first] of [
+      [1, 2_000],
+      [1_000, 20],
+    ] as const) {
+      const following = new Following();
+      arrive(following, 0, { perSecond: 20_000, seconds: 2, calls });
+      following.begin();
+      const looks = arrive(following, 2_000, { perSecond: 20_000, seconds: 1, calls });
+      expect(looks[0]).toMatchObject({ opened: first, weight: 1 });
+      expect(looks.filter((look) => look === null).length).toBeGreaterThan(10_000);
+    }
+  });
 });
