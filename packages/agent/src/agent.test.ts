@@ -106,9 +106,9 @@ test('under much traffic those that are opened and followed speak for the others
   // What each stands for is rounded by chance: five standard deviations of at most a half each.
   expect(Math.abs(route.requests - 800)).toBeLessThan(5 * 0.5 * Math.sqrt(800));
   expect(route.durationUs.count).toBe(route.requests);
-  // 1,000 arrivals and statements a second, besides the first two rows of 64 requests, which learn what the traffic is.
+  // 500 arrivals and statements a second, besides the first two rows of 64 requests, which learn what the traffic is.
   expect(route.followed).toBeGreaterThanOrEqual(64);
-  expect(route.followed * 11).toBeLessThan(2 * 64 * 11 + 1000 * (seconds + 0.5) * 1.5);
+  expect(route.followed * 11).toBeLessThan(2 * 64 * 11 + 500 * (seconds + 0.5) * 1.5);
   expect(statementOf(summary, '/sequential', /FROM authors/)).toMatchObject({
     calls: 10 * route.requests,
     requests: route.requests,

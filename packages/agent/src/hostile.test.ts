@@ -92,7 +92,7 @@ describe('memory is bounded', () => {
     expect(route).toMatchObject({ route: '/state' });
     expect(route!.followed).toBeLessThan(asked / 2);
     expect(route!.durationUs.count).toBe(route!.requests);
-    // At ten thousand a second one in twenty is opened: a thousand draws, of which this is five standard deviations.
+    // At ten thousand a second one in forty is opened: what each stands for is rounded by chance, this far at the very most.
     expect(Math.abs(route!.requests / asked - 1)).toBeLessThan(5 / Math.sqrt(asked / 20));
   });
 

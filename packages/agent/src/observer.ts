@@ -37,6 +37,8 @@ const mostRowsKept = 1_000;
 
 /** One place where the agent touches the application. An error of the agent's own ends it for good: the application goes on without. */
 export class Hook {
+  /** Whether the agent observes here. A plain property: it is read at every call that the application makes. */
+  on: boolean;
   readonly #name: string;
   readonly #observer: Observer;
   #broken = false;
@@ -44,18 +46,20 @@ export class Hook {
   constructor(name: string, observer: Observer) {
     this.#name = name;
     this.#observer = observer;
-  }
-
-  get on(): boolean {
-    return this.#observer.on && !this.#broken;
+    this.on = observer.on;
   }
 
   get isBroken(): boolean {
     return this.#broken;
   }
 
+  switch(on: boolean): void {
+    this.on = on && !this.#broken;
+  }
+
   failed(error: unknown): void {
     this.#broken = true;
+    this.on = false;
     this.#observer.problems.note(`${this.#name} is not observed any more: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
@@ -99,12 +103,22 @@ export class Observer {
   #underWay = 0;
   /** Calls of requests that are not counted yet. */
   #openCalls = 0;
+  readonly #hooks: Hook[] = [];
   readonly #switched: ((on: boolean) => void)[] = [];
   #windowFromMs = performance.now();
 
   /** For hooks that are only in place while observing. */
   whenSwitched(listener: (on: boolean) => void): void {
     this.#switched.push(listener);
+  }
+
+  /** The same where what puts them in place returns what takes them away. */
+  whileOn(put: () => () => void): void {
+    let take = this.on ? put() : null;
+    this.whenSwitched((on) => {
+      take?.();
+      take = on ? put() : null;
+    });
   }
 
   switch(on: boolean): void {
@@ -119,6 +133,7 @@ export class Observer {
       this.#runtime.stop();
       this.on = false;
     }
+    for (const hook of this.#hooks) hook.switch(on);
     for (const listener of this.#switched) {
       try {
         listener(on);
@@ -130,7 +145,9 @@ export class Observer {
   }
 
   hook(name: string): Hook {
-    return new Hook(name, this);
+    const hook = new Hook(name, this);
+    this.#hooks.push(hook);
+    return hook;
   }
 
   /** For policies, profiles and exact counters: until the function returned is called no request is let pass, whatever the traffic. */

@@ -158,7 +158,7 @@ export interface SourceLocation {
 }
 
 /**
- * Under much traffic (beyond 1,000 requests and statements a second) only rows of requests are looked at, each for what
+ * Under much traffic (beyond 500 requests and statements a second) only rows of requests are looked at, each for what
  * arrived until the next row too, so that all sums stand for every request. Statements, waits and held connections are
  * scaled to all of the route's requests; `followed` says from how many.
  */

@@ -3,7 +3,7 @@ import { trimOnRelease } from '../policies/pool-size.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
 import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
-import { patchMethod, whenMade, type Method } from './patch.ts';
+import { patchMethod, whenMade, wrapMethod, type Method } from './patch.ts';
 
 /** What the agent uses of a `pg.Client`. */
 interface ClientLike {
@@ -62,6 +62,11 @@ export const nodePostgres: Library = { packages: { pg: ['8.0', '9.0'], 'pg-pool'
 function hookPg(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('pg');
   const queryPrototypes: object[] = [];
+  const answerMethods = [
+    ['handleDataRow', handleDataRow],
+    ['handleReadyForQuery', handleReadyForQuery],
+    ['handleError', handleError],
+  ] as const;
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
   let pooled: Call | typeof passing | null = null;
   let checkedOut: Call | typeof passing | null = null;
@@ -104,14 +109,17 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
     observer.drivers.pgClients.add(Client.prototype);
     patchMethod(Client.prototype, 'query', clientQuery);
     queryPrototypes.push(query);
-    patchMethod(query, 'submit', submit);
-    hookAnswers(query);
+    // What no policy stands on goes with the observation: each row that arrives passes here.
+    observer.whileOn(() => {
+      const taken = [wrapMethod(query, 'submit', submit), ...answerMethods.map(([name, method]) => wrapMethod(query, name, method))];
+      return () => {
+        for (const take of taken) take?.();
+      };
+    });
   }
 
   function hookAnswers(query: object): void {
-    patchMethod(query, 'handleDataRow', handleDataRow);
-    patchMethod(query, 'handleReadyForQuery', handleReadyForQuery);
-    patchMethod(query, 'handleError', handleError);
+    for (const [name, method] of answerMethods) patchMethod(query, name, method);
   }
 
   function recordOf(pool: PoolLike): PoolRecord {

@@ -24,7 +24,7 @@ const sum = (values: readonly number[]) => values.reduce((total, value) => total
 
 describe('which requests are looked at', () => {
   test('under little traffic all of them, and each stands for itself', () => {
-    const looks = arrive(new Following(), 0, { perSecond: 80, seconds: 10, calls: 11 });
+    const looks = arrive(new Following(), 0, { perSecond: 40, seconds: 20, calls: 11 });
     expect(new Set(looks.map((look) => look?.weight))).toEqual(new Set([1]));
   });
 
@@ -34,7 +34,7 @@ describe('which requests are looked at', () => {
       arrive(following, 0, { perSecond: 20_000, seconds: 4, calls });
       const looks = arrive(following, 4000, { perSecond: 20_000, seconds: 40, calls });
       const perSecond = opened(looks).length / 40;
-      const wanted = 1000 / (1 + calls);
+      const wanted = 500 / (1 + calls);
       // How many are let pass varies by half around what is wanted, and there are at least 40 rows.
       expect(perSecond / wanted).toBeGreaterThan(0.75);
       expect(perSecond / wanted).toBeLessThan(1.25);
@@ -61,7 +61,7 @@ describe('which requests are looked at', () => {
   });
 
   test('they come in rows, and from one to the next a random number is let pass', () => {
-    const looks = arrive(new Following(), 0, { perSecond: 20_000, seconds: 20, calls: 11 });
+    const looks = arrive(new Following(), 0, { perSecond: 20_000, seconds: 40, calls: 11 });
     const rows = [...new Set(opened(looks))].slice(2);
     expect(rows.length).toBeGreaterThan(20);
     expect(rows.slice(0, -1).every((look) => look.opened === 64)).toBe(true);
@@ -98,8 +98,8 @@ describe('which requests are looked at', () => {
   test('when the rush is over, soon all of them again', () => {
     const following = new Following();
     arrive(following, 0, { perSecond: 20_000, seconds: 10, calls: 11 });
-    arrive(following, 10_000, { perSecond: 50, seconds: 4, calls: 11 });
-    const looks = arrive(following, 14_000, { perSecond: 50, seconds: 4, calls: 11 });
+    arrive(following, 10_000, { perSecond: 25, seconds: 4, calls: 11 });
+    const looks = arrive(following, 14_000, { perSecond: 25, seconds: 8, calls: 11 });
     expect(opened(looks)).toHaveLength(200);
   });
 
