@@ -103,7 +103,7 @@ export class Observer {
   #underWay = 0;
   /** Calls of requests that are not counted yet. */
   #openCalls = 0;
-  readonly #hooks: Hook[] = [];
+  readonly #touching: Hook[] = [];
   readonly #switched: ((on: boolean) => void)[] = [];
   #windowFromMs = performance.now();
 
@@ -133,7 +133,7 @@ export class Observer {
       this.#runtime.stop();
       this.on = false;
     }
-    for (const hook of this.#hooks) hook.switch(on);
+    for (const hook of this.#touching) hook.switch(on);
     for (const listener of this.#switched) {
       try {
         listener(on);
@@ -146,7 +146,7 @@ export class Observer {
 
   hook(name: string): Hook {
     const hook = new Hook(name, this);
-    this.#hooks.push(hook);
+    this.#touching.push(hook);
     return hook;
   }
 
