@@ -115,7 +115,7 @@ const scenarios: readonly Scenario[] = [
   { name: 'look at the atlas', weight: 100, steps: [{ ...get('/atlas'), authenticated: false }] },
   { name: 'search the chronicle', weight: 330, steps: [get('/chronicle?word={word}')] },
   { name: 'mistype a heading', weight: 170, steps: [get('/guide/spelling?text={place}')] },
-  { name: 'have the guide printed', weight: 10, steps: [{ method: 'POST', path: '/guide/editions' }] },
+  { name: 'have the guide printed', weight: 30, steps: [{ method: 'POST', path: '/guide/editions' }] },
   { name: 'see what is on next', weight: 400, steps: [get('/meetups/next?country={country}&after={day}')] },
   { name: 'chat', weight: 8, steps: [{ method: 'POST', path: '/rooms/{busyRoom}/messages', body: { body: '{comment}' } }] },
 ];

@@ -64,7 +64,7 @@ test.each(windows.map((fixed, window) => ({ window, fixed })))('window $window',
   invented.push(
     ...accusations
       .filter((finding) => !defects.some((defect) => isAbout(finding, defect)))
-      .map((finding) => `${finding.ruleId} ${finding.message}`),
+      .map((finding) => `in window ${window}: ${finding.ruleId} ${finding.message}`),
   );
   expect(cells.filter((cell) => cell.window === window)).toHaveLength(defects.length);
 });
@@ -85,6 +85,7 @@ test('every defect is found with all of them on, silent wherever it is off, and 
     `precision ${precision.toFixed(3)}, recall ${recall.toFixed(3)} over ${windows.length} windows, ${defects.length} defects, ${decoys.length} decoys`,
   );
   if (reasons.length > 0) console.log(['missed; what their rules were silent about:', ...reasons].join('\n'));
+  if (invented.length > 0) console.log(['invented:', ...invented].join('\n'));
   const named = (wrong: typeof cells) => wrong.map((cell) => `${cell.defect.id} in window ${cell.window}`);
   expect(named(cells.filter((cell) => cell.window === 0 && !cell.isFound))).toEqual([]);
   expect(named(cells.filter((cell) => !cell.isOn && cell.isFound))).toEqual([]);

@@ -7,6 +7,7 @@ import { mostResults } from './requests/fold-request.ts';
 import { alone, Following, type Look } from './requests/following.ts';
 import { Destinations, OutgoingCall } from './outgoing/outgoing.ts';
 import { HttpOperations } from './outgoing/outgoing-http.ts';
+import type { PassingReplacement } from './hooks/patch.ts';
 import { heapQuestionAfter, type HeapQuestion } from './process/heap-question.ts';
 import { fewestValues } from './requests/parent.ts';
 import { Pools } from './statements/pools.ts';
@@ -112,13 +113,10 @@ export class Observer {
     this.#switched.push(listener);
   }
 
-  /** The same where what puts them in place returns what takes them away. */
-  whileOn(put: () => () => void): void {
-    let take = this.on ? put() : null;
-    this.whenSwitched((on) => {
-      take?.();
-      take = on ? put() : null;
-    });
+  /** The same for a method of a library. Not for one that applications keep a reference to (`pool.query.bind(pool)`): they would keep what it was. */
+  whileOn(replacement: PassingReplacement): void {
+    replacement.switch(this.on);
+    this.whenSwitched((on) => replacement.switch(on));
   }
 
   switch(on: boolean): void {

@@ -20,16 +20,39 @@ export function patchMethod(owner: object, name: string, make: (original: Method
   return true;
 }
 
-/** The same for as long as it is wanted: the function returned takes the replacement away again, unless somebody has replaced it in turn. Null when the owner has no such method. */
-export function wrapMethod(owner: object, name: string, make: (original: Method) => Method): (() => void) | null {
+/**
+ * The same for as long as it is wanted: the function returned takes the replacement away again, unless somebody has replaced
+ * it in turn, and says whether it is gone. Null when the owner has no such method.
+ */
+export function wrapMethod(owner: object, name: string, make: (original: Method) => Method): (() => boolean) | null {
   const before = Object.getOwnPropertyDescriptor(owner, name);
   if (!patchMethod(owner, name, make)) return null;
   const replacement: unknown = Reflect.get(owner, name);
   return () => {
-    if (Reflect.get(owner, name) !== replacement) return;
+    if (Reflect.get(owner, name) !== replacement) return false;
     if (before === undefined) Reflect.deleteProperty(owner, name);
     else Object.defineProperty(owner, name, before);
+    return true;
   };
+}
+
+/** A method that is replaced at times. Where somebody else has replaced it in turn it stays, and is not replaced twice. */
+export class PassingReplacement {
+  readonly #owner: object;
+  readonly #name: string;
+  readonly #make: (original: Method) => Method;
+  #takeAway: (() => boolean) | null = null;
+
+  constructor(owner: object, name: string, make: (original: Method) => Method) {
+    this.#owner = owner;
+    this.#name = name;
+    this.#make = make;
+  }
+
+  switch(inPlace: boolean): void {
+    if (inPlace) this.#takeAway ??= wrapMethod(this.#owner, this.#name, this.#make);
+    else if (this.#takeAway?.() === true) this.#takeAway = null;
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { trimOnRelease } from '../policies/pool-size.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
 import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
-import { patchMethod, whenMade, wrapMethod, type Method } from './patch.ts';
+import { PassingReplacement, patchMethod, whenMade, type Method } from './patch.ts';
 
 /** What the agent uses of a `pg.Client`. */
 interface ClientLike {
@@ -109,13 +109,13 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
     observer.drivers.pgClients.add(Client.prototype);
     patchMethod(Client.prototype, 'query', clientQuery);
     queryPrototypes.push(query);
-    // What no policy stands on goes with the observation: each row that arrives passes here.
-    observer.whileOn(() => {
-      const taken = [wrapMethod(query, 'submit', submit), ...answerMethods.map(([name, method]) => wrapMethod(query, name, method))];
-      return () => {
-        for (const take of taken) take?.();
-      };
-    });
+    // Each row that arrives would pass here.
+    whileOn(query, 'submit', submit);
+    for (const [name, method] of answerMethods) whileOn(query, name, method);
+  }
+
+  function whileOn(prototype: object, name: string, make: (original: Method) => Method): void {
+    observer.whileOn(new PassingReplacement(prototype, name, make));
   }
 
   function hookAnswers(query: object): void {
@@ -125,7 +125,10 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   function recordOf(pool: PoolLike): PoolRecord {
     const known = observer.pools.recordOf(pool);
     if (known !== undefined) return known;
-    const record = observer.pools.register(pool);
+    return observer.pools.register(pool, watchReleases);
+  }
+
+  function watchReleases(pool: PoolLike, record: PoolRecord): void {
     pool.on('release', (_error, client) => {
       try {
         released(record, client);
@@ -133,7 +136,6 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
         hook.failed(error);
       }
     });
-    return record;
   }
 
   function poolQuery(original: Method): Method {
@@ -220,6 +222,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
 
   /** The application asks for a connection: what it does not use it for, until its release, is charged to the request. */
   function forApplication(pool: PoolLike, record: PoolRecord): (client: unknown) => void {
+    record.watchReleases();
     const request = observer.current();
     const location = observer.callSite(record.sampler);
     const askedAt = mustWait(pool) ? performance.now() : 0;

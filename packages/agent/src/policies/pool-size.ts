@@ -40,6 +40,7 @@ function resize(record: PoolRecord, pool: PoolLike, max: number): void {
   const before = pool.options.max;
   pool.options.max = max;
   record.trimming = max < before;
+  if (record.trimming) record.watchReleases();
   if (max > before) {
     for (let woken = Math.min(pool.waitingCount, max - before); woken > 0; woken -= 1) pool._pulseQueue?.();
     return;

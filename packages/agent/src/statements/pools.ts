@@ -36,19 +36,32 @@ class PoolWindow {
   peakWaiting = 0;
 }
 
+/** Sees what the pool gets back. It must not hold the pool itself: a record outlives it. */
+type Watch = (pool: PoolLike, record: PoolRecord) => void;
+
 export class PoolRecord {
   readonly name: string;
   readonly location: SourceLocation | null;
   readonly sampler = new CallSiteSampler();
   readonly #pool: WeakRef<PoolLike>;
+  #watch: Watch | null;
   window = new PoolWindow();
   /** While a policy shrinks or has shrunk the pool: connections beyond its size are closed as they come back. */
   trimming = false;
 
-  constructor(name: string, location: SourceLocation | null, pool: PoolLike) {
+  constructor(name: string, location: SourceLocation | null, pool: PoolLike, watch: Watch | null) {
     this.name = name;
     this.location = location;
     this.#pool = new WeakRef(pool);
+    this.#watch = watch;
+  }
+
+  /** From now on its releases are to be seen: where only its own queries take connections nobody needs them. */
+  watchReleases(): void {
+    const watch = this.#watch;
+    this.#watch = null;
+    const { pool } = this;
+    if (pool !== null) watch?.(pool, this);
   }
 
   /** Null when the application has ended the pool or let it go. */
@@ -143,12 +156,12 @@ export class Pools {
     this.#problems = problems;
   }
 
-  /** Called when a pool is made, with its maker on the stack, or when one made before is first used. */
-  register(pool: PoolLike): PoolRecord {
+  /** Called when a pool is made, with its maker on the stack, or when one made before is first used. `watch` is called once its releases are to be seen. */
+  register(pool: PoolLike, watch: Watch | null = null): PoolRecord {
     const location = captureCallSite();
     const place = location === null ? 'pool' : `${relative(process.cwd(), location.file)}:${location.line}`;
     const count = (this.#made.get(place) ?? 0) + 1;
-    const record = new PoolRecord(count === 1 ? place : `${place}#${count}`, location, pool);
+    const record = new PoolRecord(count === 1 ? place : `${place}#${count}`, location, pool, watch);
     Object.defineProperty(pool, recordOfPool, { value: record });
     if (this.#records.size >= mostPools) this.#forgetEnded();
     if (this.#records.size >= mostPools) {
