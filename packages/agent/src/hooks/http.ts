@@ -45,11 +45,12 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
   observer.hooks.add('node:http');
 
   function emitOther(original: Method, server: unknown, args: readonly unknown[]): unknown {
-    const work = () => Reflect.apply(original, server, args);
-    if (!hook.on) return hook.isBroken ? observer.apart(work) : work();
+    const [event] = args;
     // What a parser calls runs in the context that its connection was made in.
-    if (args[0] === 'connection') return observer.connected(work);
-    return args[0] === 'upgrade' || args[0] === 'connect' ? observer.apart(work) : work();
+    if (hook.on && event === 'connection') return observer.connected(() => Reflect.apply(original, server, args));
+    if (hook.isBroken || (hook.on && (event === 'upgrade' || event === 'connect')))
+      return observer.apart(() => Reflect.apply(original, server, args));
+    return Reflect.apply(original, server, args);
   }
 
   function follow(observer: Observer, incoming: IncomingMessage, response: ServerResponse): OpenRequest | null {

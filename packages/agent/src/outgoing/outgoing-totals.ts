@@ -2,7 +2,6 @@ import type { RequestOutgoing } from './fold-outgoing.ts';
 import type { Destination, OutgoingCallTotals } from './outgoing.ts';
 import type { OutgoingSummary, SourceLocation } from '../protocol.ts';
 import { ParentVotes, repeatsFrom, share } from '../requests/repetition.ts';
-import type { Room } from '../room.ts';
 
 /** One destination from one place within one route, over a window. */
 export class OutgoingTotals implements OutgoingCallTotals {
@@ -105,36 +104,5 @@ export class OutgoingTotals implements OutgoingCallTotals {
       unreadAnswers: scaled(this.#unreadAnswers),
       unreadWaitMs: this.#unreadWaitMs * factor,
     };
-  }
-}
-
-const mostDestinations = 256;
-
-/** The calls to other services of one route in one window. */
-export class RouteOutgoing {
-  readonly #byDestination = new Map<Destination, OutgoingTotals[]>();
-  #count = 0;
-  /** Shared by all routes of a window. */
-  readonly #room: Room;
-
-  constructor(room: Room) {
-    this.#room = room;
-  }
-
-  /** Null when there is no room for another one. */
-  of(destination: Destination, location: SourceLocation | null): OutgoingTotals | null {
-    const places = this.#byDestination.get(destination);
-    const known = places?.find((totals) => totals.location === location);
-    if (known !== undefined) return known;
-    if (this.#count >= mostDestinations || !this.#room.take(1)) return null;
-    this.#count += 1;
-    const fresh = new OutgoingTotals(destination, location);
-    if (places === undefined) this.#byDestination.set(destination, [fresh]);
-    else places.push(fresh);
-    return fresh;
-  }
-
-  totals(): readonly OutgoingTotals[] {
-    return [...this.#byDestination.values()].flat();
   }
 }

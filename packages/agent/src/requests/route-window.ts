@@ -1,6 +1,6 @@
 import type { RouteAnswers } from '../answers/route-answers.ts';
 import type { Destination } from '../outgoing/outgoing.ts';
-import { RouteOutgoing, type OutgoingTotals } from '../outgoing/outgoing-totals.ts';
+import { OutgoingTotals } from '../outgoing/outgoing-totals.ts';
 import { Durations } from '../process/durations.ts';
 import { SynchronousWork } from '../process/synchronous-work.ts';
 import type { SourceLocation, StatementSummary } from '../protocol.ts';
@@ -11,8 +11,10 @@ import type { RequestStatement } from './fold-request.ts';
 import type { Outcome } from './outcome.ts';
 import { ParentVotes, repeatsFrom, share } from './repetition.ts';
 import type { CallTotals } from './request.ts';
+import { TotalsByPlace } from './totals-by-place.ts';
 
 export const mostStatements = 256;
+const mostDestinations = 256;
 
 /** One template from one place within one route. */
 export class StatementTotals implements CallTotals {
@@ -100,15 +102,16 @@ export class RouteWindow {
   largestResponseBytes = 0;
   answers: RouteAnswers | null = null;
   synchronous: SynchronousWork | null = null;
-  readonly #statements = new Map<Template, StatementTotals[]>();
-  #statementCount = 0;
+  /** Of which the window saw a call. */
+  readonly statements: TotalsByPlace<Template, StatementTotals>;
   /** Calls to other services, once there are any. */
-  outgoing: RouteOutgoing | null = null;
+  outgoing: TotalsByPlace<Destination, OutgoingTotals> | null = null;
   /** Shared by all routes of a window. */
   readonly #room: Room;
 
   constructor(room: Room) {
     this.#room = room;
+    this.statements = new TotalsByPlace(mostStatements, room, (template, location) => new StatementTotals(template, location));
   }
 
   /** As many requests as the one that was seen stands for. */
@@ -123,39 +126,15 @@ export class RouteWindow {
     if (outcome.synchronous !== null) (this.synchronous ??= new SynchronousWork()).add(outcome.synchronous, times);
   }
 
-  /** Null when the route holds as many statements as the agent keeps for one, or all of them together do. */
-  statement(template: Template, location: SourceLocation | null): StatementTotals | null {
-    const places = this.#statements.get(template);
-    const known = places?.find((statement) => statement.location === location);
-    if (known !== undefined) return known;
-    if (this.#statementCount >= mostStatements || !this.#room.take(1)) return null;
-    this.#statementCount += 1;
-    const fresh = new StatementTotals(template, location);
-    if (places === undefined) this.#statements.set(template, [fresh]);
-    else places.push(fresh);
-    return fresh;
-  }
-
   /** Null where there is no room, as for statements. */
   destination(destination: Destination, location: SourceLocation | null): OutgoingTotals | null {
-    this.outgoing ??= new RouteOutgoing(this.#room);
+    this.outgoing ??= new TotalsByPlace(mostDestinations, this.#room, (called, place) => new OutgoingTotals(called, place));
     return this.outgoing.of(destination, location);
-  }
-
-  /** The statement of that place, or of whichever place is known. */
-  seen(template: Template, location: SourceLocation | null): StatementTotals | null {
-    const places = this.#statements.get(template);
-    return places?.find((statement) => statement.location === location) ?? places?.[0] ?? null;
   }
 
   /** For how many requests each followed one stands. */
   get factor(): number {
     return this.followed === 0 ? 1 : this.requests / this.followed;
-  }
-
-  /** Statements of which the window saw a call. */
-  *statements(): Iterable<StatementTotals> {
-    for (const places of this.#statements.values()) yield* places;
   }
 
   hold(location: SourceLocation | null, heldIdleMs: number, requests: number): void {

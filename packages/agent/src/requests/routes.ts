@@ -7,7 +7,7 @@ import { fewestValues } from './parent.ts';
 import type { Look } from './following.ts';
 import type { Problems } from '../problems.ts';
 import type { OutgoingSummary, RouteSummary, SourceLocation, StatementSummary } from '../protocol.ts';
-import { KeptOutcome, type Outcome } from './outcome.ts';
+import { outcomeOf, type Outcome } from './outcome.ts';
 import { repeatsFrom, share } from './repetition.ts';
 import { mostStatements, RouteWindow } from './route-window.ts';
 import type { CallTotals, OpenRequest } from './request.ts';
@@ -75,7 +75,7 @@ export class Routes {
     const route = this.#routeOf(request);
     const { window } = route;
     if (request.look.settled) window.add(request, request.look.times());
-    else this.#unweighed.push({ route, look: request.look, outcome: new KeptOutcome(request) });
+    else this.#unweighed.push({ route, look: request.look, outcome: outcomeOf(request) });
     if (request.identical !== null) {
       window.compared += 1;
       if (request.identical) window.identical += 1;
@@ -134,7 +134,7 @@ export class Routes {
     const places = this.#backgroundPlaces.placesOf(template);
     if (location !== null) places.add(location, 1);
     else if (places.usual === null && places.wanted()) template.sampler.askAgain();
-    const statement = this.#background.statement(template, location ?? places.usual);
+    const statement = this.#background.statements.of(template, location ?? places.usual);
     if (statement === null) {
       this.#noteStatements();
       return null;
@@ -151,7 +151,7 @@ export class Routes {
     const templates = new Set<Template>();
     const summarise = (route: Route, window: RouteWindow) => {
       const statements: StatementSummary[] = [];
-      for (const statement of window.statements()) {
+      for (const statement of window.statements.all()) {
         // The first calls may have been counted before any stack showed the place.
         const location = statement.location ?? route.places.get(statement.template)?.usual ?? null;
         statements.push({ ...statement.toSummary(window.factor), location });
@@ -206,7 +206,7 @@ export class Routes {
   #countTemplate(route: Route, request: OpenRequest, template: Template, calls: RequestTemplate): void {
     settlePlaces(route.placesOf(template), template, calls);
     for (const statement of calls.places) {
-      const totals = route.window.statement(template, statement.location);
+      const totals = route.window.statements.of(template, statement.location);
       if (totals === null) {
         this.#noteStatements();
         continue;
@@ -243,7 +243,7 @@ export class Routes {
 function countShown(window: RouteWindow, request: OpenRequest): void {
   for (const { template, location, shown } of request.calls) {
     if (shown === null) continue;
-    const statement = window.seen(template, location);
+    const statement = window.statements.seen(template, location);
     if (statement !== null) (statement.shown ??= new Shown()).add(shown);
   }
 }
@@ -289,7 +289,7 @@ interface PlacedCalls<Calls> {
 
 function outgoingSummaries(route: Route): readonly OutgoingSummary[] {
   const { outgoing, factor } = route.window;
-  return (outgoing?.totals() ?? []).map((totals) => ({
+  return [...(outgoing?.all() ?? [])].map((totals) => ({
     ...totals.toSummary(factor),
     location: totals.location ?? route.places.get(totals.destination)?.usual ?? null,
   }));
