@@ -4,8 +4,8 @@
  * under the agent (off, observing, observing with a profile) and once under OpenTelemetry's
  * auto-instrumentation of http and pg, whose batches go to a local sink that drops them.
  *
- * All of them run at the same time, on one core that nothing else has, and are loaded in turns of a second, in another order
- * in each round: a machine that becomes slower meets all alike. A turn is held against the mean of what the two servers without
+ * All of them run at the same time, on one core that nothing else has. In each generation they are started in another order,
+ * and in each round loaded in another one, in turns of a second: a machine that becomes slower meets all alike. A turn is held against the mean of what the two servers without
  * an agent took in the same round. Each server stays in one state, because a switch makes V8 compile again what relied on the
  * other. Two equal processes differ by some per cent for as long as they live, so the whole is repeated with fresh ones, and
  * what is told is the mean of these generations with its standard error.
@@ -166,55 +166,54 @@ async function measureGeneration(
     pin(child.pid!, serversCore);
     return { child, url };
   };
+  // Each stays as it is: a switch puts wrappers in place or takes them away, and code that relied on either is compiled again.
+  const withAgent = async () => {
+    // One each: of several processes that say hello to one listener, only the first is observed.
+    const listener = listeners.use(await agents.listen());
+    const server = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
+    return { ...server, agent: await listener.connected(10_000) };
+  };
+  const started: Record<Contestant, () => Promise<TargetServer>> = {
+    'no agent': () => serverWith([], {}),
+    'no agent again': () => serverWith([], {}),
+    off: withAgent,
+    observing: withAgent,
+    'with a profile': withAgent,
+    OpenTelemetry: () =>
+      serverWith(['--require', require.resolve('@opentelemetry/auto-instrumentations-node/register')], {
+        OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg',
+        OTEL_NODE_RESOURCE_DETECTORS: 'none',
+        OTEL_TRACES_EXPORTER: 'otlp',
+        OTEL_METRICS_EXPORTER: 'none',
+        OTEL_LOGS_EXPORTER: 'none',
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: surroundings.sinkUrl,
+      }),
+  };
   try {
-    const bare = await serverWith([], {});
-    const bareAgain = await serverWith([], {});
-    // Each stays as it is: a switch puts wrappers in place or takes them away, and code that relied on either is compiled again.
-    const withAgent = async () => {
-      // One each: of several processes that say hello to one listener, only the first is observed.
-      const listener = listeners.use(await agents.listen());
-      const server = await serverWith(['--import', compiledAgent], { ANNEAL_SOCKET: listener.socketPath });
-      return { server, agent: await listener.connected(10_000) };
-    };
-    const off = await withAgent();
-    await off.agent.observe(false);
-    const observed = await withAgent();
-    const profiled = await withAgent();
-    const peer = await serverWith(['--require', require.resolve('@opentelemetry/auto-instrumentations-node/register')], {
-      OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,pg',
-      OTEL_NODE_RESOURCE_DETECTORS: 'none',
-      OTEL_TRACES_EXPORTER: 'otlp',
-      OTEL_METRICS_EXPORTER: 'none',
-      OTEL_LOGS_EXPORTER: 'none',
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: surroundings.sinkUrl,
-    });
-    const servers: Record<Contestant, TargetServer> = {
-      'no agent': bare,
-      'no agent again': bareAgain,
-      off: off.server,
-      observing: observed.server,
-      'with a profile': profiled.server,
-      OpenTelemetry: peer,
-    };
+    // What comes of being started or loaded first is not to be put down to one of them.
+    const inOrder = random.shuffle(contestants);
+    const servers = {} as Record<Contestant, TargetServer>;
+    for (const contestant of inOrder) servers[contestant] = await started[contestant]();
+    const agentOf = (contestant: 'off' | 'observing' | 'with a profile') => servers[contestant].agent!;
+    await agentOf('off').observe(false);
 
-    const residentNowMb = async ({ child }: TargetServer) => (await accountOf(child)).residentBytes / 1e6;
-    const idle = (await residentNowMb(servers.observing)) - (await residentNowMb(bare));
-    const residentMb = async (server: TargetServer) => {
-      await order(generator, { url: `${server.url}/eleven`, requests: requestsForMemory });
-      return residentNowMb(server);
-    };
-    const alone = await residentMb(bare);
+    const residentMb = {} as Record<Contestant, number>;
+    const residentNowMb = async (contestant: Contestant) => (await accountOf(servers[contestant].child)).residentBytes / 1e6;
+    const idle = (await residentNowMb('observing')) - (await residentNowMb('no agent'));
+    for (const contestant of inOrder) {
+      await order(generator, { url: `${servers[contestant].url}/eleven`, requests: requestsForMemory });
+      residentMb[contestant] = await residentNowMb(contestant);
+    }
+    const gainedMb = (contestant: Contestant) => residentMb[contestant] - residentMb['no agent'];
     memory.push({
       idle,
-      'no agent again': (await residentMb(servers['no agent again'])) - alone,
-      observing: (await residentMb(servers.observing)) - alone,
-      OpenTelemetry: (await residentMb(servers.OpenTelemetry)) - alone,
+      'no agent again': gainedMb('no agent again'),
+      observing: gainedMb('observing'),
+      OpenTelemetry: gainedMb('OpenTelemetry'),
     });
-    for (const { url } of [off.server, profiled.server]) await order(generator, { url: `${url}/eleven`, requests: requestsForMemory });
 
     // It drops all optimised code once: what is compiled again after that is warm before anything counts.
-    await profiled.agent.startProfile();
-    const inOrder = random.shuffle(contestants);
+    await agentOf('with a profile').startProfile();
     for (const { path, name } of routes) {
       for (const contestant of inOrder) await order(generator, { url: servers[contestant].url + path, durationMs: warmupMs });
       const costsUs = await inTurns(
@@ -225,8 +224,9 @@ async function measureGeneration(
       );
       measured[name].push(addedIn(costsUs.map((round) => (contestant) => round[inOrder.indexOf(contestant)]!)));
     }
-    const seenProfiled = await requestsSeenBy(profiled.agent);
-    const [seenOff, seenObserved] = [await requestsSeenBy(off.agent), await requestsSeenBy(observed.agent)];
+    const seenOff = await requestsSeenBy(agentOf('off'));
+    const seenObserved = await requestsSeenBy(agentOf('observing'));
+    const seenProfiled = await requestsSeenBy(agentOf('with a profile'));
     if (seenOff > 0 || seenObserved === 0 || seenProfiled === 0)
       throw new Error(
         `the agents saw ${seenOff}, ${seenObserved} and ${seenProfiled} requests: they were not off, observing and observing`,
@@ -257,6 +257,7 @@ async function requestsSeenBy(agent: SwitchableAgent): Promise<number> {
 interface TargetServer {
   readonly child: ChildProcess;
   readonly url: string;
+  readonly agent?: SwitchableAgent;
 }
 
 /** CPU microseconds per request of each server, in rounds. */

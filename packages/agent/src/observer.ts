@@ -106,6 +106,8 @@ export class Observer {
   #openCalls = 0;
   readonly #touching: Hook[] = [];
   readonly #switched: ((on: boolean) => void)[] = [];
+  readonly #inPlaceAtFirst: PassingReplacement[] = [];
+  #actsToo = false;
   #windowFromMs = performance.now();
 
   /** For hooks that are only in place while observing. */
@@ -113,10 +115,28 @@ export class Observer {
     this.#switched.push(listener);
   }
 
-  /** The same for a method of a library. Not for one that applications keep a reference to (`pool.query.bind(pool)`): they would keep what it was. */
+  /** The same for a method of a library. */
   whileOn(replacement: PassingReplacement): void {
     replacement.switch(this.on);
     this.whenSwitched((on) => replacement.switch(on));
+  }
+
+  /**
+   * The same for one that applications keep a reference to (`pool.query.bind(pool)`), or that is needed before anybody observes:
+   * it is in place from the beginning until an observation ends. A reference that is taken later, while nobody observes, is one
+   * to the library's own method, and what is called through it stays untold.
+   */
+  whileOnAndAtFirst(replacement: PassingReplacement): void {
+    this.#inPlaceAtFirst.push(replacement);
+    if (this.#actsToo) replacement.stay();
+    else replacement.switch(true);
+    this.whenSwitched((on) => replacement.switch(on));
+  }
+
+  /** Policies are coming. They stand before what the agent has in place, which must not be put over them later: it stays. */
+  actsToo(): void {
+    this.#actsToo = true;
+    for (const replacement of this.#inPlaceAtFirst) replacement.stay();
   }
 
   switch(on: boolean): void {

@@ -26,8 +26,11 @@ export function hookFastify(observer: Observer): void {
       fastify.addHook('onRequest', (request, _reply, done) => {
         if (hook.on) {
           try {
-            nameRoute(observer, request);
-            timeSerialisers(observer, hook, contextOf(request), timed);
+            const open = observer.current();
+            if (open !== null) {
+              open.route = request.routeOptions?.url ?? null;
+              timeSerialisers(observer, hook, contextOf(request), timed);
+            }
           } catch (error) {
             hook.failed(error);
           }
@@ -39,11 +42,6 @@ export function hookFastify(observer: Observer): void {
       hook.failed(error);
     }
   });
-}
-
-function nameRoute(observer: Observer, request: FastifyRequestLike): void {
-  const open = observer.current();
-  if (open !== null) open.route = request.routeOptions?.url ?? null;
 }
 
 type Serialiser = (data: unknown) => unknown;

@@ -6,7 +6,7 @@ import type { Observer } from '../observer.ts';
 import type { OpenRequest } from '../requests/request.ts';
 import { routeNameOf } from '../requests/route-name.ts';
 import { RunningReads } from '../requests/running-reads.ts';
-import { patchMethod, type Method } from './patch.ts';
+import { PassingReplacement, type Method } from './patch.ts';
 
 /** The agent's own: what they answer is no traffic of the application. */
 export const ownServers = new WeakSet<object>();
@@ -21,7 +21,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
   const answers = new WatchedAnswers(observer.examination);
   let listening = false;
   for (const server of [http.Server.prototype, https.Server.prototype]) {
-    patchMethod(
+    const replacement = new PassingReplacement(
       server,
       'emit',
       (original) =>
@@ -41,6 +41,7 @@ export function hookHttp(observer: Observer, firstListening: () => void): void {
           return observer.within(request, () => original.call(this, 'request', args[1], args[2]));
         },
     );
+    observer.whileOnAndAtFirst(replacement);
   }
   observer.hooks.add('node:http');
 

@@ -42,6 +42,7 @@ export class PassingReplacement {
   readonly #name: string;
   readonly #make: (original: Method) => Method;
   #takeAway: (() => boolean) | null = null;
+  #stays = false;
 
   constructor(owner: object, name: string, make: (original: Method) => Method) {
     this.#owner = owner;
@@ -51,7 +52,13 @@ export class PassingReplacement {
 
   switch(inPlace: boolean): void {
     if (inPlace) this.#takeAway ??= wrapMethod(this.#owner, this.#name, this.#make);
-    else if (this.#takeAway?.() === true) this.#takeAway = null;
+    else if (!this.#stays && this.#takeAway?.() === true) this.#takeAway = null;
+  }
+
+  /** From now on it is in place for good. */
+  stay(): void {
+    this.#stays = true;
+    this.switch(true);
   }
 }
 

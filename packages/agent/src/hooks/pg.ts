@@ -3,7 +3,7 @@ import { trimOnRelease } from '../policies/pool-size.ts';
 import { Checkout, type PoolLike, type PoolRecord } from '../statements/pools.ts';
 import type { Call, OpenRequest } from '../requests/request.ts';
 import type { Library, LibraryFile } from './library.ts';
-import { PassingReplacement, patchMethod, whenMade, type Method } from './patch.ts';
+import { PassingReplacement, whenMade, type Method } from './patch.ts';
 
 /** What the agent uses of a `pg.Client`. */
 interface ClientLike {
@@ -13,8 +13,9 @@ interface ClientLike {
 
 /** What the agent uses of a `pg.Query`, and of anything else a client can submit (`pg-cursor`, `pg-query-stream`). */
 interface QueryLike {
-  /** Of every query that is sent while the agent observes; null for those that are not followed: V8 would compile pg's code for two shapes otherwise. */
-  [callOf]?: Call | null;
+  readonly handleDataRow?: Method;
+  readonly handleReadyForQuery?: Method;
+  readonly handleError?: Method;
   readonly _canceledDueToError?: unknown;
   readonly _result?: {
     readonly rows?: readonly unknown[];
@@ -24,7 +25,6 @@ interface QueryLike {
 }
 
 const connectionOf = Symbol('anneal.connection');
-const callOf = Symbol('anneal.call');
 
 /** What the agent keeps with a client of a pool. */
 class Connection {
@@ -51,8 +51,8 @@ export const nodePostgres: Library = { packages: { pg: ['8.0', '9.0'], 'pg-pool'
 /**
  * Hooks for node-postgres. The application's calls are met at `Pool.query`, `Pool.connect` and
  * `Client.query`, where its own code is still on the stack; what comes back is met at the query
- * object. pg runs callbacks out of its own queue, so the request travels with the call and is
- * never asked for at completion.
+ * object, of those that are followed. pg runs callbacks out of its own queue, so the request travels
+ * with the call and is never asked for at completion.
  *
  * Promises are never subscribed to on the side: an error nobody handles stays unhandled.
  *
@@ -61,12 +61,6 @@ export const nodePostgres: Library = { packages: { pg: ['8.0', '9.0'], 'pg-pool'
  */
 function hookPg(observer: Observer): readonly LibraryFile[] {
   const hook = observer.hook('pg');
-  const queryPrototypes: object[] = [];
-  const answerMethods = [
-    ['handleDataRow', handleDataRow],
-    ['handleReadyForQuery', handleReadyForQuery],
-    ['handleError', handleError],
-  ] as const;
   /** Handed from `Pool.query` to the `connect` inside it, and from there to the `query` on the client it got; both synchronous. */
   let pooled: Call | typeof passing | null = null;
   let checkedOut: Call | typeof passing | null = null;
@@ -90,8 +84,8 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
 
   function hookPool(Pool: Constructor): void {
     observer.drivers.pgPools.add(Pool.prototype);
-    patchMethod(Pool.prototype, 'query', poolQuery);
-    patchMethod(Pool.prototype, 'connect', poolConnect);
+    observer.whileOnAndAtFirst(new PassingReplacement(Pool.prototype, 'query', poolQuery));
+    observer.whileOnAndAtFirst(new PassingReplacement(Pool.prototype, 'connect', poolConnect));
     // A pool is named by where it is made, so it has to be seen being made. Its constructor sets this last.
     whenMade(Pool.prototype, 'ended', (pool) => {
       try {
@@ -107,19 +101,8 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
     // No call would ever end.
     if (query === undefined || !('handleReadyForQuery' in query)) throw new Error('its Query is not one that the agent knows');
     observer.drivers.pgClients.add(Client.prototype);
-    patchMethod(Client.prototype, 'query', clientQuery);
-    queryPrototypes.push(query);
-    // Each row that arrives would pass here.
-    whileOn(query, 'submit', submit);
-    for (const [name, method] of answerMethods) whileOn(query, name, method);
-  }
-
-  function whileOn(prototype: object, name: string, make: (original: Method) => Method): void {
-    observer.whileOn(new PassingReplacement(prototype, name, make));
-  }
-
-  function hookAnswers(query: object): void {
-    for (const [name, method] of answerMethods) patchMethod(query, name, method);
+    observer.whileOnAndAtFirst(new PassingReplacement(Client.prototype, 'query', clientQuery));
+    observer.whileOn(new PassingReplacement(query, 'submit', submit));
   }
 
   function recordOf(pool: PoolLike): PoolRecord {
@@ -281,6 +264,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
       if (call === null) return original.call(this, statement, values, callback);
       const client = this as ClientLike;
       let queued = 0;
+      let waits = false;
       try {
         queued = client._queryQueue?.length ?? 0;
         call.sentAt = eventAt;
@@ -289,8 +273,9 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
           checkout.queryBegins(eventAt);
           call.checkout = checkout;
         }
-        if (isSubmittable(statement)) follow(statement, call);
+        if (isSubmittable(statement)) followAnswers(statement, call);
         else if (queued === 0) submitting = call;
+        else waits = true;
       } catch (error) {
         hook.failed(error);
       }
@@ -300,7 +285,7 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
         finish(call, true);
         throw error;
       } finally {
-        if (submitting !== null || queued > 0) followQueued(client, call, queued);
+        if (submitting !== null || waits) followQueued(client, call, queued);
         submitting = null;
       }
     };
@@ -309,52 +294,59 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   /** Not sent yet: the connection is still being made, or busy with an earlier query. */
   function followQueued({ _queryQueue: queue }: ClientLike, call: Call, queuedBefore: number): void {
     if (queue === undefined || queue.length <= queuedBefore) return;
-    const last: QueryLike | undefined = queue.at(-1);
-    if (last !== undefined) last[callOf] ??= call;
+    const last = queue.at(-1);
+    if (last !== undefined) followAnswers(last, call);
   }
 
   function submit(original: Method): Method {
     return function submit(this: unknown, connection) {
-      if (hook.on) (this as QueryLike)[callOf] ??= submitting;
-      submitting = null;
+      const call = submitting;
+      if (call !== null) {
+        submitting = null;
+        followAnswers(this as QueryLike, call);
+      }
       return original.call(this, connection);
     };
   }
 
-  function handleDataRow(original: Method): Method {
-    return function handleDataRow(this: unknown, message) {
-      const call = (this as QueryLike)[callOf];
-      if (call !== undefined && call !== null) {
-        call.rows += 1;
-        call.receivedBytes += (message as { readonly length: number }).length;
-      }
-      return original.call(this, message);
-    };
+  /** On this one query: where all of its class passed here, every row of those that are not followed would. */
+  function followAnswers(query: QueryLike, call: Call): void {
+    try {
+      replaceAnswers(query, call);
+    } catch (error) {
+      hook.failed(error);
+    }
   }
 
-  function handleReadyForQuery(original: Method): Method {
-    return function handleReadyForQuery(this: unknown, connection) {
-      const query = this as QueryLike;
-      const call = query[callOf];
-      if (call === undefined || call === null) return original.call(this, connection);
-      if (!call.done) {
-        // Statements without rows to give still changed some: pg_stat_statements counts them the same way.
-        if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
-        finish(call, Boolean(query._canceledDueToError), query._result?.rows);
-        if (Array.isArray(call.received?.[0])) call.columns = query._result?.fields?.map(({ name }) => name) ?? null;
+  function replaceAnswers(query: QueryLike, call: Call): void {
+    const { handleDataRow, handleReadyForQuery, handleError } = query;
+    if (handleDataRow === undefined || handleReadyForQuery === undefined || handleError === undefined) return;
+    /** Null once it has ended: an application may keep its queries. */
+    let following: Call | null = call;
+    replaceOwn(query, 'handleDataRow', function row(this: unknown, message) {
+      if (following !== null) {
+        following.rows += 1;
+        following.receivedBytes += (message as { readonly length: number }).length;
       }
-      // An application may keep its queries.
-      query[callOf] = null;
-      return original.call(this, connection);
-    };
+      return handleDataRow.call(this, message);
+    });
+    replaceOwn(query, 'handleReadyForQuery', function ready(this: unknown, connection) {
+      if (following !== null) answered(query, following);
+      following = null;
+      return handleReadyForQuery.call(this, connection);
+    });
+    replaceOwn(query, 'handleError', function failed(this: unknown, error, connection) {
+      if (following !== null) finish(following, true);
+      return handleError.call(this, error, connection);
+    });
   }
 
-  function handleError(original: Method): Method {
-    return function handleError(this: unknown, error, connection) {
-      const call = (this as QueryLike)[callOf];
-      if (call !== undefined && call !== null) finish(call, true);
-      return original.call(this, error, connection);
-    };
+  function answered(query: QueryLike, call: Call): void {
+    if (call.done) return;
+    // Statements without rows to give still changed some: pg_stat_statements counts them the same way.
+    if (call.rows === 0) call.rows = query._result?.rowCount ?? 0;
+    finish(call, Boolean(query._canceledDueToError), query._result?.rows);
+    if (Array.isArray(call.received?.[0])) call.columns = query._result?.fields?.map(({ name }) => name) ?? null;
   }
 
   function begin(statement: unknown, values: unknown): Call | null {
@@ -377,12 +369,6 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
     } catch (error) {
       hook.failed(error);
     }
-  }
-
-  /** A cursor or stream has no prototype the agent knows: its own methods are wrapped, for this one use. */
-  function follow(submitted: QueryLike & object, call: Call): void {
-    submitted[callOf] = call;
-    if (!queryPrototypes.some((prototype) => Object.prototype.isPrototypeOf.call(prototype, submitted))) hookAnswers(submitted);
   }
 
   function released(record: PoolRecord, client: object): void {
@@ -423,6 +409,11 @@ function valuesOf(statement: unknown, values: unknown): readonly unknown[] | und
   if (Array.isArray(values)) return values;
   const own = typeof statement === 'object' && statement !== null ? (statement as { readonly values?: unknown }).values : undefined;
   return Array.isArray(own) ? own : undefined;
+}
+
+/** As quick as it can be: this is done for each query that is followed. The application does not see it by looking through its query. */
+function replaceOwn(query: QueryLike, name: keyof QueryLike, method: Method): void {
+  Object.defineProperty(query, name, { value: method, writable: true, configurable: true });
 }
 
 function isSubmittable(statement: unknown): statement is QueryLike & object {

@@ -39,6 +39,7 @@ export class PoliciesInForce {
   #toggling: { readonly id: string | null; readonly abort: AbortController } | null = null;
 
   constructor(context: PolicyContext, surroundings: Surroundings) {
+    context.observer.actsToo();
     this.#context = context;
     this.#surroundings = surroundings;
   }

@@ -13,10 +13,12 @@ export interface Prediction {
  * `answer.interval` is the time of the window per answer given, in milliseconds: what limits cost, and the inverse of throughput.
  * `response.bytes` are those of bodies, as they come over the connection; `response.bytes:<key>` those per answer of the routes a plan touches. `database.time:<key>` and `wal.bytes:<key>` are those of the statements a plan touches.
  * `route.time:<key>` too is per request of the routes a plan touches: the typical duration (geometric mean), as the target's own process sees it, in milliseconds.
+ * `connect.time:<key>` is what calls to other services take to make their connections, per request of the routes a plan touches, in milliseconds; of calls side by side it is the sum.
  */
 export type MetricId =
   | 'answer.interval'
   | 'cpu.time'
+  | `connect.time:${string}`
   | 'database.time'
   | `database.time:${string}`
   | 'pool.wait'

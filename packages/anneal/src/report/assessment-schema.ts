@@ -48,6 +48,7 @@ const metricId = z
       'memory',
       'wal.bytes',
     ]),
+    z.templateLiteral(['connect.time:', text]),
     z.templateLiteral(['database.time:', text]),
     z.templateLiteral(['latency.p95:', text]),
     z.templateLiteral(['response.bytes:', text]),

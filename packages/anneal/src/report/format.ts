@@ -73,6 +73,7 @@ export function metricName(metric: string): string {
   const [name = metric, ...rest] = metric.split(':');
   const subject = rest.join(':');
   if (name === 'route.time') return `request time of ${subject}`;
+  if (name === 'connect.time') return `time to connect of ${subject}`;
   if (name === 'response.bytes' && subject !== '') return `bytes per answer of ${subject}`;
   const plain = metricNames[name as MetricId] ?? name;
   if (subject === '') return plain;

@@ -41,11 +41,11 @@ export function statementGroup(change: Pick<TriedChange, 'metric' | 'touched'>):
   return [{ key, statementIds: new Set(change.touched.statementIds), judgedByLog: figure === 'wal.bytes' }];
 }
 
-/** The routes whose duration or answers a change is judged by; none for one that is judged by something else. */
+/** The routes whose duration, connecting or answers a change is judged by; none for one that is judged by something else. */
 export function routeGroup(change: Pick<TriedChange, 'metric' | 'touched'>): readonly RouteGroup[] {
-  const [, figure, key] = /^(route\.time|response\.bytes):(.*)$/su.exec(change.metric) ?? [];
+  const [, figure, key] = /^(route\.time|connect\.time|response\.bytes):(.*)$/su.exec(change.metric) ?? [];
   if (key === undefined || change.touched === null) return [];
-  return [{ key, routes: new Set(change.touched.routes), judgedByTime: figure === 'route.time' }];
+  return [{ key, routes: new Set(change.touched.routes), judgedByTime: figure !== 'response.bytes' }];
 }
 
 export interface Planning {

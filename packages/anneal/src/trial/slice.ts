@@ -26,7 +26,7 @@ export interface StatementGroup {
 }
 
 /**
- * Routes whose duration is one metric, and the bytes of whose answers are another. The duration is a geometric mean: of the few
+ * Routes whose duration is one metric, what they take to connect elsewhere another, and the bytes of their answers a third. The duration is a geometric mean: of the few
  * requests that a slice has of a route the plain one is made by those that waited behind something else, which no change of the
  * route takes away. What it does to the slow ones the guards see.
  */
@@ -34,7 +34,7 @@ export interface RouteGroup {
   readonly key: string;
   /** Named `GET /feed`. */
   readonly routes: ReadonlySet<string>;
-  /** Its trial is decided by how long they take, not by what they answer. */
+  /** Its trial is decided by how long they or their connections take, not by what they answer. */
   readonly judgedByTime: boolean;
 }
 
@@ -96,6 +96,8 @@ export async function takeSlice(
       // Per request of theirs, because how many there are in a slice is chance and no change's doing. None says nothing of what one costs.
       if (durations.count === 0) continue;
       metrics[`route.time:${key}`] = geometricMeanUs(durations) / 1000;
+      metrics[`connect.time:${key}`] =
+        own.flatMap(({ outgoing }) => outgoing).reduce((sum, { connectMs }) => sum + connectMs, 0) / durations.count;
       metrics[`response.bytes:${key}`] = own.reduce((sum, { responseBytes }) => sum + responseBytes, 0) / durations.count;
     }
   }

@@ -206,6 +206,12 @@ function guardsOf(
     const metric: MetricId = `database.time:${group.key}`;
     return [...guards, { metric, margin: margin(metric) }];
   }
+  // What is judged by a part of its requests' time must not make the whole of it longer.
+  const [routes] = routeGroup(change);
+  if (routes !== undefined && change.metric === `connect.time:${routes.key}`) {
+    const metric: MetricId = `route.time:${routes.key}`;
+    return [...guards, { metric, margin: margin(metric) }];
+  }
   const writeVolume = writeVolumeGuard(change, measurement, writeVolumeMargin);
   return writeVolume === null ? guards : [...guards, { ...writeVolume, margin: Math.max(writeVolume.margin, margin(writeVolume.metric)) }];
 }

@@ -1,7 +1,7 @@
 import type { RouteObservation } from '../../../measurement/observations.ts';
 import { defineRemedy } from '../../../remedy/remedy.ts';
-import { certainShare } from '../../../finding/evidence-rate.ts';
 import { shareOf } from '../../../finding/request-time.ts';
+import { percent } from '../../../finding/wording.ts';
 import { siteOf, type SiteOfFinding } from '../outgoing-site-of-finding.ts';
 import { carriedOutByAgent } from '../policy-remedy.ts';
 
@@ -37,16 +37,19 @@ export const keepOutgoingConnections = defineRemedy<KeepOutgoingConnectionsPlan>
   },
 
   async predict(plan, finding, { measurement }) {
-    const { point, certain } = connectShareOf(siteOf(finding, measurement));
+    const seen = siteOf(finding, measurement);
+    const share = seen === null ? 0 : shareOf(seen.site.connectMs, connectMsOf(seen.routes));
+    const rate = seen === null ? 0 : (seen.site.requests * 1000) / measurement.durationMs;
+    // Arrivals are Poisson: the share of pauses that are longer than an idle connection is kept.
+    const reopened = Math.exp((-rate * idleMs) / 1000);
     return {
-      metric: `route.time:${plan.routes.join(', ')}`,
-      // More, by what opening and closing take beside the wait for the connection: CPU of this process, and the peer's to accept.
-      // Less, where calls still open one: the first, those after a pause, and those whose agent the policy leaves alone.
-      change: { point: -point, lower: -Math.min(2 * point, 0.95), upper: -certain / 2, confidenceLevel: 0.95 },
+      metric: `connect.time:${plan.routes.join(', ')}`,
+      // Less, where calls still open one: the first, those side by side, and those whose agent the policy leaves alone.
+      change: { point: -share * (1 - reopened), lower: -share, upper: (-share * (1 - reopened)) / 2, confidenceLevel: 0.95 },
       model: 'amdahl',
       assumptions: [
         'the connections are made by agents of node:http or node:https that keep none; what `fetch` does with its connections stays as it is',
-        'what a connection takes to be made is what its call waits less; calls side by side wait side by side',
+        `requests of ${plan.routes.join(', ')} wait for connections for ${percent(connectShareOf(seen))} of their time, calls side by side side by side: so much they can gain`,
       ],
     };
   },
@@ -64,10 +67,13 @@ export const keepOutgoingConnections = defineRemedy<KeepOutgoingConnectionsPlan>
       title: `Connections to ${peers.join(', ')} are kept for the next call`,
       sql: null,
       policies: [policyOf(plan)],
-      lasting: `Make one \`new http.Agent({ keepAlive: true, timeout: 4_000 })\` (node:https: \`https.Agent\`) per process and pass it ${where}. The peer must keep idle connections for longer than those 4 s.`,
+      lasting: `Make one \`new http.Agent({ keepAlive: true, timeout: ${idleMs} })\` (node:https: \`https.Agent\`) per process and pass it ${where}. The peer must keep idle connections for longer than those ${idleMs / 1000} s.`,
     };
   },
 });
+
+/** How long the policy keeps a connection that nobody uses; Node's own servers close one after 5 s. */
+const idleMs = 4_000;
 
 /** What a system gives to who asks for any free port begins here (Linux's `ip_local_port_range`; from 49152 by RFC 6335, 6). */
 const firstGivenPort = 32_768;
@@ -86,17 +92,20 @@ function closedByPeer({ site }: SiteOfFinding): boolean {
  * Of the time of the requests that make the calls. Their time outside counts once where calls overlap; of that time the
  * connections' part is what it is of the calls' own.
  */
-function connectShareOf(seen: SiteOfFinding | null): { readonly point: number; readonly certain: number } {
-  if (seen === null) return { point: 0, certain: 0 };
+function connectShareOf(seen: SiteOfFinding | null): number {
+  if (seen === null) return 0;
   const { site, routes } = seen;
   const sum = (figure: (route: RouteObservation) => number) => routes.reduce((total, route) => total + figure(route), 0);
   const calledMs = sum(({ outgoing }) => outgoing.reduce((total, call) => total + (call.kind === 'http' ? call.totalMs : 0), 0));
   const connectMs = shareOf(site.connectMs, calledMs) * sum(({ outgoingMs }) => outgoingMs);
-  const point = shareOf(
+  return shareOf(
     connectMs,
     sum(({ totalMs }) => totalMs),
   );
-  return { point, certain: certainShare(point, site.connectionsOpened) };
+}
+
+function connectMsOf(routes: readonly RouteObservation[]): number {
+  return routes.flatMap(({ outgoing }) => outgoing).reduce((sum, { connectMs }) => sum + connectMs, 0);
 }
 
 function policyOf({ peers }: KeepOutgoingConnectionsPlan) {

@@ -8,6 +8,7 @@ import { createSqlParser } from '../../../adapters/sql-parser.ts';
 import { diagnose } from '../../../finding/diagnose.ts';
 import { aMeasurement, anOutgoing, aRoute, aRuntime, at, histogramOf } from '../../../finding/fixtures/observations.ts';
 import { usualSettings } from '../../../finding/fixtures/outcomes.ts';
+import { percent } from '../../../finding/wording.ts';
 import type { Rule } from '../../../finding/finding.ts';
 import type { OutgoingObservation } from '../../../measurement/observations.ts';
 import { remedyConformance } from '../../../remedy/conformance.ts';
@@ -48,16 +49,17 @@ const findingOf = (rule: Rule, { measurement }: PlanningContext) => diagnose([ru
 describe('connections are kept', () => {
   const opening = { connectionsOpened: 3_000, connectionsReused: 0, connectMs: 6_000 };
 
-  test('to the peer of the finding, with a prediction of what connecting takes of the requests that call', async () => {
+  test('to the peer of the finding, with a prediction of how much less connecting takes, and of what that is to the requests', async () => {
     const given = context(opening);
     const finding = findingOf(outgoingWithoutKeepAlive, given);
     const plan = (await keepOutgoingConnections.plan(finding, given)) as KeepOutgoingConnectionsPlan;
     expect(plan).toEqual({ peers: ['wms:8080'], routes: ['GET /stock/:sku'], location: { file: 'src/stock.ts', line: 44 } });
-    const { metric, change } = await keepOutgoingConnections.predict(plan, finding, given);
-    expect(metric).toBe('route.time:GET /stock/:sku');
-    expect(change.point).toBeCloseTo(-6_000 / (3_000 * 12));
-    expect(change.upper).toBeLessThan(0);
-    expect(change.lower).toBeLessThan(change.point);
+    const { metric, change, assumptions } = await keepOutgoingConnections.predict(plan, finding, given);
+    expect(metric).toBe('connect.time:GET /stock/:sku');
+    // A hundred calls a second: no connection is idle for four of them.
+    expect(change.point).toBeCloseTo(-1);
+    expect(change.upper).toBeCloseTo(-0.5);
+    expect(assumptions.at(-1)).toContain(`for ${percent(6_000 / (3_000 * 12))} of their time`);
     expect(keepOutgoingConnections.describe(plan).lasting).toContain('at src/stock.ts:44');
     expect(keepOutgoingConnections.touches(plan, given.measurement).routes).toEqual(['GET /stock/:sku']);
     expect(await keepOutgoingConnections.explainRefusal?.(finding, given)).toBeNull();
@@ -68,7 +70,37 @@ describe('connections are kept', () => {
     const given = context({ ...opening, calls: 9_000, totalMs: 9_000 * 8, connectionsOpened: 9_000, connectMs: 18_000 });
     const finding = findingOf(outgoingWithoutKeepAlive, given);
     const plan = (await keepOutgoingConnections.plan(finding, given)) as KeepOutgoingConnectionsPlan;
-    expect((await keepOutgoingConnections.predict(plan, finding, given)).change.point).toBeCloseTo(-2 / 12);
+    expect((await keepOutgoingConnections.predict(plan, finding, given)).assumptions.at(-1)).toContain(
+      `for ${percent(2 / 12)} of their time`,
+    );
+  });
+
+  test('and is predicted less of where they are made elsewhere too, or come as far apart as a connection is kept', async () => {
+    const changeOf = async (given: PlanningContext) => {
+      const finding = findingOf(outgoingWithoutKeepAlive, given);
+      const plan = (await keepOutgoingConnections.plan(finding, given)) as KeepOutgoingConnectionsPlan;
+      return (await keepOutgoingConnections.predict(plan, finding, given)).change;
+    };
+    // Eight requests in 30 s: a third of the pauses between them are longer than 4 s.
+    const seldom = await changeOf(context({ calls: 8, connectionsOpened: 8, connectionsReused: 0, connectMs: 4_000 }, 8));
+    expect(seldom.point).toBeCloseTo(-(1 - Math.exp(-(8 / 30) * 4)));
+    expect(seldom.lower).toBe(-1);
+    const [route, ...others] = context(opening).measurement.observations['agent.routes']!;
+    const elsewhere = anOutgoing(
+      { requests: 3_000, perRequest: 1, meanMs: 8 },
+      {
+        peer: 'tax:8080',
+        operation: 'GET /rate',
+        location: at('src/tax.ts', 9, 'rate'),
+        connectionsOpened: 2_000,
+        connectionsReused: 4_000,
+        connectMs: 6_000,
+      },
+    );
+    const given = context(opening);
+    const routes = [{ ...route!, outgoing: [...route!.outgoing, elsewhere] }, ...others];
+    const measurement = { ...given.measurement, observations: { ...given.measurement.observations, 'agent.routes': routes } };
+    expect((await changeOf({ ...given, measurement })).point).toBeCloseTo(-0.5);
   });
 
   test('at any port, where the peer was given one for this run alone', async () => {
