@@ -29,12 +29,20 @@ describe('which requests are looked at', () => {
   });
 
   test('under much traffic as many as the budget allows, whatever a request costs', () => {
-    for (const calls of [0, 1, 11, 60]) {
+    for (const [arrivals, calls, budget] of [
+      [5_000, 0, 250],
+      [5_000, 1, 250],
+      [5_000, 11, 250],
+      [5_000, 60, 250],
+      [750, 11, 375],
+      [200, 11, 500],
+    ] as const) {
+      const seconds = 4_000_000 / arrivals;
       const following = new Following();
-      arrive(following, 0, { perSecond: 5_000, seconds: 4, calls });
-      const looks = arrive(following, 4000, { perSecond: 5_000, seconds: 400, calls });
-      const perSecond = opened(looks).length / 400;
-      const wanted = 500 / (1 + calls);
+      arrive(following, 0, { perSecond: arrivals, seconds: 8, calls });
+      const looks = arrive(following, 8000, { perSecond: arrivals, seconds, calls });
+      const perSecond = opened(looks).length / seconds;
+      const wanted = budget / (1 + calls);
       // How many are let pass varies by half around what is wanted, and there are at least 40 rows.
       expect(perSecond / wanted).toBeGreaterThan(0.75);
       expect(perSecond / wanted).toBeLessThan(1.25);
@@ -61,7 +69,7 @@ describe('which requests are looked at', () => {
   });
 
   test('they come in rows, and from one to the next a random number is let pass', () => {
-    const looks = arrive(new Following(), 0, { perSecond: 20_000, seconds: 40, calls: 11 });
+    const looks = arrive(new Following(), 0, { perSecond: 20_000, seconds: 80, calls: 11 });
     const rows = [...new Set(opened(looks))].slice(2);
     expect(rows.length).toBeGreaterThan(20);
     expect(rows.slice(0, -1).every((look) => look.opened === 64)).toBe(true);
@@ -73,7 +81,7 @@ describe('which requests are looked at', () => {
     const traffic = { perSecond: 20_000, calls: 11, underWay: 100 };
     arrive(following, 0, { ...traffic, seconds: 5 });
     const compared = new Map<Look, number>();
-    for (let index = 0; index < 2_000_000; index += 1) {
+    for (let index = 0; index < 4_000_000; index += 1) {
       const look = following.arrives(5000 + index / 20, 100);
       if (look === null) continue;
       following.ended(11);
@@ -98,8 +106,9 @@ describe('which requests are looked at', () => {
   test('when the rush is over, soon all of them again', () => {
     const following = new Following();
     arrive(following, 0, { perSecond: 20_000, seconds: 10, calls: 11 });
-    arrive(following, 10_000, { perSecond: 25, seconds: 4, calls: 11 });
-    const looks = arrive(following, 14_000, { perSecond: 25, seconds: 8, calls: 11 });
+    // Rows come every three seconds, one and a half times that at most, and that half as late at most.
+    arrive(following, 10_000, { perSecond: 25, seconds: 7, calls: 11 });
+    const looks = arrive(following, 17_000, { perSecond: 25, seconds: 8, calls: 11 });
     expect(opened(looks)).toHaveLength(200);
   });
 
