@@ -272,6 +272,7 @@ test('every form of calling pg answers, fails and throws exactly as without the 
   expect(counted('SELECT * FROM nowhere')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);
   expect(counted('SELECT ? AS eight UNION ALL SELECT ?')).toEqual([{ calls: 1, errors: 0, rows: 2 }]);
   expect(counted('SELECT eight')).toEqual([{ calls: 1, errors: 1, rows: 0 }]);
+  expect(counted('COPY (SELECT ?) TO STDOUT')).toEqual([{ calls: 1, errors: 0, rows: 0 }]);
   expect(counted('SELECT ? AS ten')).toEqual([{ calls: 1, errors: 0, rows: 1 }]);
   expect(target.output()).toBe(plain.output());
 });

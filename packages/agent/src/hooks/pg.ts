@@ -319,25 +319,31 @@ function hookPg(observer: Observer): readonly LibraryFile[] {
   }
 
   function replaceAnswers(query: QueryLike, call: Call): void {
-    const { handleDataRow, handleReadyForQuery, handleError } = query;
-    if (handleDataRow === undefined || handleReadyForQuery === undefined || handleError === undefined) return;
     /** Null once it has ended: an application may keep its queries. */
     let following: Call | null = call;
-    replaceOwn(query, 'handleDataRow', function row(this: unknown, message) {
-      if (following !== null) {
-        following.rows += 1;
-        following.receivedBytes += (message as { readonly length: number }).length;
-      }
-      return handleDataRow.call(this, message);
+    // What copies has no rows to handle.
+    replaceOwn(query, 'handleDataRow', (original) => {
+      return function row(this: unknown, message) {
+        if (following !== null) {
+          following.rows += 1;
+          following.receivedBytes += (message as { readonly length: number }).length;
+        }
+        return original.call(this, message);
+      };
     });
-    replaceOwn(query, 'handleReadyForQuery', function ready(this: unknown, connection) {
-      if (following !== null) answered(query, following);
-      following = null;
-      return handleReadyForQuery.call(this, connection);
+    replaceOwn(query, 'handleReadyForQuery', (original) => {
+      return function ready(this: unknown, connection) {
+        if (following !== null) answered(query, following);
+        following = null;
+        return original.call(this, connection);
+      };
     });
-    replaceOwn(query, 'handleError', function failed(this: unknown, error, connection) {
-      if (following !== null) finish(following, true);
-      return handleError.call(this, error, connection);
+    replaceOwn(query, 'handleError', (original) => {
+      return function failed(this: unknown, error, connection) {
+        if (following !== null) finish(following, true);
+        following = null;
+        return original.call(this, error, connection);
+      };
     });
   }
 
@@ -412,8 +418,13 @@ function valuesOf(statement: unknown, values: unknown): readonly unknown[] | und
 }
 
 /** As quick as it can be: this is done for each query that is followed. The application does not see it by looking through its query. */
-function replaceOwn(query: QueryLike, name: keyof QueryLike, method: Method): void {
-  Object.defineProperty(query, name, { value: method, writable: true, configurable: true });
+function replaceOwn(
+  query: QueryLike,
+  name: 'handleDataRow' | 'handleReadyForQuery' | 'handleError',
+  make: (original: Method) => Method,
+): void {
+  const original = query[name];
+  if (original !== undefined) Object.defineProperty(query, name, { value: make(original), writable: true, configurable: true });
 }
 
 function isSubmittable(statement: unknown): statement is QueryLike & object {

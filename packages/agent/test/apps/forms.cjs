@@ -48,6 +48,27 @@ class Submitted {
   }
 }
 
+/** What pg-copy-streams submits handles no rows. */
+class Copied {
+  constructor(text) {
+    this.text = text;
+    this.done = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+  submit(connection) {
+    connection.query(this.text);
+  }
+  handleCopyData() {}
+  handleCommandComplete() {}
+  handleReadyForQuery() {
+    this.resolve('copied');
+  }
+  handleError(error) {
+    this.resolve({ error: describe(error) });
+  }
+}
+
 const unhandled = [];
 process.on('unhandledRejection', (error) => unhandled.push(error.message));
 
@@ -75,6 +96,9 @@ async function exercise() {
   const failingSubmitted = new Submitted('SELECT eight');
   client.query(failingSubmitted);
   report.failingSubmitted = await failingSubmitted.done;
+  const copied = new Copied('COPY (SELECT 11) TO STDOUT');
+  client.query(copied);
+  report.copied = await copied.done;
   const query = new pg.Query('SELECT 10 AS ten');
   report.queryIsReturned = client.query(query) === query;
   report.query = await new Promise((resolve) => {
