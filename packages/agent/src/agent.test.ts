@@ -127,6 +127,19 @@ test('under much traffic those that are opened and followed speak for the others
   expect(summary.background).toEqual([]);
 });
 
+test('under much traffic nobody is charged with calls of those that wait for the same pool', async () => {
+  await using target = await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '2' });
+  await target.flush();
+  await Promise.all(Array.from({ length: 8 }, () => getAll(target, '/parallel', 100)));
+  const summary = await target.flush();
+  const route = routeOf(summary, '/parallel');
+  expect(route.followed).toBeLessThan(800);
+  expect(statementOf(summary, '/parallel', /FROM authors/).calls).toBe(10 * route.requests);
+  expect(statementOf(summary, '/parallel', /FROM posts/).calls).toBe(route.requests);
+  expect(summary.pools).toMatchObject([{ checkouts: 8800 }]);
+  expect(summary.background).toEqual([]);
+});
+
 test('a parallel loop overlaps, waits for the pool, and its query time is counted once', async () => {
   await using target = await startTarget('express.cjs', { DATABASE_URL: database.url, POOL_MAX: '2' });
   await getAll(target, '/parallel', 5);

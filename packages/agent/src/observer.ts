@@ -231,7 +231,8 @@ export class Observer {
   /** Whether what the running code calls is to be told in detail: that of followed requests, and of none. */
   get follows(): boolean {
     const request = this.#storage.getStore();
-    return request === undefined || request.followed || (request.closed && request !== this.#passed);
+    if (request === this.#passed) return false;
+    return request === undefined || request.followed || request.closed;
   }
 
   /** The response is closed: nothing it starts from now on is its own. */
