@@ -5,7 +5,7 @@ import { summariseCalibration } from '../prediction/calibration.ts';
 import { quantileUs } from '../stats/histogram.ts';
 import { isHarmful } from '../trial/decide.ts';
 import { leaningInWords } from '../trial/lean-traffic.ts';
-import { guardedAnywhere } from '../trial/try-changes.ts';
+import { guardedAnywhere } from '../trial/guards.ts';
 import type { Equality, Result, Trial, TrialDesign, Verdict } from '../trial/trial.ts';
 import { bytes, change, counted, duration, interval, level, metricName, plain, quantity, share } from './format.ts';
 
